@@ -1,0 +1,53 @@
+# sandboxkit_flags: what every unit of the project agrees on, and nothing an installed consumer sees.
+find_program(SANDBOXKIT_CCACHE ccache)
+if(SANDBOXKIT_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SANDBOXKIT_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${SANDBOXKIT_CCACHE})
+endif()
+
+add_library(sandboxkit_flags INTERFACE)
+target_compile_features(sandboxkit_flags INTERFACE cxx_std_20)
+target_include_directories(sandboxkit_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(sandboxkit_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  $<$<BOOL:${SANDBOXKIT_WARNINGS_AS_ERRORS}>:-Werror>
+  # g++ 12 and 13 report these in Boost and in coroutine frames, where they are not true.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-mismatched-new-delete -Wno-dangling-pointer -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict -Wno-free-nonheap-object>)
+target_compile_definitions(sandboxkit_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_USE_STD_STRING_VIEW)
+target_link_libraries(sandboxkit_flags INTERFACE Boost::headers Threads::Threads)
+if(SANDBOXKIT_SANITIZE)
+  target_compile_options(sandboxkit_flags INTERFACE -fsanitize=${SANDBOXKIT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(sandboxkit_flags INTERFACE -fsanitize=${SANDBOXKIT_SANITIZE})
+endif()
+
+# sandboxkit_module(<name> SOURCES ... [LINK ...])
+# One folder of src/ as an object library sandboxkit_<name>; its objects are part of the library.
+function(sandboxkit_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(sandboxkit_${name} OBJECT ${arg_SOURCES})
+  set_target_properties(sandboxkit_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_link_libraries(sandboxkit_${name} PUBLIC sandboxkit_flags ${arg_LINK})
+  set_property(GLOBAL APPEND PROPERTY SANDBOXKIT_MODULES sandboxkit_${name})
+endfunction()
+
+# sandboxkit_test(<name> SOURCES ... [LINK module ...] [LABELS ...] [TIMEOUT seconds])
+# One doctest program, run as one ctest. A module in LINK is named without its prefix; other targets as they are.
+# A test that lacks what it needs prints "SKIPPED: <reason>" and exits 77.
+function(sandboxkit_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(test_${name} ${arg_SOURCES})
+  target_link_libraries(test_${name} PRIVATE sandboxkit_flags doctest::doctest)
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  foreach(item IN LISTS arg_LINK)
+    if(TARGET sandboxkit_${item})
+      target_link_libraries(test_${name} PRIVATE sandboxkit_${item})
+    else()
+      target_link_libraries(test_${name} PRIVATE ${item})
+    endif()
+  endforeach()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77 LABELS "${arg_LABELS}")
+endfunction()

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The face of the library: an engine opened on a file.
+//
+// Every call carries a principal. Calls that touch only the store return at once with their result; calls that
+// take time return an Operation, which can be waited for, observed and cancelled.
+// Threads: all functions may be called from any thread. Several processes may have the same store open.
+#pragma once
+
+#include <sandboxkit/clock.hpp>
+#include <sandboxkit/error.hpp>
+#include <sandboxkit/operation.hpp>
+#include <sandboxkit/plan.hpp>
+#include <sandboxkit/principal.hpp>
+#include <sandboxkit/profile.hpp>
+#include <sandboxkit/session.hpp>
+#include <sandboxkit/snapshot.hpp>
+#include <sandboxkit/timeline.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sandboxkit {
+
+class Provider;
+
+struct EngineOptions {
+    std::filesystem::path store; // the SQLite file; created with its directory (mode 0700) when absent
+    // Where the local provider keeps layers, sandboxes and mirrors; a real file system, not overlayfs.
+    // Empty: "<store>.state" beside the store.
+    std::filesystem::path state_directory;
+    std::filesystem::path guest; // the guest program; empty: beside the library's own installation
+    // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
+    std::vector<std::shared_ptr<Provider>> providers;
+    std::size_t workers = 4;   // threads for blocking work, 1..64
+    bool run_snapshot_jobs = true; // whether this engine works on queued jobs; false: it only queues them
+    std::shared_ptr<Clock> clock;    // null: the system's
+    std::shared_ptr<IdSource> ids;   // null: the system's
+    // Called on an engine thread before and after every store commit and provider call, with the step's name.
+    // For tests that end the process at each; must not throw.
+    std::function<void(std::string_view step)> on_step;
+};
+
+struct ProfileInfo {
+    std::string id; // "prf_..."
+    Record record;
+    Timestamp created{};
+    std::string created_by; // principal id
+    bool has_draft = false;
+    std::uint32_t draft_revision = 0;            // 0: no draft
+    std::optional<std::uint32_t> latest_version; // newest published
+    std::optional<std::uint32_t> usable_version; // newest published with a usable snapshot
+};
+
+struct VersionInfo {
+    std::string profile;
+    std::uint32_t number = 0; // 1, 2, ...
+    std::string digest;       // "sha256:<hex>" over the canonical recipe
+    Recipe recipe;
+    Timestamp published{};
+    std::string published_by;
+    SnapshotState snapshot = SnapshotState::none;
+    std::optional<ImageHandle> image;
+    std::optional<Manifest> manifest;  // of the usable snapshot
+    RebuildDecision decision;          // against the version before
+    std::optional<std::string> last_job;
+};
+
+struct JobInfo {
+    std::string id; // "job_..."
+    std::string profile;
+    std::uint32_t version = 0;
+    JobTrigger trigger = JobTrigger::publish;
+    JobState state = JobState::queued;
+    BuildPhase phase = BuildPhase::queued; // of a failed job: where it failed
+    std::uint32_t attempt = 0;
+    std::optional<Error> error;
+    Timestamp created{};
+    std::optional<Timestamp> started, finished;
+};
+
+struct SessionInfo {
+    std::string id; // "ses_..."
+    std::string profile;
+    std::uint32_t version = 0;
+    SessionState state = SessionState::starting;
+    std::string provider, sandbox_id, owner; // owner: principal id
+    Timestamp created{};
+    std::optional<Timestamp> idle_deadline, deadline;
+    std::vector<std::string> notes; // what a user should know: unenforced limits, stale snapshot
+    std::optional<Error> error;     // why it failed, or why it was stopped
+    Timeline timeline;              // of the latest start
+};
+
+struct StartOptions {
+    std::string profile;
+    std::optional<std::uint32_t> version; // absent: the newest usable
+    // At most 200 bytes. A second start by the same principal with the same token returns the first's session.
+    std::string client_token;
+    std::optional<std::chrono::seconds> idle_limit; // stopped after so long without a call to it
+    std::optional<std::chrono::seconds> time_limit; // stopped so long after its start
+};
+
+// What long work tells while it runs.
+struct Progress {
+    BuildPhase phase = BuildPhase::queued;
+    std::string message;             // one line: "cloning app", or empty
+    std::uint64_t done = 0, total = 0; // bytes or objects, total 0: unknown
+    std::string output;              // a chunk of the setup script's output, or empty
+};
+using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
+
+// A process in a session. Movable handle; dropping it leaves the process running.
+class Process {
+public:
+    class Impl;
+    explicit Process(std::shared_ptr<Impl> impl);
+
+    [[nodiscard]] std::uint32_t pid() const; // inside the sandbox
+    // The next chunk of output, or the end, once. Not calling it holds the process back when its pipe is full.
+    Operation<ProcessEvent> next();
+    Operation<void> write(std::string bytes); // to its standard input
+    Operation<void> close_stdin();
+    Operation<void> signal(int number); // to its whole process group
+
+private:
+    std::shared_ptr<Impl> impl_;
+};
+
+// What this host can do, for people and for programs.
+struct DoctorCheck {
+    std::string name;    // "overlayfs", "runtime", "memory limit", ...
+    enum class Status : std::uint8_t { ok, warning, missing } status = Status::ok;
+    std::string message; // one line
+    std::string remedy;  // what to do; empty when ok
+};
+
+class Engine {
+public:
+    // Opens or creates the store, then reconciles: takes up or undoes what a dead process left.
+    static Result<Engine> open(EngineOptions options);
+    // Looks at the host without opening a store.
+    static std::vector<DoctorCheck> doctor(const EngineOptions& options);
+
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+    // Cancels what is running, waits for it, ends the threads. Sandboxes keep running.
+    ~Engine();
+
+    // Profiles. `document` is the JSON of a profile (docs: profile_document.hpp).
+    Result<ProfileInfo> create_profile(const Principal& who, std::string_view document);
+    Result<ProfileInfo> profile(const Principal& who, std::string_view profile_id) const;
+    Result<std::vector<ProfileInfo>> profiles(const Principal& who) const;
+    // The draft as a whole document; without a draft, of the newest version.
+    Result<Profile> draft(const Principal& who, std::string_view profile_id) const;
+    // Replaces the draft (and the record). With `expected_revision`, a draft changed meanwhile is a conflict.
+    Result<ProfileInfo> edit_draft(const Principal& who, std::string_view profile_id, std::string_view document,
+                                   std::optional<std::uint32_t> expected_revision = {});
+    // Reads without storing anything: every problem of form, and of publish if `for_publish`.
+    Operation<std::vector<Problem>> validate(const Principal& who, std::string document, bool for_publish);
+
+    // Versions. Publishing freezes the draft, decides reuse or rebuild, and queues the snapshot job.
+    Operation<VersionInfo> publish(const Principal& who, std::string_view profile_id);
+    Result<VersionInfo> version(const Principal& who, std::string_view profile_id, std::uint32_t number) const;
+    Result<std::vector<VersionInfo>> versions(const Principal& who, std::string_view profile_id) const;
+
+    // Snapshots.
+    Result<JobInfo> refresh_snapshot(const Principal& who, std::string_view profile_id, std::uint32_t version);
+    Result<JobInfo> job(const Principal& who, std::string_view job_id) const;
+    Result<std::vector<JobInfo>> jobs(const Principal& who, std::string_view profile_id) const;
+    // What the build printed: at most 1 MiB, the middle left out with a marker.
+    Result<std::string> job_log(const Principal& who, std::string_view job_id) const;
+    Result<JobInfo> cancel_job(const Principal& who, std::string_view job_id);
+    // Completes when the job is no longer active, whoever runs it. Cancelling stops the waiting, not the job.
+    Operation<JobInfo> wait_for_job(const Principal& who, std::string_view job_id, ProgressHandler progress = {});
+
+    // Sessions.
+    Operation<SessionInfo> start_session(const Principal& who, StartOptions options);
+    Result<SessionInfo> session(const Principal& who, std::string_view session_id) const;
+    Result<std::vector<SessionInfo>> sessions(const Principal& who, bool include_ended = false) const;
+    Operation<SessionInfo> stop_session(const Principal& who, std::string_view session_id);
+    Operation<SessionInfo> resume_session(const Principal& who, std::string_view session_id);
+    Operation<SessionInfo> remove_session(const Principal& who, std::string_view session_id);
+
+    // Runs a command and collects its output, `output_limit` bytes a stream at most. Cancelling kills its process group.
+    Operation<ExecResult> exec(const Principal& who, std::string_view session_id, ExecRequest request,
+                               std::uint64_t output_limit = 16ULL << 20);
+    // Starts a command and streams.
+    Operation<Process> start_process(const Principal& who, std::string_view session_id, ExecRequest request);
+
+    Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);
+    Operation<void> write_file(const Principal& who, std::string_view session_id, std::string path, std::string bytes);
+
+    // Compares the store with the providers now; what open() and a timer do.
+    Operation<void> reconcile(const Principal& who);
+
+private:
+    class Impl;
+    explicit Engine(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace sandboxkit

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Persistence policy: which paths outlive the compute, and whether a session gets them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sandboxkit {
+
+// The profile's opt-in.
+struct Persistence {
+    bool enabled = false;
+    std::vector<std::string> paths = {"/root", "/etc/codex"}; // absolute, normalized, none inside another
+
+    friend bool operator==(const Persistence&, const Persistence&) = default;
+};
+
+enum class PersistenceDecision : std::uint8_t {
+    ephemeral,             // the profile did not ask
+    persistent,            // asked, allowed, and a storage backend exists
+    ephemeral_by_org,      // asked, but the organization's switch is off: runs non-persistent and says so
+    refused_no_backend,    // asked and allowed, but the host has no storage backend: publish refuses
+};
+
+[[nodiscard]] constexpr PersistenceDecision decide_persistence(const Persistence& p, bool organization_allows,
+                                                               bool host_has_backend) noexcept {
+    if (!p.enabled) return PersistenceDecision::ephemeral;
+    if (!organization_allows) return PersistenceDecision::ephemeral_by_org;
+    return host_has_backend ? PersistenceDecision::persistent : PersistenceDecision::refused_no_backend;
+}
+
+} // namespace sandboxkit

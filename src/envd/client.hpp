@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one client of the in-sandbox API (the public envd wire), whatever serves it. The peer is untrusted: every length,
+// count and time is bounded, and a peer that breaks the protocol is ErrorClass::internal "peer_protocol".
+// Unreachable: unavailable "guest_unreachable"; the connection broke in the middle: unavailable "guest_disconnected".
+//
+// Threads: one client may be used from any coroutine on its executor. Cancellation: total, at every suspension.
+#pragma once
+
+#include <sandboxkit/provider.hpp>
+#include <sandboxkit/session.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sandboxkit::envd {
+
+struct InitRequest {
+    std::map<std::string, std::string> environment; // of every process
+    std::string default_user = "root";
+    std::string default_workdir;
+    std::string access_token; // empty: none
+};
+
+struct ProcessInfo {
+    std::uint32_t pid = 0;
+    std::string tag;
+    std::string cmd;
+    std::vector<std::string> args;
+};
+
+enum class FileType : std::uint8_t { file, directory, symlink, other };
+
+struct EntryInfo {
+    std::string name, path, owner, group, permissions, symlink_target;
+    FileType type = FileType::file;
+    std::uint64_t size = 0;
+    std::uint32_t mode = 0;
+    std::string modified; // RFC 3339
+};
+
+// The output of one process, over its own connection.
+class ProcessStream {
+public:
+    virtual ~ProcessStream() = default;
+    [[nodiscard]] virtual std::uint32_t pid() const = 0;
+    // The next chunk, at most 64 KiB of it kept here, or the end. After the end: ErrorClass::invalid.
+    virtual Task<ProcessEvent> next() = 0;
+};
+
+class Client {
+public:
+    static std::shared_ptr<Client> make(boost::asio::any_io_executor executor, Endpoint endpoint);
+    virtual ~Client() = default;
+
+    virtual Task<void> health() = 0;
+    virtual Task<void> init(InitRequest request) = 0;
+
+    // Returns when the process has started. `request.timeout` is enforced by the server and kills the process group.
+    virtual Task<std::shared_ptr<ProcessStream>> start(ExecRequest request, std::string tag = {}) = 0;
+    virtual Task<std::shared_ptr<ProcessStream>> connect(std::uint32_t pid) = 0;
+    virtual Task<std::vector<ProcessInfo>> list() = 0;
+    virtual Task<void> send_input(std::uint32_t pid, std::string bytes) = 0;
+    virtual Task<void> close_stdin(std::uint32_t pid) = 0;
+    virtual Task<void> send_signal(std::uint32_t pid, int signal) = 0; // 9 and 15 everywhere; others: where the server has them, else unsupported
+
+    virtual Task<EntryInfo> stat(std::string path) = 0;
+    virtual Task<EntryInfo> make_dir(std::string path) = 0;
+    virtual Task<std::vector<EntryInfo>> list_dir(std::string path, std::uint32_t depth = 1) = 0;
+    virtual Task<EntryInfo> move(std::string source, std::string destination) = 0;
+    virtual Task<void> remove(std::string path) = 0;
+    virtual Task<std::string> read_file(std::string path, std::uint64_t limit = 64ULL << 20) = 0; // quota when larger
+    virtual Task<EntryInfo> write_file(std::string path, std::string bytes) = 0;
+};
+
+} // namespace sandboxkit::envd

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cloning with libgit2: branch, depth, progress, cancellation, limits, and a mirror cache that makes later clones cheap.
+#pragma once
+
+#include <sandboxkit/error.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+namespace sandboxkit::git {
+
+struct CloneLimits {
+    std::chrono::seconds total{1800};      // for the whole clone
+    std::chrono::seconds stall{30};        // without a byte from the server
+    std::uint64_t received_bytes = 8ULL << 30;
+    std::uint64_t objects = 20'000'000;
+    std::uint64_t references = 200'000;    // a server that advertises more is refused
+    std::uint64_t checkout_bytes = 32ULL << 30; // of the work tree, counted before it is written
+    std::uint64_t checkout_files = 5'000'000;
+};
+
+struct CloneRequest {
+    std::string url; // http(s)://, ssh://, user@host:path, file:///
+    std::optional<std::string> branch;
+    std::optional<std::uint32_t> depth;
+    std::filesystem::path destination; // must not exist, or be an empty directory; its parent exists
+    std::filesystem::path mirrors;     // the cache directory; empty: no cache
+    CloneLimits limits;
+    std::filesystem::path known_hosts; // for SSH; empty: the user's own file. An unknown host key is refused.
+};
+
+struct CloneProgress {
+    std::uint64_t received_bytes = 0, received_objects = 0, total_objects = 0;
+    std::uint64_t checked_out = 0, checkout_total = 0; // files
+};
+
+struct CloneResult {
+    std::string commit; // 40 hex digits, what HEAD is at
+    std::string branch; // checked out
+    std::uint64_t received_bytes = 0;
+    bool from_mirror = false;
+};
+
+// Blocks. On an error nothing is left at `destination`; the mirror is left whole or removed.
+// The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
+// commands and submodules are not run. Errors: not_found (no such repository or branch), permission (credentials needed),
+// unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind).
+Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop, const std::function<void(const CloneProgress&)>& progress);
+
+} // namespace sandboxkit::git

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Durable state behind domain verbs. Every verb is one transaction: when it returns a value, that value is on disk
+// (WAL, synchronous=FULL); when it returns an error, nothing changed.
+// Threads: all verbs may be called from any thread; they block (SQL), so the engine calls them from its worker pool.
+// Several processes may have the same file open.
+#pragma once
+
+#include <sandboxkit/clock.hpp>
+#include <sandboxkit/engine.hpp>
+#include <sandboxkit/error.hpp>
+#include <sandboxkit/snapshot.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sandboxkit::store {
+
+inline constexpr int schema_version = 1; // of the newest migration
+
+struct Options {
+    // Called before and after each commit with the verb's name ("publish_draft"); for crash tests. May be empty.
+    std::function<void(std::string_view verb, bool after)> on_commit;
+};
+
+// A draft or version as stored: the recipe in canonical JSON.
+struct Draft {
+    std::string profile;
+    std::uint32_t revision = 0; // grows with every save, over the life of the profile
+    std::string recipe;         // canonical JSON
+    std::string digest;
+};
+
+struct NewProfile {
+    std::string id, name, description, recipe, digest, principal;
+    Timestamp now;
+};
+
+struct Publish {
+    std::string profile;
+    std::uint32_t draft_revision = 0; // the revision that was validated; changed meanwhile: conflict "draft_changed"
+    std::string decision;             // JSON of the RebuildDecision
+    std::string plan_snapshot_digest;
+    std::string host;                 // which provider's host the snapshot is for, e.g. "local"
+    std::string principal;
+    // Reuse: the image and manifest of the previous version; otherwise a job is queued with this id.
+    std::optional<ImageHandle> reuse_image;
+    std::string reuse_manifest; // JSON
+    std::string job_id;
+    Timestamp now;
+};
+
+struct Version {
+    std::string profile;
+    std::uint32_t number = 0;
+    std::string recipe, digest, plan_snapshot_digest; // recipe: canonical JSON
+    std::string decision;                             // JSON
+    std::string published_by;
+    Timestamp published{};
+    std::optional<ImageHandle> image; // the usable snapshot, if any
+    std::string manifest;             // JSON of the usable snapshot's; empty: none
+    bool stale = false;
+    std::optional<std::string> last_job;
+    std::optional<JobState> last_job_state;
+    // none / pending / ready / stale / failed, from the members above.
+    [[nodiscard]] SnapshotState snapshot_state() const;
+};
+
+struct NewSession {
+    std::string id, profile, principal, client_token; // client_token empty: none
+    std::uint32_t version = 0;
+    std::string provider;
+    std::string image_id;       // pinned: an image that a session not yet ended uses is not collected
+    std::string creation_token; // of the provider's idempotent create
+    std::string engine;         // the engine that performs the start
+    std::optional<std::chrono::seconds> idle_limit, time_limit;
+    Timestamp now;
+};
+
+struct Session {
+    std::string id, profile, principal, client_token, provider, image_id, creation_token;
+    std::string engine; // that performs or performed the latest transition
+    std::uint32_t version = 0;
+    SessionState state = SessionState::starting;
+    std::string sandbox_id; // empty: not known yet
+    std::optional<std::chrono::seconds> idle_limit, time_limit;
+    std::optional<Timestamp> idle_deadline, deadline;
+    Timestamp created{};
+    std::string timeline, notes, error; // JSON; empty: none
+};
+
+// What a transition of a session changes; absent members stay as they are.
+struct SessionChange {
+    std::optional<std::string> engine, sandbox_id, timeline, notes, error;
+    std::optional<std::optional<Timestamp>> idle_deadline, deadline;
+};
+
+struct Job {
+    JobInfo info;
+    std::string host;
+    std::string lease_owner; // engine id; empty: none
+    std::optional<Timestamp> lease_until;
+};
+
+struct Activity {
+    std::int64_t sequence = 0;
+    Timestamp at{};
+    std::string principal, profile, action, detail; // detail: JSON
+};
+
+class Store {
+public:
+    // Opens or creates; runs the missing migrations. A store from a newer build: data_loss "store_too_new". A damaged
+    // file: data_loss "store_damaged". A directory that is missing is created with mode 0700, the file with 0600.
+    static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, Options options = {});
+    virtual ~Store() = default;
+
+    // Profiles and drafts.
+    virtual Result<ProfileInfo> create_profile(const NewProfile&) = 0; // with its first draft, revision 1
+    virtual Result<ProfileInfo> profile(std::string_view id) = 0;
+    virtual Result<std::vector<ProfileInfo>> profiles() = 0; // by creation time
+    virtual Result<Draft> draft(std::string_view profile) = 0; // not_found "no_draft"
+    // Creates or replaces the draft and sets the record. `expected`: the draft's revision must be that (conflict "stale_revision").
+    virtual Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
+                                           std::string_view recipe, std::string_view digest, std::string_view principal, Timestamp now) = 0;
+
+    // Versions. Publishing removes the draft, makes the next number, and queues the job or takes the reused image, in one transaction.
+    virtual Result<Version> publish_draft(const Publish&) = 0; // conflict "no_change" when the digest equals the newest version's
+    virtual Result<Version> version(std::string_view profile, std::uint32_t number) = 0;
+    virtual Result<std::vector<Version>> versions(std::string_view profile) = 0;           // by number
+    virtual Result<std::optional<Version>> newest_usable_version(std::string_view profile) = 0;
+    // Marks ready snapshots on these images stale, or fresh again.
+    virtual Result<void> set_stale(const ImageHandle& image, bool stale) = 0;
+    virtual Result<std::vector<ImageHandle>> images_in_use() = 0; // by versions and by sessions not yet ended
+
+    // Snapshot jobs. At most one queued or running job a version and host: conflict "job_active".
+    virtual Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
+                                             JobTrigger trigger, std::string_view principal, Timestamp now) = 0;
+    // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
+    // owned by `engine` until now + lease, its attempt counted. None: an empty optional.
+    virtual Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
+                                                      const std::function<bool(std::string_view engine)>& is_dead) = 0;
+    // conflict "lease_lost" when the job is no longer running for `engine` (also below).
+    virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now, std::chrono::milliseconds lease) = 0;
+    virtual Result<void> set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) = 0;
+    // Appends; the store keeps the first and last 512 KiB and a marker between.
+    virtual Result<void> append_job_log(std::string_view job, std::string_view engine, std::string_view bytes) = 0;
+    // The version's usable image is replaced in the same transaction.
+    virtual Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image, std::string_view manifest, Timestamp now) = 0;
+    virtual Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error, Timestamp now) = 0;
+    // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost.
+    virtual Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) = 0;
+    virtual Result<Job> job(std::string_view id) = 0;
+    virtual Result<std::vector<Job>> jobs(std::string_view profile) = 0; // newest first; empty profile: all
+    virtual Result<std::string> job_log(std::string_view id) = 0;
+
+    // Sessions. The same principal and client token returns the session made first, with `created` false.
+    struct Created {
+        Session session;
+        bool created = true;
+    };
+    virtual Result<Created> create_session(const NewSession&) = 0;
+    virtual Result<Session> session(std::string_view id) = 0;
+    virtual Result<std::vector<Session>> sessions(bool include_ended) = 0; // by creation time
+    // Compare and set: conflict "session_state" unless the session is in `from`; a transition that may_become forbids is internal.
+    virtual Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change, Timestamp now) = 0;
+    // Only while in `state`.
+    virtual Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) = 0;
+
+    // The activity log is append-only by constraint (triggers).
+    virtual Result<std::vector<Activity>> activity(std::string_view profile) = 0;
+
+    // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
+    virtual Result<std::string> store_id() = 0;
+};
+
+// JSON of what the rows above carry.
+std::string to_json(const RebuildDecision&);
+std::string to_json(const Manifest&);
+std::string to_json(const Timeline&);
+std::string to_json(const Error&);
+std::string to_json(const std::vector<std::string>& notes);
+Result<RebuildDecision> decision_from_json(std::string_view);
+Result<Manifest> manifest_from_json(std::string_view);
+Result<Timeline> timeline_from_json(std::string_view);
+Result<Error> error_from_json(std::string_view);
+Result<std::vector<std::string>> notes_from_json(std::string_view);
+
+} // namespace sandboxkit::store
