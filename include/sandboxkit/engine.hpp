@@ -8,6 +8,7 @@
 
 #include <sandboxkit/clock.hpp>
 #include <sandboxkit/error.hpp>
+#include <sandboxkit/export.hpp>
 #include <sandboxkit/operation.hpp>
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/principal.hpp>
@@ -32,20 +33,20 @@ namespace sandboxkit {
 class Provider;
 
 struct EngineOptions {
-    std::filesystem::path store; // the SQLite file; created with its directory (mode 0700) when absent
+    std::filesystem::path store{}; // the SQLite file; created with its directory (mode 0700) when absent
     // Where the local provider keeps layers, sandboxes and mirrors; a real file system, not overlayfs.
     // Empty: "<store>.state" beside the store.
-    std::filesystem::path state_directory;
-    std::filesystem::path guest; // the guest program; empty: beside the library's own installation
+    std::filesystem::path state_directory{};
+    std::filesystem::path guest{}; // the guest program; empty: beside the library's own installation
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
-    std::vector<std::shared_ptr<Provider>> providers;
+    std::vector<std::shared_ptr<Provider>> providers{};
     std::size_t workers = 4;   // threads for blocking work, 1..64
     bool run_snapshot_jobs = true; // whether this engine works on queued jobs; false: it only queues them
-    std::shared_ptr<Clock> clock;    // null: the system's
-    std::shared_ptr<IdSource> ids;   // null: the system's
+    std::shared_ptr<Clock> clock{};    // null: the system's
+    std::shared_ptr<IdSource> ids{};   // null: the system's
     // Called on an engine thread before and after every store commit and provider call, with the step's name.
     // For tests that end the process at each; must not throw.
-    std::function<void(std::string_view step)> on_step;
+    std::function<void(std::string_view step)> on_step{};
 };
 
 struct ProfileInfo {
@@ -100,12 +101,12 @@ struct SessionInfo {
 };
 
 struct StartOptions {
-    std::string profile;
-    std::optional<std::uint32_t> version; // absent: the newest usable
+    std::string profile{};
+    std::optional<std::uint32_t> version{}; // absent: the newest usable
     // At most 200 bytes. A second start by the same principal with the same token returns the first's session.
-    std::string client_token;
-    std::optional<std::chrono::seconds> idle_limit; // stopped after so long without a call to it
-    std::optional<std::chrono::seconds> time_limit; // stopped so long after its start
+    std::string client_token{};
+    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long without a call to it
+    std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start
 };
 
 // What long work tells while it runs.
@@ -118,7 +119,7 @@ struct Progress {
 using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
 
 // A process in a session. Movable handle; dropping it leaves the process running.
-class Process {
+class SANDBOXKIT_API Process {
 public:
     class Impl;
     explicit Process(std::shared_ptr<Impl> impl);
@@ -142,7 +143,7 @@ struct DoctorCheck {
     std::string remedy;  // what to do; empty when ok
 };
 
-class Engine {
+class SANDBOXKIT_API Engine {
 public:
     // Opens or creates the store, then reconciles: takes up or undoes what a dead process left.
     static Result<Engine> open(EngineOptions options);

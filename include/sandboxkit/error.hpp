@@ -7,6 +7,7 @@
 #include <boost/system/result.hpp>
 
 #include <cstdint>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -65,6 +66,11 @@ struct Error {
     std::string detail;            // the peer's or library's own text, untrusted, bounded to 64 KiB
     std::vector<Problem> problems; // every fault of a document at once; empty for other errors
 };
+
+// For logs and test failures: "not_found profile_not_found: no such profile".
+inline std::ostream& operator<<(std::ostream& out, const Error& e) {
+    return out << to_string(e.kind) << ' ' << e.code << ": " << e.message;
+}
 
 // Thrown only by Result::value() on an error, that is, when a caller chose exceptions.
 class Exception : public std::runtime_error {

@@ -28,11 +28,11 @@ constexpr std::string_view to_string(SessionState s) noexcept {
     return names[static_cast<std::size_t>(s)];
 }
 
-// starting -> starting is a start taken over after its process died.
+// starting -> stopped is a resume that failed: the writable layer is kept.
 constexpr bool may_become(SessionState from, SessionState to) noexcept {
     using enum SessionState;
     switch (from) {
-    case starting: return to == running || to == failed || to == removing;
+    case starting: return to == running || to == failed || to == stopped || to == removing;
     case running: return to == stopped || to == removing;
     case stopped: return to == starting || to == removing;
     case removing: return to == removed;
@@ -43,12 +43,12 @@ constexpr bool may_become(SessionState from, SessionState to) noexcept {
 // A command to run in a sandbox.
 struct ExecRequest {
     // argv[0] is looked up on the sandbox's PATH unless it contains a slash. Not empty, no NUL bytes.
-    std::vector<std::string> argv;
-    std::optional<std::string> cwd; // absolute; absent: the default working directory
-    std::map<std::string, std::string> environment; // on top of the session's
-    std::optional<std::string> user;                // a name in the sandbox's /etc/passwd; absent: root
+    std::vector<std::string> argv{};
+    std::optional<std::string> cwd{}; // absolute; absent: the default working directory
+    std::map<std::string, std::string> environment{}; // on top of the session's
+    std::optional<std::string> user{};              // a name in the sandbox's /etc/passwd; absent: root
     bool standard_input = false;                    // false: /dev/null; true: a pipe, written by Process::write
-    std::optional<std::chrono::milliseconds> timeout; // the command's process group is killed then; absent: none
+    std::optional<std::chrono::milliseconds> timeout{}; // the command's process group is killed then; absent: none
 };
 
 enum class Stream : std::uint8_t { standard_output, standard_error };

@@ -27,7 +27,7 @@ public:
     TimelineRecorder() : origin_(std::chrono::steady_clock::now()) {}
 
     void step(std::string name) {
-        finish();
+        (void)finish();
         open_ = {std::move(name), since_origin(), {}};
         running_ = true;
     }

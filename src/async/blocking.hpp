@@ -27,6 +27,8 @@ using Pool = boost::asio::thread_pool;
 
 // Runs `work(std::stop_token)`, which returns a Result<T>, on the pool. Cancelling the awaiting coroutine asks the
 // token to stop; the work decides when, and the coroutine always waits for it: no work outlives its caller's frame.
+// A lambda that captures anything but references, pointers and numbers must be a named variable, passed by std::move: g++ 12
+// destroys the captures of a lambda written inside a co_await expression twice.
 template <class Work>
 auto blocking(Pool& pool, Work work) -> boost::asio::awaitable<decltype(work(std::stop_token{}))> {
     namespace asio = boost::asio;
@@ -47,6 +49,8 @@ auto blocking(Pool& pool, Work work) -> boost::asio::awaitable<decltype(work(std
                 result = std::make_shared<R>(work(stop->get_token()));
             } catch (const std::exception& e) {
                 result = std::make_shared<R>(Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", e.what(), {}});
+            } catch (...) { // a library's own kind: it must not end the pool's thread, and with it the program
+                result = std::make_shared<R>(Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", "", {}});
             }
             auto executor = guard.get_executor();
             asio::dispatch(executor, [handler = std::move(handler), result]() mutable {

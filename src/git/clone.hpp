@@ -15,13 +15,14 @@
 namespace sandboxkit::git {
 
 struct CloneLimits {
-    std::chrono::seconds total{1800};      // for the whole clone
-    std::chrono::seconds stall{30};        // without a byte from the server
+    std::chrono::seconds total{1800}; // for the whole clone
+    std::chrono::seconds stall{30};   // without a byte from the server
     std::uint64_t received_bytes = 8ULL << 30;
     std::uint64_t objects = 20'000'000;
-    std::uint64_t references = 200'000;    // a server that advertises more is refused
+    std::uint64_t references = 200'000;         // a server that advertises more is refused
     std::uint64_t checkout_bytes = 32ULL << 30; // of the work tree, counted before it is written
-    std::uint64_t checkout_files = 5'000'000;
+    std::uint64_t checkout_files = 5'000'000;   // and directories
+    std::uint64_t file_bytes = 2ULL << 30;      // of one file, which libgit2 holds in memory
 };
 
 struct CloneRequest {
@@ -31,7 +32,8 @@ struct CloneRequest {
     std::filesystem::path destination; // must not exist, or be an empty directory; its parent exists
     std::filesystem::path mirrors;     // the cache directory; empty: no cache
     CloneLimits limits;
-    std::filesystem::path known_hosts; // for SSH; empty: the user's own file. An unknown host key is refused.
+    std::filesystem::path known_hosts;     // for SSH; empty: the user's own file. An unknown host key is refused.
+    std::filesystem::path ssh_private_key; // for SSH; empty: the keys of the agent that SSH_AUTH_SOCK names, no others
 };
 
 struct CloneProgress {
@@ -50,6 +52,7 @@ struct CloneResult {
 // The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
 // commands and submodules are not run. Errors: not_found (no such repository or branch), permission (credentials needed),
 // unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind).
-Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop, const std::function<void(const CloneProgress&)>& progress);
+Result<CloneResult> clone(const CloneRequest &request, std::stop_token stop,
+                          const std::function<void(const CloneProgress &)> &progress);
 
 } // namespace sandboxkit::git

@@ -24,8 +24,9 @@ namespace sandboxkit::store {
 inline constexpr int schema_version = 1; // of the newest migration
 
 struct Options {
-    // Called before and after each commit with the verb's name ("publish_draft"); for crash tests. May be empty.
-    std::function<void(std::string_view verb, bool after)> on_commit;
+    // Called before and after each commit with the verb's name ("publish_draft", "migrate"); for crash tests. May be empty.
+    // It may end the process; it must not call the store or throw. A verb that changes nothing does not commit.
+    std::function<void(std::string_view verb, bool after)> on_commit{};
 };
 
 // A draft or version as stored: the recipe in canonical JSON.
@@ -96,8 +97,9 @@ struct Session {
 
 // What a transition of a session changes; absent members stay as they are.
 struct SessionChange {
-    std::optional<std::string> engine, sandbox_id, timeline, notes, error;
-    std::optional<std::optional<Timestamp>> idle_deadline, deadline;
+    std::optional<std::string> engine{}, sandbox_id{}, timeline{}, notes{}, error{};
+    std::optional<std::optional<Timestamp>> idle_deadline{}, deadline{}; // present but empty: cleared
+    std::optional<std::string> principal{}; // who asked, for the activity log; absent: the session's own
 };
 
 struct Job {
@@ -153,6 +155,8 @@ public:
     // The version's usable image is replaced in the same transaction.
     virtual Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image, std::string_view manifest, Timestamp now) = 0;
     virtual Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error, Timestamp now) = 0;
+    // running -> queued without counting the attempt: the engine closes and did not finish.
+    virtual Result<void> release_job(std::string_view job, std::string_view engine) = 0;
     // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost.
     virtual Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) = 0;
     virtual Result<Job> job(std::string_view id) = 0;

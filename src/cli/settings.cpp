@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/settings.hpp"
+
+#include "cli/exit_code.hpp"
+
+#include <sandboxkit/strict_json.hpp>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace sandboxkit::cli {
+
+namespace {
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+const passwd* user() { return ::getpwuid(::geteuid()); }
+
+// What others wrote may contain anything: no control character of it reaches the terminal.
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    return out;
+}
+
+} // namespace
+
+Principal Settings::who() const {
+    std::string id = principal.empty() ? variable("USER") : principal;
+    if (id.empty()) id = user() ? user()->pw_name : "uid-" + std::to_string(::geteuid());
+    // Whoever can open the store file can do everything with it.
+    return {id, {}, {"sandbox-profiles.read", "sandbox-profiles.manage", "sandbox-profile.use", "sandbox-profile.acl.manage"}};
+}
+
+Result<std::filesystem::path> Settings::store_path() const {
+    if (!store.empty()) return store;
+    if (auto path = variable("SANDBOXKIT_STORE"); !path.empty()) return std::filesystem::path(path);
+    std::filesystem::path data = variable("XDG_DATA_HOME");
+    if (!data.is_absolute()) { // as its specification has it: a relative one is ignored
+        std::filesystem::path home = variable("HOME");
+        if (home.empty() && user()) home = user()->pw_dir;
+        if (home.empty())
+            return Error{ErrorClass::invalid, "no_store", "there is no home directory to keep the store in", "name a file with --store", "", {}};
+        data = home / ".local/share";
+    }
+    return data / "sandboxkit" / "sandboxkit.db";
+}
+
+Result<Engine> Settings::open(bool build) const {
+    auto path = store_path();
+    if (!path) return path.error();
+    EngineOptions options;
+    options.store = *path;
+    options.run_snapshot_jobs = build;
+    return Engine::open(std::move(options));
+}
+
+std::string error_text(const Error& error) {
+    std::string text = "error: " + one_line(error.message) + '\n';
+    for (const auto& problem : error.problems) {
+        text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " + one_line(problem.message);
+        if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
+        text += '\n';
+    }
+    if (!error.detail.empty()) {
+        std::string_view detail = error.detail;
+        while (detail.ends_with('\n')) detail.remove_suffix(1);
+        for (std::size_t shown = 0; !detail.empty() && shown < 20; ++shown) {
+            const auto end = std::min(detail.find('\n'), detail.size());
+            text += "  | " + one_line(detail.substr(0, end)) + '\n';
+            detail.remove_prefix(std::min(end + 1, detail.size()));
+        }
+        if (!detail.empty()) text += "  | ...\n";
+    }
+    if (!error.remedy.empty()) text += "hint: " + one_line(error.remedy) + '\n';
+    return text;
+}
+
+boost::json::value error_to_json(const Error& error) {
+    return {{"class", to_string(error.kind)}, {"code", error.code},     {"message", error.message},
+            {"remedy", error.remedy},         {"detail", error.detail}, {"problems", problems_to_json(error.problems)}};
+}
+
+int Settings::fail(const Error& error) const {
+    if (json) write_all(STDOUT_FILENO, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
+    else write_all(STDERR_FILENO, error_text(error));
+    const int number = signals->last();
+    return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
+}
+
+int Settings::fail_aside(const Error& error) const {
+    if (json) write_all(STDERR_FILENO, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
+    else write_all(STDERR_FILENO, error_text(error));
+    const int number = signals->last();
+    return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
+}
+
+void Settings::answer(const boost::json::value& value, const std::string& text) const {
+    write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+}
+
+Result<std::string> read_document(const std::string& path) {
+    const auto failed = [&](int number) {
+        return Error{number == ENOENT ? ErrorClass::not_found : ErrorClass::invalid, "file_not_readable",
+                     "cannot read " + path + ": " + std::strerror(number), "check the path", "", {}};
+    };
+    const int fd = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return failed(errno);
+    std::string text;
+    std::array<char, 65536> buffer{};
+    int number = 0;
+    constexpr std::size_t limit = 100U << 20; // far beyond what the reader accepts, which says its own limit
+    while (text.size() <= limit) {
+        const auto n = ::read(fd, buffer.data(), buffer.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) number = errno;
+        if (n <= 0) break;
+        text.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+    if (fd != STDIN_FILENO) ::close(fd);
+    if (number != 0) return failed(number);
+    if (text.size() > limit) return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
+    return text;
+}
+
+void write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+} // namespace sandboxkit::cli

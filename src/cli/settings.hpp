@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command has at hand: the store, the principal, and how to answer.
+#pragma once
+
+#include "cli/signals.hpp"
+
+#include <sandboxkit/engine.hpp>
+
+#include <boost/json/value.hpp>
+
+#include <filesystem>
+#include <string>
+
+namespace sandboxkit::cli {
+
+struct Settings {
+    std::filesystem::path store; // empty: default_store()
+    std::string principal;       // empty: the user's name
+    bool json = false;
+    Signals* signals = nullptr;
+
+    [[nodiscard]] Principal who() const;
+    // SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
+    [[nodiscard]] Result<std::filesystem::path> store_path() const;
+    // `build`: this process works on queued snapshot jobs.
+    [[nodiscard]] Result<Engine> open(bool build = false) const;
+
+    // Prints an error (with --json as {"error": ...} on standard output) and returns the exit code.
+    [[nodiscard]] int fail(const Error& error) const;
+    // The same where standard output belongs to a command.
+    [[nodiscard]] int fail_aside(const Error& error) const;
+    // Prints an answer: with --json the value, else the text.
+    void answer(const boost::json::value& value, const std::string& text) const;
+};
+
+// Waits for an operation; the first signal cancels it, the second ends the process.
+template <class T>
+[[nodiscard]] Result<T> wait(const Settings& settings, Operation<T> operation) {
+    bool asked = false;
+    const Signals::Scope scope(*settings.signals, [&](int number) {
+        if (std::exchange(asked, true)) std::_Exit(128 + number);
+        operation.cancel();
+    });
+    return operation.get();
+}
+
+// The text of an error as people read it.
+[[nodiscard]] std::string error_text(const Error& error);
+[[nodiscard]] boost::json::value error_to_json(const Error& error);
+
+// The content of a file, or of standard input for "-". More than 100 MiB is refused.
+[[nodiscard]] Result<std::string> read_document(const std::string& path);
+
+void write_all(int fd, std::string_view bytes);
+
+} // namespace sandboxkit::cli

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/context.hpp"
+
+#include "engine/guest_path.hpp"
+#include "engine/observed_provider.hpp"
+#include "providers/local/local_provider.hpp"
+
+#include <boost/asio/post.hpp>
+
+namespace sandboxkit::engine {
+
+namespace fs = std::filesystem;
+
+Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
+    if (options.store.empty())
+        return Error{ErrorClass::invalid, "store_missing", "no store file was named", "set EngineOptions::store", "", {}};
+    if (options.workers < 1 || options.workers > 64)
+        return Error{ErrorClass::invalid, "workers_out_of_range", "EngineOptions::workers must be 1 to 64", "", "", {}};
+    std::error_code ec;
+    options.store = fs::absolute(options.store, ec).lexically_normal();
+    std::unique_ptr<Context> c(new Context(std::move(options)));
+
+    store::Options store_options;
+    if (c->options.on_step)
+        store_options.on_commit = [on_step = c->options.on_step](std::string_view verb, bool after) {
+            on_step("store." + std::string(verb) + (after ? ".after" : ".before"));
+        };
+    auto opened = store::Store::open(c->options.store, std::move(store_options));
+    if (!opened) return opened.error();
+    c->store = std::move(*opened);
+    auto store_id = c->store->store_id();
+    if (!store_id) return store_id.error();
+    c->store_id = std::move(*store_id);
+
+    c->state_directory = c->options.state_directory.empty() ? fs::path(c->options.store.string() + ".state")
+                                                            : fs::absolute(c->options.state_directory, ec).lexically_normal();
+    fs::create_directories(c->state_directory, ec);
+    if (ec)
+        return Error{ErrorClass::unavailable, "state_directory", "cannot create " + c->state_directory.string() + ": " + ec.message(),
+                     "choose a writable EngineOptions::state_directory", "", {}};
+    fs::permissions(c->state_directory, fs::perms::owner_all, ec);
+    auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
+    if (!lock) return lock.error();
+    c->lock = std::make_unique<EngineLock>(std::move(*lock));
+
+    for (const auto& given : c->options.providers) c->providers_.insert_or_assign(given->name(), given);
+    if (!c->providers_.contains("local")) {
+        auto guest = find_guest(c->options.guest);
+        Result<std::shared_ptr<Provider>> local =
+            guest ? local::make_local_provider({c->state_directory / "local", *guest, ""}, c->pool) : guest.error();
+        c->providers_.emplace("local", std::move(local));
+    }
+    if (c->options.on_step)
+        for (auto& [name, found] : c->providers_)
+            if (found) found = observe(*found, c->options.on_step);
+
+    c->thread_ = std::thread([raw = c.get()] { raw->io.run(); });
+    return c;
+}
+
+Context::~Context() {
+    if (!thread_.joinable()) return; // open() failed half-way: nothing runs
+    closing = true;
+    std::vector<std::function<void()>> cancels;
+    {
+        std::lock_guard guard(operations_mutex_);
+        for (const auto& [key, cancel] : operations_)
+            if (cancel) cancels.push_back(cancel);
+    }
+    for (const auto& cancel : cancels) cancel();
+    cancels.clear();
+    {
+        std::unique_lock guard(operations_mutex_);
+        operations_ended_.wait(guard, [this] { return operations_.empty(); });
+    }
+    boost::asio::post(io, [this] { clients.clear(); }); // their sockets belong to the io thread
+    work_.reset();
+    thread_.join();
+    pool.join();
+}
+
+Result<std::shared_ptr<Provider>> Context::provider(std::string_view name) {
+    const auto found = providers_.find(name);
+    if (found != providers_.end()) return found->second;
+    std::string known;
+    for (const auto& [each, ignored] : providers_) known += (known.empty() ? "" : ", ") + each;
+    return Error{ErrorClass::unsupported, "provider_unknown", "this build has no provider \"" + std::string(name) + "\"",
+                 "use one of: " + known, "", {}};
+}
+
+std::vector<std::shared_ptr<Provider>> Context::working_providers() {
+    std::vector<std::shared_ptr<Provider>> working;
+    for (const auto& [name, found] : providers_)
+        if (found) working.push_back(*found);
+    return working;
+}
+
+void Context::wake_builders() {
+    boost::asio::post(io, [this] { builders_wake.cancel(); });
+}
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every use case works with: the store, the providers, the threads, and what is running.
+#pragma once
+
+#include <sandboxkit/engine.hpp>
+#include <sandboxkit/provider.hpp>
+
+#include "async/blocking.hpp"
+#include "async/spawn.hpp"
+#include "engine/engine_lock.hpp"
+#include "envd/client.hpp"
+#include "store/store.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace sandboxkit::engine {
+
+// Labels on everything that is made at a provider, so that it is found again.
+inline constexpr const char* label_store = "sandboxkit.store";     // id of the store that owns it
+inline constexpr const char* label_engine = "sandboxkit.engine";   // the engine that made it
+inline constexpr const char* label_session = "sandboxkit.session"; // of a session's sandbox
+inline constexpr const char* label_job = "sandboxkit.job";         // of a build's sandbox or image
+
+inline Error cancelled_error() { return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}}; }
+
+// Who hears what a build in this process tells. Thread-safe.
+class ProgressBoard {
+public:
+    using Key = std::uint64_t;
+    Key subscribe(std::string job, ProgressHandler handler) {
+        std::lock_guard lock(mutex_);
+        handlers_.emplace(++last_, std::pair(std::move(job), std::make_shared<ProgressHandler>(std::move(handler))));
+        return last_;
+    }
+    void unsubscribe(Key key) {
+        std::lock_guard lock(mutex_);
+        handlers_.erase(key);
+    }
+    void tell(const std::string& job, const Progress& progress) {
+        std::vector<std::shared_ptr<ProgressHandler>> listeners;
+        {
+            std::lock_guard lock(mutex_);
+            for (const auto& [key, entry] : handlers_)
+                if (entry.first == job) listeners.push_back(entry.second);
+        }
+        for (const auto& listener : listeners) (*listener)(progress);
+    }
+
+private:
+    std::mutex mutex_;
+    Key last_ = 0;
+    std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
+};
+
+class Context {
+public:
+    static Result<std::unique_ptr<Context>> open(EngineOptions options);
+    ~Context();
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    // unsupported "provider_unknown" names those there are; a provider that cannot work on this host gives its reason.
+    Result<std::shared_ptr<Provider>> provider(std::string_view name);
+    [[nodiscard]] std::vector<std::shared_ptr<Provider>> working_providers();
+
+    [[nodiscard]] Timestamp now() const { return clock->now(); }
+    [[nodiscard]] const std::string& engine_id() const { return lock->id(); }
+    [[nodiscard]] boost::asio::any_io_executor executor() { return io.get_executor(); }
+
+    // A store verb, on the worker pool.
+    template <class Verb>
+    auto in_store(Verb verb) {
+        return async::blocking(pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
+    }
+
+    // Starts an operation that the closing of the engine cancels and waits for.
+    template <class T>
+    Operation<T> run(Task<T> task) {
+        const auto key = enter();
+        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), key));
+        set_cancel(key, [operation]() mutable { operation.cancel(); });
+        return operation;
+    }
+
+    void wake_builders();
+
+    EngineOptions options;
+    std::shared_ptr<Clock> clock;
+    std::shared_ptr<IdSource> ids;
+    std::filesystem::path state_directory;
+    std::unique_ptr<EngineLock> lock;
+    std::unique_ptr<store::Store> store;
+    std::string store_id;
+    ProgressBoard progress;
+
+    // Clients of running sessions by session id, and how many commands run there; both under sessions_mutex.
+    std::mutex sessions_mutex;
+    std::map<std::string, std::shared_ptr<envd::Client>, std::less<>> clients;
+    std::map<std::string, int, std::less<>> busy;
+
+    boost::asio::io_context io{1};
+    async::Pool pool;
+    boost::asio::steady_timer builders_wake{io}; // only on the io thread
+    std::atomic<bool> closing = false;
+
+private:
+    explicit Context(EngineOptions o)
+        : options(std::move(o)), clock(options.clock ? options.clock : std::make_shared<Clock>()),
+          ids(options.ids ? options.ids : std::make_shared<IdSource>()), pool(options.workers) {}
+
+    std::uint64_t enter() {
+        std::lock_guard guard(operations_mutex_);
+        operations_.emplace(++last_operation_, nullptr);
+        return last_operation_;
+    }
+    void set_cancel(std::uint64_t key, std::function<void()> cancel) {
+        std::unique_lock guard(operations_mutex_);
+        const auto found = operations_.find(key);
+        if (found == operations_.end()) return; // it has ended already
+        found->second = std::move(cancel);
+        if (closing) {
+            auto now = found->second;
+            guard.unlock();
+            now();
+        }
+    }
+    void leave(std::uint64_t key) {
+        std::function<void()> dropped; // holds the operation's state: freed without the lock
+        std::lock_guard guard(operations_mutex_);
+        const auto found = operations_.find(key);
+        dropped = std::move(found->second);
+        operations_.erase(found);
+        operations_ended_.notify_all();
+    }
+    template <class T>
+    Task<T> tracked(Task<T> task, std::uint64_t key) {
+        struct Leave {
+            Context* context;
+            std::uint64_t key;
+            ~Leave() { context->leave(key); }
+        } leave_at_end{this, key};
+        auto result = co_await std::move(task);
+        co_return result;
+    }
+
+    std::map<std::string, Result<std::shared_ptr<Provider>>, std::less<>> providers_;
+    std::mutex operations_mutex_;
+    std::condition_variable operations_ended_;
+    std::uint64_t last_operation_ = 0;
+    std::map<std::uint64_t, std::function<void()>> operations_;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io.get_executor()};
+    std::thread thread_;
+};
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The face: checks the principal, and hands over to the use cases.
+#include <sandboxkit/engine.hpp>
+
+#include "engine/context.hpp"
+#include "engine/guest_path.hpp"
+#include "engine/processes.hpp"
+#include "engine/publishing.hpp"
+#include "engine/reconciliation.hpp"
+#include "engine/records.hpp"
+#include "engine/sessions.hpp"
+#include "engine/snapshots.hpp"
+#include "providers/local/local_provider.hpp"
+
+#include <sandboxkit/profile_document.hpp>
+
+#include <algorithm>
+
+namespace sandboxkit {
+
+using engine::Context;
+
+static Result<void> check(const Principal& who) {
+    if (!who.id.empty() && who.id.size() <= 256) return {};
+    return Error{ErrorClass::invalid, "principal_invalid", "a principal's id has 1 to 256 bytes", "pass the authenticated user's id", "", {}};
+}
+
+class Engine::Impl {
+public:
+    explicit Impl(std::unique_ptr<Context> c) : context(std::move(c)) {}
+
+    // Starts an operation, or one that has failed already because the principal is not one.
+    template <class T, class Make>
+    Operation<T> run(const Principal& who, Make make) {
+        if (auto ok = check(who); !ok) {
+            auto state = std::make_shared<detail::OperationState<T>>();
+            state->complete(ok.error());
+            return Operation<T>(std::move(state));
+        }
+        return context->run<T>(make(*context));
+    }
+
+    std::unique_ptr<Context> context;
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::open(EngineOptions options) {
+    auto context = Context::open(std::move(options));
+    if (!context) return context.error();
+    Context& c = **context;
+    Engine engine(std::make_unique<Impl>(std::move(*context)));
+    // What cannot be reconciled now (a provider that does not answer) is tried again on the timer.
+    (void)c.run<void>(engine::reconcile(c)).get();
+    (void)c.run<void>(engine::run_housekeeping(c));
+    if (c.options.run_snapshot_jobs) (void)c.run<void>(engine::run_builders(c));
+    return engine;
+}
+
+std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
+    const auto state = options.state_directory.empty() ? std::filesystem::path(options.store.string() + ".state") : options.state_directory;
+    auto guest = engine::find_guest(options.guest);
+    auto checks = local::doctor({state / "local", guest ? *guest : std::filesystem::path(), ""});
+    if (!guest)
+        checks.push_back({"guest program", DoctorCheck::Status::missing, guest.error().message, guest.error().remedy});
+    return checks;
+}
+
+Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_view document) {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto profile = read_profile(document);
+    if (!profile) return profile.error();
+    Context& c = *impl_->context;
+    const auto recipe = canonical_recipe(profile->recipe);
+    return c.store->create_profile({c.ids->next("prf"), profile->record.name, profile->record.description, recipe, digest_of(recipe), who.id, c.now()});
+}
+
+Result<ProfileInfo> Engine::profile(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    return impl_->context->store->profile(id);
+}
+
+Result<std::vector<ProfileInfo>> Engine::profiles(const Principal& who) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    return impl_->context->store->profiles();
+}
+
+Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto& store = *impl_->context->store;
+    auto info = store.profile(id);
+    if (!info) return info.error();
+    std::string recipe_json;
+    if (info->has_draft) {
+        auto draft = store.draft(id);
+        if (!draft) return draft.error();
+        recipe_json = std::move(draft->recipe);
+    } else {
+        auto version = store.version(id, info->latest_version.value_or(0));
+        if (!version) return version.error();
+        recipe_json = std::move(version->recipe);
+    }
+    auto recipe = read_recipe(recipe_json);
+    if (!recipe) return recipe.error();
+    return Profile{info->record, std::move(*recipe)};
+}
+
+Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id, std::string_view document,
+                                       std::optional<std::uint32_t> expected_revision) {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto profile = read_profile(document);
+    if (!profile) return profile.error();
+    Context& c = *impl_->context;
+    const auto recipe = canonical_recipe(profile->recipe);
+    return c.store->save_draft(id, expected_revision, profile->record, recipe, digest_of(recipe), who.id, c.now());
+}
+
+Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::string document, bool for_publish) {
+    return impl_->run<std::vector<Problem>>(who, [&](Context& c) { return engine::validate(c, std::move(document), for_publish); });
+}
+
+Operation<VersionInfo> Engine::publish(const Principal& who, std::string_view id) {
+    return impl_->run<VersionInfo>(who, [&](Context& c) { return engine::publish(c, who.id, std::string(id)); });
+}
+
+Result<VersionInfo> Engine::version(const Principal& who, std::string_view id, std::uint32_t number) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto version = impl_->context->store->version(id, number);
+    if (!version) return version.error();
+    return engine::to_info(*version);
+}
+
+Result<std::vector<VersionInfo>> Engine::versions(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto versions = impl_->context->store->versions(id);
+    if (!versions) return versions.error();
+    std::vector<VersionInfo> infos;
+    for (const auto& version : *versions) {
+        auto info = engine::to_info(version);
+        if (!info) return info.error();
+        infos.push_back(std::move(*info));
+    }
+    return infos;
+}
+
+Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view id, std::uint32_t number) {
+    if (auto ok = check(who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto version = c.store->version(id, number);
+    if (!version) return version.error();
+    auto recipe = read_recipe(version->recipe);
+    if (!recipe) return recipe.error();
+    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id, c.now());
+    if (!job) return job.error();
+    c.wake_builders();
+    return job->info;
+}
+
+Result<JobInfo> Engine::job(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto job = impl_->context->store->job(id);
+    if (!job) return job.error();
+    return job->info;
+}
+
+Result<std::vector<JobInfo>> Engine::jobs(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto jobs = impl_->context->store->jobs(id);
+    if (!jobs) return jobs.error();
+    std::vector<JobInfo> infos;
+    for (auto& job : *jobs) infos.push_back(std::move(job.info));
+    return infos;
+}
+
+Result<std::string> Engine::job_log(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    return impl_->context->store->job_log(id);
+}
+
+Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
+    if (auto ok = check(who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto job = c.store->cancel_job(id, who.id, c.now());
+    if (!job) return job.error();
+    return job->info;
+}
+
+Operation<JobInfo> Engine::wait_for_job(const Principal& who, std::string_view id, ProgressHandler progress) {
+    return impl_->run<JobInfo>(who, [&](Context& c) { return engine::wait_for_job(c, std::string(id), std::move(progress)); });
+}
+
+Operation<SessionInfo> Engine::start_session(const Principal& who, StartOptions options) {
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::start_session(c, who.id, std::move(options)); });
+}
+
+Result<SessionInfo> Engine::session(const Principal& who, std::string_view id) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto session = impl_->context->store->session(id);
+    if (!session) return session.error();
+    return engine::to_info(*session);
+}
+
+Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool include_ended) const {
+    if (auto ok = check(who); !ok) return ok.error();
+    auto sessions = impl_->context->store->sessions(include_ended);
+    if (!sessions) return sessions.error();
+    std::vector<SessionInfo> infos;
+    for (const auto& session : *sessions) {
+        auto info = engine::to_info(session);
+        if (!info) return info.error();
+        infos.push_back(std::move(*info));
+    }
+    return infos;
+}
+
+Operation<SessionInfo> Engine::stop_session(const Principal& who, std::string_view id) {
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::stop_session(c, std::string(id), Error{}); });
+}
+
+Operation<SessionInfo> Engine::resume_session(const Principal& who, std::string_view id) {
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, std::string(id)); });
+}
+
+Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_view id) {
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, std::string(id)); });
+}
+
+Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {
+    return impl_->run<ExecResult>(who, [&](Context& c) { return engine::exec(c, std::string(id), std::move(request), output_limit); });
+}
+
+Operation<Process> Engine::start_process(const Principal& who, std::string_view id, ExecRequest request) {
+    return impl_->run<Process>(who, [&](Context& c) { return engine::start_process(c, std::string(id), std::move(request)); });
+}
+
+Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {
+    return impl_->run<std::string>(who, [&](Context& c) { return engine::read_file(c, std::string(id), std::move(path)); });
+}
+
+Operation<void> Engine::write_file(const Principal& who, std::string_view id, std::string path, std::string bytes) {
+    return impl_->run<void>(who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
+}
+
+Operation<void> Engine::reconcile(const Principal& who) {
+    return impl_->run<void>(who, [](Context& c) -> Task<void> {
+        auto done = co_await engine::reconcile(c);
+        auto limits = co_await engine::enforce_time_limits(c);
+        if (!done) co_return done.error();
+        co_return limits;
+    });
+}
+
+} // namespace sandboxkit

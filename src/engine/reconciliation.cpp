@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/reconciliation.hpp"
+
+#include "engine/sessions.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+
+#include <algorithm>
+
+namespace sandboxkit::engine {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+static constexpr auto housekeeping_interval = 1s;
+static constexpr int reconcile_every = 30; // housekeeping rounds
+
+namespace {
+
+std::string label(const std::map<std::string, std::string>& labels, const char* name) {
+    const auto found = labels.find(name);
+    return found == labels.end() ? "" : found->second;
+}
+
+// Whether a live engine is at work on the job: its sandboxes and images are in use although nothing records them yet.
+bool job_is_alive(Context& context, store::Store& store, const std::string& id) {
+    auto job = store.job(id);
+    return job && job->info.state == JobState::running && !job->lease_owner.empty() && !context.lock->is_dead(job->lease_owner);
+}
+
+// Which of these sandboxes nobody answers for.
+Result<std::vector<std::string>> orphans(Context& context, store::Store& store, const std::vector<SandboxInfo>& sandboxes) {
+    std::vector<std::string> found;
+    for (const auto& sandbox : sandboxes) {
+        const auto session = label(sandbox.labels, label_session);
+        bool needed = false; // a row is made before its sandbox, and says it has ended before or after it goes
+        if (!session.empty()) {
+            auto row = store.session(session);
+            if (!row && row.error().kind != ErrorClass::not_found) return row.error();
+            needed = row && row->state != SessionState::removed && row->state != SessionState::failed;
+        } else {
+            needed = job_is_alive(context, store, label(sandbox.labels, label_job));
+        }
+        if (!needed) found.push_back(sandbox.id);
+    }
+    return found;
+}
+
+Task<void> reconcile_session(Context& context, store::Session session, const std::vector<SandboxInfo>& sandboxes) {
+    const auto sandbox = std::find_if(sandboxes.begin(), sandboxes.end(),
+                                      [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
+    const bool exists = sandbox != sandboxes.end();
+    switch (session.state) {
+    case SessionState::starting: {
+        if (!context.lock->is_dead(session.engine)) break; // somebody is at it, perhaps this engine
+        store::SessionChange take;
+        take.engine = context.engine_id();
+        auto taken = co_await context.in_store([&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
+        if (!taken) break;
+        TimelineRecorder timeline;
+        (void)co_await complete_start(context, std::move(*taken), std::move(timeline));
+        break;
+    }
+    case SessionState::running:
+        if (!exists || sandbox->state != SandboxState::running) {
+            Error why{ErrorClass::unavailable, "compute_ended", "the session's compute ended while nobody watched",
+                      exists ? "resume the session" : "its sandbox is gone: start a new session", "", {}};
+            store::SessionChange change;
+            change.error = store::to_json(why);
+            change.idle_deadline.emplace();
+            change.deadline.emplace();
+            const auto to = exists ? SessionState::stopped : SessionState::removing;
+            // Looked at again inside the transaction: a resume may have happened since the list was made.
+            auto moved = co_await context.in_store(
+                [&](store::Store& store) { return store.move_session(session.id, SessionState::running, to, change, context.now()); });
+            if (moved && to == SessionState::removing) (void)co_await complete_removal(context, std::move(*moved));
+        }
+        break;
+    case SessionState::stopped:
+        if (!exists) {
+            store::SessionChange change;
+            change.error = store::to_json({ErrorClass::data_loss, "sandbox_lost", "the stopped session's sandbox is gone", "start a new session", "", {}});
+            auto moved = co_await context.in_store([&](store::Store& store) {
+                return store.move_session(session.id, SessionState::stopped, SessionState::removing, change, context.now());
+            });
+            if (moved) (void)co_await complete_removal(context, std::move(*moved));
+        }
+        break;
+    case SessionState::removing: (void)co_await complete_removal(context, std::move(session)); break;
+    case SessionState::removed:
+    case SessionState::failed: break;
+    }
+    co_return Result<void>{};
+}
+
+Task<void> reconcile_images(Context& context, Provider& provider) {
+    auto images = co_await provider.list_images();
+    if (!images) co_return images.error();
+    auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<std::string>> {
+        std::vector<std::string> unused;
+        auto used = store.images_in_use();
+        if (!used) return used.error();
+        for (const auto& image : *images) {
+            if (label(image.labels, label_store) != context.store_id) continue;
+            const ImageHandle handle{provider.name(), image.id};
+            if (std::find(used->begin(), used->end(), handle) != used->end()) {
+                auto marked = store.set_stale(handle, image.stale);
+                if (!marked) return marked.error();
+            } else if (!job_is_alive(context, store, label(image.labels, label_job))) {
+                unused.push_back(image.id);
+            }
+        }
+        return unused;
+    });
+    if (!garbage) co_return garbage.error();
+    for (const auto& id : *garbage) {
+        auto removed = co_await provider.remove_image(id);
+        if (!removed && removed.error().kind != ErrorClass::conflict) co_return removed.error();
+    }
+    co_return Result<void>{};
+}
+
+Task<void> sweep_checkouts(Context& context) {
+    auto swept = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<void> {
+        std::error_code ec;
+        for (const auto& entry : fs::directory_iterator(context.state_directory / "builds", ec))
+            if (!job_is_alive(context, *context.store, entry.path().filename())) {
+                std::error_code ignored;
+                fs::remove_all(entry.path(), ignored);
+            }
+        context.lock->sweep();
+        return {};
+    });
+    co_return swept;
+}
+
+Task<void> reconcile_provider(Context& context, Provider& provider) {
+    std::map<std::string, std::string> ours{{label_store, context.store_id}};
+    // The rows are read after the list: a sandbox on the list has its row already.
+    auto sandboxes = co_await provider.list(ours);
+    if (!sandboxes) co_return sandboxes.error();
+    auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
+    if (!sessions) co_return sessions.error();
+    for (auto& session : *sessions) {
+        if (session.provider != provider.name()) continue;
+        // A session that got its sandbox after the list was made is not missing one.
+        const bool listed = std::any_of(sandboxes->begin(), sandboxes->end(),
+                                        [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
+        if (!listed && session.state != SessionState::starting && session.state != SessionState::removing) {
+            auto now = co_await provider.inspect(session.sandbox_id);
+            if (now) continue;
+            if (now.error().kind != ErrorClass::not_found) continue;
+        }
+        auto done = co_await reconcile_session(context, std::move(session), *sandboxes);
+        if (!done) co_return done.error();
+    }
+    auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });
+    if (!lost) co_return lost.error();
+    for (const auto& id : *lost) {
+        auto destroyed = co_await provider.destroy(id);
+        if (!destroyed) co_return destroyed.error();
+    }
+    auto images = co_await reconcile_images(context, provider);
+    co_return images;
+}
+
+} // namespace
+
+Task<void> reconcile(Context& context) {
+    Result<void> first_error;
+    for (const auto& provider : context.working_providers()) {
+        auto done = co_await reconcile_provider(context, *provider);
+        if (!done && first_error) first_error = done.error();
+    }
+    auto swept = co_await sweep_checkouts(context);
+    if (!swept && first_error) first_error = swept.error();
+    co_return first_error;
+}
+
+Task<void> enforce_time_limits(Context& context) {
+    auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
+    if (!sessions) co_return sessions.error();
+    for (const auto& session : *sessions) {
+        if (session.state != SessionState::running) continue;
+        bool busy = false;
+        {
+            std::lock_guard guard(context.sessions_mutex);
+            busy = context.busy.contains(session.id);
+        }
+        if (busy) {
+            auto put_off = co_await context.in_store([&](store::Store&) -> Result<void> {
+                touch(context, session);
+                return {};
+            });
+            (void)put_off;
+        }
+        const auto now = context.now();
+        if (session.deadline && *session.deadline <= now) {
+            Error why{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
+            (void)co_await stop_session(context, session.id, std::move(why));
+        } else if (!busy && session.idle_deadline && *session.idle_deadline <= now) {
+            Error why{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
+            (void)co_await stop_session(context, session.id, std::move(why));
+        }
+    }
+    co_return Result<void>{};
+}
+
+Task<void> run_housekeeping(Context& context) {
+    asio::steady_timer timer(context.io);
+    for (int round = 1;; ++round) {
+        boost::system::error_code ec;
+        timer.expires_after(housekeeping_interval);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (context.closing) co_return Result<void>{};
+        // Errors are of the moment: the next round tries again.
+        (void)co_await enforce_time_limits(context);
+        if (round % reconcile_every == 0) (void)co_await reconcile(context);
+    }
+}
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/records.hpp"
+
+#include <sandboxkit/profile_document.hpp>
+
+namespace sandboxkit::engine {
+
+Result<VersionInfo> to_info(const store::Version& v) {
+    VersionInfo info;
+    info.profile = v.profile;
+    info.number = v.number;
+    info.digest = v.digest;
+    info.published = v.published;
+    info.published_by = v.published_by;
+    info.snapshot = v.snapshot_state();
+    info.image = v.image;
+    info.last_job = v.last_job;
+    auto recipe = read_recipe(v.recipe);
+    if (!recipe) return recipe.error();
+    info.recipe = std::move(*recipe);
+    if (!v.manifest.empty()) {
+        auto manifest = store::manifest_from_json(v.manifest);
+        if (!manifest) return manifest.error();
+        info.manifest = std::move(*manifest);
+    }
+    auto decision = store::decision_from_json(v.decision);
+    if (!decision) return decision.error();
+    info.decision = std::move(*decision);
+    return info;
+}
+
+Result<SessionInfo> to_info(const store::Session& s) {
+    SessionInfo info;
+    info.id = s.id;
+    info.profile = s.profile;
+    info.version = s.version;
+    info.state = s.state;
+    info.provider = s.provider;
+    info.sandbox_id = s.sandbox_id;
+    info.owner = s.principal;
+    info.created = s.created;
+    info.idle_deadline = s.idle_deadline;
+    info.deadline = s.deadline;
+    if (!s.notes.empty()) {
+        auto notes = store::notes_from_json(s.notes);
+        if (!notes) return notes.error();
+        info.notes = std::move(*notes);
+    }
+    if (!s.error.empty()) {
+        auto error = store::error_from_json(s.error);
+        if (!error) return error.error();
+        info.error = std::move(*error);
+    }
+    if (!s.timeline.empty()) {
+        auto timeline = store::timeline_from_json(s.timeline);
+        if (!timeline) return timeline.error();
+        info.timeline = std::move(*timeline);
+    }
+    return info;
+}
+
+} // namespace sandboxkit::engine

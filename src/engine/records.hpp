@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of the store as the public records of the engine.
+#pragma once
+
+#include "store/store.hpp"
+
+namespace sandboxkit::engine {
+
+Result<VersionInfo> to_info(const store::Version& version);
+Result<SessionInfo> to_info(const store::Session& session);
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sessions.hpp"
+
+#include "engine/publishing.hpp"
+#include "engine/records.hpp"
+
+#include <sandboxkit/profile_document.hpp>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include <algorithm>
+
+namespace sandboxkit::engine {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+Error not_ready(const store::Version& version) {
+    const bool failed = version.snapshot_state() == SnapshotState::failed;
+    return {ErrorClass::conflict, "snapshot_not_ready",
+            "version " + std::to_string(version.number) + " has no usable snapshot" + (failed ? ": its last build failed" : " yet"),
+            failed ? "see the log of its snapshot job, mend the profile and publish again, or refresh the snapshot"
+                   : "wait for its snapshot job",
+            "", {}};
+}
+
+struct Begun {
+    store::Store::Created row;
+    std::string recipe;
+};
+
+Result<Begun> begin_session(Context& context, store::Store& store, const std::string& principal, const StartOptions& options) {
+    std::optional<store::Version> version;
+    if (options.version) {
+        auto named = store.version(options.profile, *options.version);
+        if (!named) return named.error();
+        if (!named->image) return not_ready(*named);
+        version = std::move(*named);
+    } else {
+        auto known = store.profile(options.profile);
+        if (!known) return known.error();
+        auto newest = store.newest_usable_version(options.profile);
+        if (!newest) return newest.error();
+        if (!*newest) {
+            auto all = store.versions(options.profile);
+            if (!all) return all.error();
+            if (!all->empty()) return not_ready(all->back());
+            return Error{ErrorClass::conflict, "not_published", "the profile has no published version", "publish it first", "", {}};
+        }
+        version = std::move(**newest);
+    }
+    store::NewSession row;
+    row.id = context.ids->next("ses");
+    row.profile = options.profile;
+    row.version = version->number;
+    row.principal = principal;
+    row.client_token = options.client_token;
+    row.provider = version->image->provider;
+    row.image_id = version->image->id;
+    row.creation_token = row.id;
+    row.engine = context.engine_id();
+    row.idle_limit = options.idle_limit;
+    row.time_limit = options.time_limit;
+    row.now = context.now();
+    auto created = store.create_session(row);
+    if (!created) return created.error();
+    return Begun{std::move(*created), version->recipe};
+}
+
+// The same client token again: the first start's session, when its start has ended.
+Task<SessionInfo> join_start(Context& context, store::Session session) {
+    asio::steady_timer timer(context.io);
+    while (session.state == SessionState::starting) {
+        boost::system::error_code ec;
+        timer.expires_after(20ms);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) co_return cancelled_error();
+        auto row = co_await context.in_store([&](store::Store& store) { return store.session(session.id); });
+        if (!row) co_return row.error();
+        session = std::move(*row);
+    }
+    auto info = to_info(session);
+    if (info && info->state == SessionState::failed && info->error) co_return *info->error;
+    co_return info;
+}
+
+Task<void> destroy_sandboxes(Provider& provider, const std::string& session) {
+    std::map<std::string, std::string> labels{{label_session, session}};
+    auto found = co_await provider.list(std::move(labels));
+    if (!found) co_return found.error();
+    for (const auto& sandbox : *found) {
+        auto destroyed = co_await provider.destroy(sandbox.id);
+        if (!destroyed) co_return destroyed.error();
+    }
+    co_return Result<void>{};
+}
+
+struct Launched {
+    std::string sandbox_id;
+    std::shared_ptr<envd::Client> client;
+    std::vector<std::string> notes;
+};
+
+// The late-bound steps of the plan.
+Task<Launched> launch(Context& context, const store::Session& session, TimelineRecorder& timeline) {
+    auto version = co_await context.in_store(
+        [&](store::Store& store) { return store.version(session.profile, session.version); });
+    if (!version) co_return version.error();
+    auto recipe = read_recipe(version->recipe);
+    if (!recipe) co_return recipe.error();
+    auto found = context.provider(session.provider);
+    if (!found) co_return found.error();
+    const auto provider = *found;
+    auto can = co_await provider->capabilities();
+    if (!can) co_return can.error();
+    auto problems = capability_problems(*recipe, *can);
+    if (!problems.empty())
+        co_return Error{ErrorClass::unsupported, "start_refused", "the version asks for what its provider does not do here",
+                        "change the fields named below and publish again", "", std::move(problems)};
+
+    Launched launched;
+    launched.sandbox_id = session.sandbox_id;
+    if (launched.sandbox_id.empty()) {
+        timeline.step("provider.create");
+        CreateRequest create;
+        create.token = session.creation_token;
+        create.image_id = session.image_id;
+        create.labels = {{label_store, context.store_id}, {label_engine, context.engine_id()}, {label_session, session.id}};
+        create.limits = limits_of(recipe->resources);
+        create.egress = recipe->network.egress;
+        create.hostname = "sandbox";
+        for (const auto& repository : recipe->repositories)
+            if (repository.read_only) create.read_only_paths.push_back(repository.mount_path);
+        auto created = co_await provider->create(std::move(create));
+        if (!created) co_return created.error();
+        launched.sandbox_id = created->id;
+        for (const auto& limit : created->unenforced)
+            launched.notes.push_back("this host does not enforce the limit on " + limit);
+    }
+    if (version->stale) launched.notes.emplace_back("the snapshot is stale: an ingredient without a fixed digest changed since it was made");
+    timeline.step("provider.start");
+    auto started = co_await provider->start(launched.sandbox_id);
+    if (!started) co_return started.error();
+
+    timeline.step("guest.init");
+    auto endpoint = co_await provider->endpoint(launched.sandbox_id);
+    if (!endpoint) co_return endpoint.error();
+    launched.client = envd::Client::make(context.executor(), std::move(*endpoint));
+    envd::InitRequest init;
+    init.environment = recipe->environment;
+    const auto primary = std::find_if(recipe->repositories.begin(), recipe->repositories.end(),
+                                      [](const Repository& r) { return r.role == RepositoryRole::primary; });
+    if (primary != recipe->repositories.end()) init.default_workdir = primary->mount_path;
+    auto initialized = co_await launched.client->init(std::move(init));
+    if (!initialized) co_return initialized.error();
+    co_return launched;
+}
+
+} // namespace
+
+Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options) {
+    TimelineRecorder timeline;
+    timeline.step("store.begin");
+    if (options.client_token.size() > 200)
+        co_return Error{ErrorClass::invalid, "client_token_too_long", "a client token has at most 200 bytes", "", "", {}};
+    if ((options.idle_limit && *options.idle_limit <= 0s) || (options.time_limit && *options.time_limit <= 0s))
+        co_return Error{ErrorClass::invalid, "limit_out_of_range", "a session's time limits must be at least one second", "leave a limit out for none", "", {}};
+    auto begun = co_await context.in_store([&](store::Store& store) { return begin_session(context, store, principal, options); });
+    if (!begun) co_return begun.error();
+    if (!begun->row.created) {
+        auto joined = co_await join_start(context, std::move(begun->row.session));
+        co_return joined;
+    }
+    auto info = co_await complete_start(context, std::move(begun->row.session), std::move(timeline));
+    co_return info;
+}
+
+Task<SessionInfo> complete_start(Context& context, store::Session session, TimelineRecorder timeline) {
+    const bool resuming = !session.sandbox_id.empty();
+    auto launched = co_await launch(context, session, timeline);
+    auto steps = timeline.finish();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+
+    if (!launched) {
+        const Error error = launched.error();
+        auto provider = context.provider(session.provider);
+        store::SessionChange change;
+        change.error = store::to_json(error);
+        SessionState end = SessionState::failed;
+        if (provider && resuming) {
+            (void)co_await (*provider)->stop(session.sandbox_id);
+            end = SessionState::stopped;
+        } else if (provider) {
+            (void)co_await destroy_sandboxes(**provider, session.id); // what resists is left to reconciliation
+        }
+        (void)co_await context.in_store([&](store::Store& store) {
+            return store.move_session(session.id, SessionState::starting, end, change, context.now());
+        });
+        co_return error;
+    }
+
+    const auto now = context.now();
+    store::SessionChange change;
+    change.sandbox_id = launched->sandbox_id;
+    change.timeline = store::to_json(steps);
+    if (!resuming) change.notes = store::to_json(launched->notes);
+    change.error = "";
+    change.idle_deadline = session.idle_limit ? std::optional(now + *session.idle_limit) : std::nullopt;
+    change.deadline = session.time_limit ? std::optional(now + *session.time_limit) : std::nullopt;
+    auto running = co_await context.in_store([&](store::Store& store) {
+        return store.move_session(session.id, SessionState::starting, SessionState::running, change, now);
+    });
+    if (!running) co_return running.error();
+    {
+        std::lock_guard guard(context.sessions_mutex);
+        context.clients.insert_or_assign(session.id, launched->client);
+    }
+    co_return to_info(*running);
+}
+
+static void forget_client(Context& context, const std::string& session) {
+    std::lock_guard guard(context.sessions_mutex);
+    context.clients.erase(session);
+}
+
+Task<SessionInfo> stop_session(Context& context, std::string session, Error why) {
+    auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
+    if (!row) co_return row.error();
+    if (row->state == SessionState::stopped) co_return to_info(*row);
+    if (row->state != SessionState::running)
+        co_return Error{ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)), "", "", {}};
+    auto provider = context.provider(row->provider);
+    if (!provider) co_return provider.error();
+    forget_client(context, session);
+    auto stopped = co_await (*provider)->stop(row->sandbox_id);
+    if (!stopped) co_return stopped.error();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    store::SessionChange change;
+    change.error = why.code.empty() ? "" : store::to_json(why);
+    change.idle_deadline.emplace();
+    change.deadline.emplace();
+    auto moved = co_await context.in_store([&](store::Store& store) {
+        return store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
+    });
+    if (!moved) co_return moved.error();
+    co_return to_info(*moved);
+}
+
+Task<SessionInfo> resume_session(Context& context, std::string session) {
+    TimelineRecorder timeline;
+    timeline.step("store.begin");
+    auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
+        auto found = store.session(session);
+        if (!found || found->state == SessionState::running) return found;
+        if (found->state != SessionState::stopped)
+            return Error{ErrorClass::conflict, "session_not_stopped", "the session is " + std::string(to_string(found->state)),
+                         "only a stopped session can be resumed", "", {}};
+        store::SessionChange change;
+        change.engine = context.engine_id();
+        return store.move_session(session, SessionState::stopped, SessionState::starting, change, context.now());
+    });
+    if (!row) co_return row.error();
+    if (row->state == SessionState::running) co_return to_info(*row);
+    auto info = co_await complete_start(context, std::move(*row), std::move(timeline));
+    co_return info;
+}
+
+Task<SessionInfo> remove_session(Context& context, std::string session) {
+    auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
+        auto found = store.session(session);
+        if (!found) return found;
+        if (found->state == SessionState::failed || found->state == SessionState::removed || found->state == SessionState::removing)
+            return found;
+        if (found->state == SessionState::starting && !context.lock->is_dead(found->engine))
+            return Error{ErrorClass::conflict, "session_starting", "the session is still starting", "wait for its start or cancel it", "", {}};
+        store::SessionChange change;
+        change.engine = context.engine_id();
+        return store.move_session(session, found->state, SessionState::removing, change, context.now());
+    });
+    if (!row) co_return row.error();
+    if (row->state != SessionState::removing) co_return to_info(*row);
+    forget_client(context, session);
+    auto info = co_await complete_removal(context, std::move(*row));
+    co_return info;
+}
+
+Task<SessionInfo> complete_removal(Context& context, store::Session session) {
+    auto provider = context.provider(session.provider);
+    if (!provider) co_return provider.error();
+    auto destroyed = co_await destroy_sandboxes(**provider, session.id);
+    if (!destroyed) co_return destroyed.error();
+    auto moved = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
+        auto gone = store.move_session(session.id, SessionState::removing, SessionState::removed, {}, context.now());
+        // Two may remove at once: the other one's record is as good.
+        if (!gone && gone.error().kind == ErrorClass::conflict) return store.session(session.id);
+        return gone;
+    });
+    if (!moved) co_return moved.error();
+    co_return to_info(*moved);
+}
+
+void touch(Context& context, const store::Session& session) {
+    if (!session.idle_limit || !session.idle_deadline) return;
+    const auto deadline = context.now() + *session.idle_limit;
+    if (deadline - *session.idle_deadline < 1s) return;
+    store::SessionChange change;
+    change.idle_deadline = std::optional<Timestamp>(deadline);
+    (void)context.store->change_session(session.id, SessionState::running, change); // stopped meanwhile: nothing to put off
+}
+
+Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session) {
+    auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
+        auto found = store.session(session);
+        if (found && found->state == SessionState::running) touch(context, *found);
+        return found;
+    });
+    if (!row) co_return row.error();
+    if (row->state != SessionState::running) {
+        forget_client(context, session);
+        co_return Error{ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)),
+                        row->state == SessionState::stopped ? "resume it first" : "", "", {}};
+    }
+    {
+        std::lock_guard guard(context.sessions_mutex);
+        const auto found = context.clients.find(session);
+        if (found != context.clients.end()) co_return found->second;
+    }
+    auto provider = context.provider(row->provider);
+    if (!provider) co_return provider.error();
+    auto endpoint = co_await (*provider)->endpoint(row->sandbox_id);
+    if (!endpoint) co_return endpoint.error();
+    auto client = envd::Client::make(context.executor(), std::move(*endpoint));
+    std::lock_guard guard(context.sessions_mutex);
+    co_return context.clients.insert_or_assign(session, client).first->second;
+}
+
+Task<void> explain_failure(Context& context, std::string session, Error error) {
+    if (error.code != "guest_unreachable" && error.code != "guest_disconnected") co_return error;
+    auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
+    if (!row || row->state != SessionState::running) co_return error;
+    auto provider = context.provider(row->provider);
+    if (!provider) co_return error;
+    auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
+    if (!sandbox || sandbox->state == SandboxState::running) co_return error;
+    Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself", "resume the session", error.message, {}};
+    (void)co_await stop_session(context, session, ended);
+    co_return ended;
+}
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a session. Each transition is recorded before or after the provider's call so that a process that dies
+// between the two is understood by reconciliation.
+#pragma once
+
+#include "engine/context.hpp"
+
+namespace sandboxkit::engine {
+
+Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options);
+Task<SessionInfo> stop_session(Context& context, std::string session, Error why);
+Task<SessionInfo> resume_session(Context& context, std::string session);
+Task<SessionInfo> remove_session(Context& context, std::string session);
+
+// Takes a session in state `starting`, owned by this engine, to running; or, when that fails, to failed with nothing
+// left behind, or (a resume) back to stopped. Creation is idempotent, so a start of a dead engine is finished here too.
+Task<SessionInfo> complete_start(Context& context, store::Session session, TimelineRecorder timeline);
+
+// removing -> removed.
+Task<SessionInfo> complete_removal(Context& context, store::Session session);
+
+// The in-sandbox API of a running session; conflict "session_not_running" otherwise. Counts as use.
+Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session);
+
+// After a call into the sandbox failed: whether its compute has ended, and then the session is recorded as stopped and
+// the error says so; otherwise the error as it was.
+Task<void> explain_failure(Context& context, std::string session, Error error);
+
+// Puts off the idle deadline, if there is one, at most once a second.
+void touch(Context& context, const store::Session& session);
+
+} // namespace sandboxkit::engine

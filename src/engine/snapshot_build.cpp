@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/snapshot_build.hpp"
+
+#include "git/clone.hpp"
+
+#include <sandboxkit/digest.hpp>
+
+#include <algorithm>
+
+namespace sandboxkit::engine {
+
+namespace fs = std::filesystem;
+
+static constexpr std::size_t log_flush_bytes = 256 << 10;
+static constexpr auto log_flush_interval = std::chrono::milliseconds(200);
+static constexpr std::size_t script_tail_bytes = 4 << 10;
+static constexpr const char* script_file = "/tmp/.sandboxkit-setup-script";
+
+SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe)
+    : context_(context), job_(std::move(job)), version_(std::move(version)), recipe_(std::move(recipe)),
+      staging_(context.state_directory / "builds" / job_.info.id),
+      labels_{{label_store, context.store_id}, {label_engine, context.engine_id()}, {label_job, job_.info.id}} {
+    manifest_.version_digest = version_.digest;
+}
+
+void SnapshotBuild::tell(Progress progress) {
+    progress.phase = phase_;
+    context_.progress.tell(job_.info.id, progress);
+}
+
+Task<void> SnapshotBuild::enter(BuildPhase phase) {
+    phase_ = phase;
+    tell({});
+    auto set = co_await context_.in_store(
+        [this](store::Store& store) { return store.set_job_phase(job_.info.id, context_.engine_id(), phase_); });
+    co_return set;
+}
+
+Task<Built> SnapshotBuild::run() {
+    auto provider = context_.provider(recipe_.provider);
+    if (!provider) co_return provider.error();
+    provider_ = *provider;
+
+    auto entered = co_await enter(BuildPhase::repositories);
+    if (!entered) co_return entered.error();
+    auto cloned = co_await clone_repositories();
+    if (!cloned) co_return cloned.error();
+
+    entered = co_await enter(BuildPhase::image);
+    if (!entered) co_return entered.error();
+    ImageRequest request{recipe_.image, trees_, labels_};
+    auto image = co_await provider_->prepare_image(std::move(request));
+    if (!image) co_return image.error();
+
+    if (!recipe_.setup_script.empty()) {
+        base_image_ = image->id;
+        entered = co_await enter(BuildPhase::start);
+        if (!entered) co_return entered.error();
+        CreateRequest create;
+        // A retry makes a sandbox of its own: the one before may be half used.
+        create.token = job_.info.id + "-" + std::to_string(job_.info.attempt);
+        create.image_id = base_image_;
+        create.labels = labels_;
+        create.limits = limits_of(recipe_.resources);
+        create.egress = recipe_.network.egress;
+        create.hostname = "build";
+        for (const auto& repository : recipe_.repositories)
+            if (repository.read_only) create.read_only_paths.push_back(repository.mount_path);
+        auto created = co_await provider_->create(std::move(create));
+        if (!created) co_return created.error();
+        sandbox_ = created->id;
+        auto started = co_await provider_->start(sandbox_);
+        if (!started) co_return started.error();
+
+        entered = co_await enter(BuildPhase::setup_script);
+        if (!entered) co_return entered.error();
+        auto ran = co_await run_setup_script();
+        auto flushed = co_await flush_log();
+        if (!ran) co_return ran.error();
+        if (!flushed) co_return flushed.error();
+
+        entered = co_await enter(BuildPhase::capture);
+        if (!entered) co_return entered.error();
+        auto captured = co_await provider_->capture(sandbox_, labels_);
+        if (!captured) co_return captured.error();
+        image = std::move(captured->image);
+    }
+    manifest_.ingredients.insert(manifest_.ingredients.end(), image->ingredients.begin(), image->ingredients.end());
+    if (!recipe_.setup_script.empty())
+        manifest_.ingredients.push_back({"setup_script", "setup_script", digest_of(recipe_.setup_script)});
+    phase_ = BuildPhase::record;
+    co_return Built{{recipe_.provider, image->id}, manifest_};
+}
+
+Task<void> SnapshotBuild::clone_repositories() {
+    for (const auto& repository : recipe_.repositories) {
+        const auto destination = staging_ / repository.identifier;
+        git::CloneRequest request;
+        request.url = repository.url;
+        request.branch = repository.branch;
+        request.depth = repository.depth;
+        request.destination = destination;
+        request.mirrors = context_.state_directory / "mirrors";
+        tell({{}, "cloning " + repository.identifier, 0, 0, ""});
+        auto cloned = co_await async::blocking(context_.pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
+            std::error_code ec;
+            fs::create_directories(staging_, ec);
+            fs::create_directories(request.mirrors, ec);
+            fs::remove_all(request.destination, ec); // of an attempt that died
+            return git::clone(request, stop, [&](const git::CloneProgress& p) {
+                tell({{}, "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
+                              std::to_string(p.total_objects) + " objects",
+                      p.received_bytes, 0, ""});
+            });
+        });
+        if (!cloned) {
+            Error error = cloned.error();
+            error.message = "repository \"" + repository.identifier + "\": " + error.message;
+            co_return error;
+        }
+        manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit});
+        pending_log_ += "cloned " + repository.identifier + " at " + cloned->commit + "\n";
+        trees_.push_back({destination, repository.mount_path});
+    }
+    auto flushed = co_await flush_log();
+    co_return flushed;
+}
+
+Task<void> SnapshotBuild::run_setup_script() {
+    auto endpoint = co_await provider_->endpoint(sandbox_);
+    if (!endpoint) co_return endpoint.error();
+    auto client = envd::Client::make(context_.executor(), std::move(*endpoint));
+    envd::InitRequest init;
+    init.environment = recipe_.environment;
+    auto initialized = co_await client->init(std::move(init));
+    if (!initialized) co_return initialized.error();
+    auto written = co_await client->write_file(script_file, recipe_.setup_script);
+    if (!written) co_return written.error();
+
+    const auto primary = std::find_if(recipe_.repositories.begin(), recipe_.repositories.end(),
+                                      [](const Repository& r) { return r.role == RepositoryRole::primary; });
+    const std::string cwd = primary == recipe_.repositories.end() ? "/" : primary->mount_path;
+    // A script with an interpreter line runs by it; any other by the shell, which stops at the first command that fails.
+    std::vector<std::string> argv = {"/bin/sh", "-e", script_file};
+    if (recipe_.setup_script.starts_with("#!")) argv = {"/bin/sh", "-c", std::string("chmod 700 ") + script_file + " && exec " + script_file};
+    auto ran = co_await follow_script(*client, std::move(argv), cwd);
+    if (!ran) co_return ran.error();
+    auto removed = co_await client->remove(script_file);
+    co_return removed;
+}
+
+Task<void> SnapshotBuild::follow_script(envd::Client& client, std::vector<std::string> argv, std::string cwd) {
+    ExecRequest request;
+    request.argv = std::move(argv);
+    request.cwd = std::move(cwd);
+    request.timeout = std::chrono::seconds(recipe_.setup_timeout_seconds);
+    auto stream = co_await client.start(std::move(request));
+    if (!stream) co_return stream.error();
+    for (;;) {
+        auto event = co_await (*stream)->next();
+        if (!event) {
+            Error error = event.error();
+            error.detail = script_tail_;
+            co_return error;
+        }
+        if (event->end) {
+            const ProcessEnd& end = *event->end;
+            if (end.timed_out)
+                co_return Error{ErrorClass::timeout, "setup_script_timeout",
+                                "the setup script was ended after its " + std::to_string(recipe_.setup_timeout_seconds) + " seconds",
+                                "make it faster or raise setup_timeout", script_tail_, {}};
+            if (end.signal != 0)
+                co_return Error{ErrorClass::invalid, "setup_script_failed",
+                                "the setup script was ended by signal " + std::to_string(end.signal),
+                                end.signal == 9 ? "it may have run out of memory: see the log, or choose a larger resource class" : "see the log",
+                                script_tail_, {}};
+            if (end.exit_code != 0)
+                co_return Error{ErrorClass::invalid, "setup_script_failed",
+                                "the setup script exited with code " + std::to_string(end.exit_code), "see the log of the snapshot job",
+                                script_tail_, {}};
+            co_return Result<void>{};
+        }
+        script_tail_ += event->bytes;
+        if (script_tail_.size() > script_tail_bytes) script_tail_.erase(0, script_tail_.size() - script_tail_bytes);
+        pending_log_ += event->bytes;
+        tell({{}, "", 0, 0, std::move(event->bytes)});
+        const auto now = std::chrono::steady_clock::now();
+        if (pending_log_.size() >= log_flush_bytes || now - last_flush_ >= log_flush_interval) {
+            auto flushed = co_await flush_log();
+            if (!flushed) co_return flushed.error();
+        }
+    }
+}
+
+Task<void> SnapshotBuild::flush_log() {
+    last_flush_ = std::chrono::steady_clock::now();
+    if (pending_log_.empty()) co_return Result<void>{};
+    auto bytes = std::exchange(pending_log_, {});
+    auto appended = co_await context_.in_store(
+        [this, &bytes](store::Store& store) { return store.append_job_log(job_.info.id, context_.engine_id(), bytes); });
+    co_return appended;
+}
+
+Task<void> SnapshotBuild::clean_up() {
+    if (!sandbox_.empty()) (void)co_await provider_->destroy(sandbox_);
+    if (!base_image_.empty()) (void)co_await provider_->remove_image(base_image_);
+    auto removed = co_await async::blocking(context_.pool, [this](std::stop_token) -> Result<void> {
+        std::error_code ec;
+        fs::remove_all(staging_, ec);
+        return {};
+    });
+    co_return removed;
+}
+
+Task<void> SnapshotBuild::discard(ImageHandle image) {
+    auto removed = co_await provider_->remove_image(image.id);
+    co_return removed;
+}
+
+} // namespace sandboxkit::engine

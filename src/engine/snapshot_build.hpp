@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// One build of one version's snapshot: clone, prepare the image, run the setup script, capture.
+#pragma once
+
+#include "engine/context.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace sandboxkit::engine {
+
+struct Built {
+    ImageHandle image;
+    Manifest manifest;
+};
+
+class SnapshotBuild {
+public:
+    // The context outlives the build; `recipe` is the version's.
+    SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe);
+
+    // The steps in order. On an error `phase()` tells where; clean_up() is due in any case.
+    Task<Built> run();
+    // Destroys the one-off sandbox, the intermediate image and the checkouts. Errors are left to reconciliation.
+    Task<void> clean_up();
+    // An image that nobody recorded.
+    Task<void> discard(ImageHandle image);
+
+    [[nodiscard]] BuildPhase phase() const noexcept { return phase_; }
+
+private:
+    Task<void> enter(BuildPhase phase);
+    Task<void> clone_repositories();
+    Task<void> run_setup_script();
+    Task<void> follow_script(envd::Client& client, std::vector<std::string> argv, std::string cwd);
+    Task<void> flush_log();
+    void tell(Progress progress);
+
+    Context& context_;
+    store::Job job_;
+    store::Version version_;
+    Recipe recipe_;
+    std::shared_ptr<Provider> provider_;
+    std::filesystem::path staging_;
+    std::map<std::string, std::string> labels_;
+    BuildPhase phase_ = BuildPhase::queued;
+    std::vector<ImageTree> trees_;
+    Manifest manifest_;
+    std::string base_image_; // the intermediate image: base and checkouts
+    std::string sandbox_;
+    std::string pending_log_;
+    std::string script_tail_; // the last of the script's output, for the error
+    std::chrono::steady_clock::time_point last_flush_{};
+};
+
+} // namespace sandboxkit::engine

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers of the file and process services, from their JSON. The first argument is a whole body.
+#pragma once
+
+#include "envd/client.hpp"
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace sandboxkit::envd {
+
+inline constexpr std::size_t entries_limit = 1'000'000; // of one listing; more is ErrorClass::quota "guest_listing_too_large"
+inline constexpr std::size_t processes_limit = 100'000;
+
+// {"entry": {...}} of Stat, MakeDir and Move.
+Result<EntryInfo> decode_entry(std::string_view body);
+// {"entries": [...]} of ListDir.
+Result<std::vector<EntryInfo>> decode_entries(std::string_view body);
+// {"processes": [...]} of List.
+Result<std::vector<ProcessInfo>> decode_processes(std::string_view body);
+// [{"path", "name", "type"}] of POST /files with one file; what it does not say stays empty.
+Result<EntryInfo> decode_written_file(std::string_view body);
+
+} // namespace sandboxkit::envd

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "git/references.hpp"
+
+#include "git/durable.hpp"
+
+namespace sandboxkit::git {
+
+namespace {
+
+constexpr std::string_view heads = "refs/heads/", tags = "refs/tags/";
+
+Error too_many(const Watch &watch) {
+    return Error{ErrorClass::quota,
+                 "too_many_references",
+                 "the repository has more references than the limit of " + std::to_string(watch.limits().references),
+                 "raise the limit if this number is right",
+                 "",
+                 {}};
+}
+
+// Calls `visit(name, id)` for each direct reference.
+template <class Visit>
+Result<void> each_reference(git_repository *repository, Watch &watch, Visit visit) {
+    git_reference_iterator *raw = nullptr;
+    if (const int status = git_reference_iterator_new(&raw, repository); status < 0)
+        return last_error(status, Where::source, watch, "listing references");
+    const ReferenceIteratorPtr iterator(raw);
+    std::uint64_t count = 0;
+    for (;;) {
+        git_reference *next = nullptr;
+        const int status = git_reference_next(&next, iterator.get());
+        if (status == GIT_ITEROVER) return {};
+        if (status < 0) return last_error(status, Where::source, watch, "listing references");
+        const ReferencePtr reference(next);
+        if (++count > watch.limits().references) return too_many(watch);
+        if (!watch.go_on()) return *watch.why();
+        if (const git_oid *id = git_reference_target(reference.get()))
+            visit(std::string_view(git_reference_name(reference.get())), *id);
+    }
+}
+
+} // namespace
+
+Result<Listing> list_references(git_remote *remote, const Watch &watch) {
+    const git_remote_head **list = nullptr;
+    std::size_t count = 0;
+    if (const int status = git_remote_ls(&list, &count, remote); status < 0)
+        return last_error(status, Where::network, watch, "listing references");
+    if (count > watch.limits().references) return too_many(watch);
+    Listing out;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string_view name = list[i]->name;
+        int valid = 0; // the name becomes a path
+        if (git_reference_name_is_valid(&valid, std::string(name.ends_with("^{}") ? "HEAD" : name).c_str()) < 0 || valid == 0)
+            continue;
+        if (name.starts_with(heads)) {
+            out.branches.emplace(name.substr(heads.size()), list[i]->oid);
+        } else if (name.starts_with(tags) && !name.ends_with("^{}")) {
+            out.tags.emplace(name.substr(tags.size()), list[i]->oid);
+        } else if (name == "HEAD") {
+            out.head = list[i]->oid;
+            const std::string_view target = list[i]->symref_target ? list[i]->symref_target : "";
+            if (target.starts_with(heads)) out.head_branch = target.substr(heads.size());
+        }
+    }
+    return out;
+}
+
+Result<Listing> list_references(git_repository *repository, Watch &watch) {
+    Listing out;
+    auto listed = each_reference(repository, watch, [&](std::string_view name, const git_oid &id) {
+        if (name.starts_with(heads)) out.branches.emplace(name.substr(heads.size()), id);
+        if (name.starts_with(tags)) out.tags.emplace(name.substr(tags.size()), id);
+    });
+    if (!listed) return listed.error();
+    git_reference *raw = nullptr;
+    if (git_reference_lookup(&raw, repository, "HEAD") == 0) {
+        const ReferencePtr head(raw);
+        const std::string_view target = git_reference_symbolic_target(raw) ? git_reference_symbolic_target(raw) : "";
+        if (target.starts_with(heads)) out.head_branch = target.substr(heads.size());
+    }
+    git_oid id;
+    if (git_reference_name_to_id(&id, repository, "HEAD") == 0) out.head = id;
+    return out;
+}
+
+Result<Target> choose(const Listing &listing, const std::optional<std::string> &branch) {
+    const auto names = [&] {
+        std::string text;
+        int count = 0;
+        for (const auto &[name, id] : listing.branches) {
+            if (++count > 10) return text + ", ...";
+            text += (count > 1 ? ", " : "") + name;
+        }
+        return text;
+    };
+    const auto find = [&](const std::string &name) -> std::optional<Target> {
+        const auto it = listing.branches.find(name);
+        if (it == listing.branches.end()) return std::nullopt;
+        return Target{name, it->second};
+    };
+    if (listing.branches.empty() && !listing.head)
+        return Error{
+            ErrorClass::not_found, "repository_empty", "the repository has no commits", "push a commit to it first", "", {}};
+    if (branch) {
+        if (auto found = find(*branch)) return *found;
+        return Error{ErrorClass::not_found,
+                     "branch_not_found",
+                     "the repository has no branch '" + *branch + "'",
+                     "its branches: " + names(),
+                     "",
+                     {}};
+    }
+    if (auto found = find(listing.head_branch)) return *found;
+    if (!listing.head)
+        return Error{ErrorClass::not_found,
+                     "no_default_branch",
+                     "the repository's HEAD names no existing branch",
+                     "name one of its branches: " + names(),
+                     "",
+                     {}};
+    // A server that does not say what HEAD names: guess as git does. Otherwise HEAD is detached.
+    if (listing.head_branch.empty()) {
+        for (const auto *name : {"main", "master"})
+            if (auto found = find(name); found && git_oid_equal(&found->commit, &*listing.head)) return *found;
+        for (const auto &[name, id] : listing.branches)
+            if (git_oid_equal(&id, &*listing.head)) return Target{name, id};
+    }
+    return Target{"", *listing.head};
+}
+
+Result<void> write_references(git_repository *repository, const Listing &listing, const std::string &prefix, const Target *only) {
+    std::map<std::string, git_oid> references; // sorted, as the file must be
+    if (only) {
+        if (!only->branch.empty()) references.emplace(prefix + only->branch, only->commit);
+    } else {
+        for (const auto &[name, id] : listing.branches) references.emplace(prefix + name, id);
+        for (const auto &[name, id] : listing.tags) references.emplace(std::string(tags) + name, id);
+    }
+    std::string text;
+    for (const auto &[name, id] : references) text += hex(id) + ' ' + name + '\n';
+    const std::string path = std::string(git_repository_commondir(repository)) + "packed-refs";
+    return write_durably(path, text);
+}
+
+} // namespace sandboxkit::git

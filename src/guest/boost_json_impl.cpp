@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// Boost.JSON from source: a static program cannot use the shared library.
+#include <boost/json/src.hpp>

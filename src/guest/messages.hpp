@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages of the process and filesystem services: JSON to requests, events to JSON. Pure functions.
+// As in protobuf's JSON: unknown fields are ignored, null is the default, numbers may be strings.
+#pragma once
+
+#include "guest/rpc_error.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sandboxkit::guest {
+
+using Environment = std::map<std::string, std::string>;
+
+struct StartRequest {
+    std::string cmd;
+    std::vector<std::string> args;
+    Environment envs;
+    std::string cwd; // empty: the default
+    std::string tag; // empty: none
+    bool stdin_open = true;
+    bool terminal = false; // a pty was asked for
+};
+
+// Exactly one of the two.
+struct Selector {
+    std::optional<std::uint32_t> pid;
+    std::string tag;
+};
+
+struct SignalRequest {
+    Selector process;
+    int signal = 0; // 1..64
+};
+
+struct InputRequest {
+    Selector process;
+    std::string bytes;
+    bool terminal = false;
+};
+
+struct PathRequest {
+    std::string path;
+    std::uint32_t depth = 0;
+};
+
+struct MoveRequest {
+    std::string source, destination;
+};
+
+struct InitRequest {
+    std::string access_token; // empty: none
+    std::optional<Environment> envs;
+    std::string default_user;    // empty: unchanged
+    std::string default_workdir; // empty: unchanged
+};
+
+[[nodiscard]] Answer<StartRequest> decode_start(std::string_view json);
+[[nodiscard]] Answer<Selector> decode_selector(std::string_view json); // Connect, CloseStdin
+[[nodiscard]] Answer<SignalRequest> decode_signal(std::string_view json);
+[[nodiscard]] Answer<InputRequest> decode_input(std::string_view json);
+[[nodiscard]] Answer<PathRequest> decode_path(std::string_view json); // Stat, MakeDir, ListDir, Remove
+[[nodiscard]] Answer<MoveRequest> decode_move(std::string_view json);
+[[nodiscard]] Answer<InitRequest> decode_init(std::string_view json);
+[[nodiscard]] Answer<void> decode_empty(std::string_view json); // List
+
+// The one message in the body of a request to a server-streaming method.
+[[nodiscard]] Answer<std::string> open_single_envelope(std::string_view body);
+
+// How a process ended. One of both.
+struct ExitStatus {
+    int exit_code = 0;
+    int signal = 0; // that killed it; 0: it exited
+    bool core_dumped = false;
+    bool timed_out = false;
+};
+
+// Whole envelopes.
+void append_start_event(std::string& out, std::uint32_t pid);
+void append_data_event(std::string& out, bool is_stderr, std::string_view bytes);
+void append_keepalive_event(std::string& out);
+void append_end_event(std::string& out, const ExitStatus& status);
+void append_end_of_stream(std::string& out);
+void append_end_of_stream(std::string& out, const RpcError& error);
+
+// {"code":…,"message":…} of a unary call.
+[[nodiscard]] std::string error_body(const RpcError& error);
+// {"code":<status>,"message":…} of a plain route.
+[[nodiscard]] std::string http_error_body(unsigned status, std::string_view message);
+
+} // namespace sandboxkit::guest

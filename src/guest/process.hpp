@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// One process that a client started: its pipes, what it has said, who listens, and how it ended.
+#pragma once
+
+#include "guest/file_descriptor.hpp"
+#include "guest/messages.hpp"
+#include "guest/rpc_error.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sandboxkit::guest {
+
+// A piece of output, shared by all who have yet to send it.
+struct Chunk {
+    bool is_stderr = false;
+    std::shared_ptr<std::string> bytes;
+
+    // What keeping it costs: a program that writes byte by byte must not take a hundred times its output.
+    [[nodiscard]] std::size_t cost() const { return bytes->size() + 96; }
+};
+
+class ChunkQueue {
+public:
+    void push(Chunk chunk); // joins small neighbours of the same stream
+    Chunk pop();            // not when empty
+    void put_back(ChunkQueue front); // in front of what is there
+    void clear();
+    [[nodiscard]] bool empty() const { return chunks_.empty(); }
+    [[nodiscard]] std::size_t cost() const { return cost_; }
+
+private:
+    std::deque<Chunk> chunks_;
+    std::size_t cost_ = 0;
+};
+
+// Someone who is told everything that a process does, from when it was attached.
+class Listener {
+public:
+    virtual ~Listener() = default;
+    virtual void on_output(const Chunk& chunk) = 0;
+    virtual void on_end() = 0;     // result() is set
+    virtual void on_timeout() = 0; // the time limit has just killed the process
+    // Bytes it has not passed on.
+    [[nodiscard]] virtual std::size_t backlog() const = 0;
+};
+
+class Process : public std::enable_shared_from_this<Process> {
+public:
+    // Told about changes that concern more than one process.
+    class Owner {
+    public:
+        virtual ~Owner() = default;
+        virtual void spool_changed(Process& process, std::size_t before, std::size_t after) = 0;
+        virtual void ended(Process& process) = 0;
+        virtual void collected(Process& process) = 0;
+    };
+
+    // The parent's ends of its pipes; standard input may be absent.
+    struct Pipes {
+        FileDescriptor input, output, error;
+    };
+
+    Process(const boost::asio::any_io_executor& executor, Owner& owner, pid_t pid, StartRequest config, Pipes pipes);
+    ~Process();
+
+    // False: the event loop could not take the pipes, and the process cannot be served.
+    [[nodiscard]] bool usable() const { return usable_; }
+    void start_reading();
+    void limit_time(std::chrono::milliseconds time);
+
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    [[nodiscard]] const StartRequest& config() const { return config_; }
+    [[nodiscard]] bool ended() const { return result_.has_value(); }
+    [[nodiscard]] const ExitStatus& result() const { return *result_; }
+    [[nodiscard]] bool timed_out() const { return timed_out_; }
+
+    // The leader has been waited for; `status` is of waitpid(2).
+    void leader_exited(int status);
+    // To the whole process group.
+    Answer<void> signal(int number);
+
+    // `done` is called when the pipe has taken all of it, or cannot any more.
+    void write_input(std::string bytes, std::function<void(Answer<void>)> done);
+    void close_input(); // after what is still to be written
+
+    // The listener takes over what was kept while nobody listened; it stays valid until detach().
+    ChunkQueue attach(Listener& listener);
+    void detach(Listener& listener, ChunkQueue unsent);
+    // A listener has told the end to its client.
+    void mark_collected();
+    // Its backlog became smaller.
+    void listener_caught_up();
+
+    [[nodiscard]] std::size_t spooled() const { return spool_.cost(); }
+    void drop_oldest_output();
+    // Closes everything; no end is reported.
+    void abandon();
+
+private:
+    struct Input {
+        std::string bytes;
+        std::size_t written = 0;
+        std::function<void(Answer<void>)> done;
+    };
+    struct Output {
+        boost::asio::posix::stream_descriptor pipe;
+        bool is_stderr;
+        bool waiting = false;
+    };
+
+    void arm(Output& output);
+    void on_readable(Output& output);
+    bool read_piece(Output& output, std::size_t limit); // false: nothing more now
+    void deliver(Chunk chunk);
+    template <class Change>
+    void change_spool(Change change);
+    [[nodiscard]] bool may_read() const;
+    void end_if_done();
+    void stop_waiting_for_pipes();
+    void write_pending_input();
+    void fail_input(const RpcError& error);
+
+    Owner& owner_;
+    pid_t pid_;
+    StartRequest config_;
+    boost::asio::posix::stream_descriptor input_;
+    std::deque<Input> pending_input_;
+    std::size_t pending_input_size_ = 0;
+    bool input_waiting_ = false, close_input_after_ = false;
+    std::array<Output, 2> outputs_;
+    std::vector<Listener*> listeners_;
+    ChunkQueue spool_; // what was said while nobody listened
+    std::optional<ExitStatus> leader_, result_;
+    bool usable_ = false, timed_out_ = false, abandoned_ = false;
+    boost::asio::steady_timer time_limit_, pipe_wait_;
+};
+
+} // namespace sandboxkit::guest

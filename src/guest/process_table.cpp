@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest/process_table.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+namespace sandboxkit::guest {
+namespace {
+
+struct Pipe {
+    FileDescriptor read, write;
+};
+
+// `parent_reads`: which end is this program's, and so must not block.
+int make_pipe(Pipe& pipe, bool parent_reads, int descriptor_limit, const Identity& user) {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) return errno;
+    pipe.read.reset(ends[0]);
+    pipe.write.reset(ends[1]);
+    if (std::max(ends[0], ends[1]) >= descriptor_limit) return EMFILE;
+    const int own = parent_reads ? ends[0] : ends[1];
+    if (::fcntl(own, F_SETFL, O_NONBLOCK) != 0) return errno;
+    // So that the process can open /dev/stdout and the like, which opens the pipe anew.
+    if (user.uid != ::geteuid() && ::fchown(ends[0], user.uid, user.gid) != 0) return errno;
+    return 0;
+}
+
+} // namespace
+
+ProcessTable::ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit)
+    : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit) {}
+
+ProcessTable::~ProcessTable() {
+    shut_down();
+}
+
+Answer<std::shared_ptr<Process>> ProcessTable::start(StartRequest config, SpawnRequest request) {
+    if (entries_.size() - ended_.size() >= running_limit)
+        return RpcError{Code::resource_exhausted, "cannot start another process: " + std::to_string(running_limit) + " are running"};
+    Pipe input;
+    Pipe output;
+    Pipe error;
+    int failure = 0;
+    if (config.stdin_open) {
+        failure = make_pipe(input, false, descriptor_limit_, request.user);
+    } else {
+        input.read.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        if (!input.read) failure = errno;
+        // An image may lack /dev/null; a pipe that nobody writes to reads the same.
+        if (failure == ENOENT) {
+            failure = make_pipe(input, false, descriptor_limit_, request.user);
+            input.write.reset();
+        }
+    }
+    if (failure == 0) failure = make_pipe(output, true, descriptor_limit_, request.user);
+    if (failure == 0) failure = make_pipe(error, true, descriptor_limit_, request.user);
+    if (failure == EMFILE || failure == ENFILE)
+        return RpcError{Code::resource_exhausted, "cannot start another process: no file descriptors are left"};
+    if (failure != 0) return system_error(failure, "cannot start the process");
+
+    request.standard_input = input.read.get();
+    request.standard_output = output.write.get();
+    request.standard_error = error.write.get();
+    const auto pid = spawn(request, settings_);
+    if (!pid) return pid.error();
+
+    auto process = std::make_shared<Process>(executor_, *this, *pid, std::move(config),
+                                             Process::Pipes{std::move(input.write), std::move(output.read), std::move(error.read)});
+    if (!process->usable()) {
+        ::kill(-*pid, SIGKILL);
+        return RpcError{Code::resource_exhausted, "cannot start another process: the kernel watches no more descriptors"};
+    }
+    erase(*pid); // one that ended and had the same number
+    entries_[*pid].process = process;
+    process->start_reading();
+    return process;
+}
+
+std::shared_ptr<Process> ProcessTable::find(const Selector& selector) const {
+    if (selector.pid) {
+        const auto it = entries_.find(static_cast<pid_t>(*selector.pid));
+        return it != entries_.end() ? it->second.process : nullptr;
+    }
+    std::shared_ptr<Process> found;
+    for (const auto& [pid, entry] : entries_) {
+        if (entry.process->config().tag != selector.tag) continue;
+        if (entry.ended_order == 0) return entry.process;
+        found = entry.process;
+    }
+    return found;
+}
+
+std::vector<std::shared_ptr<Process>> ProcessTable::running() const {
+    std::vector<std::shared_ptr<Process>> list;
+    for (const auto& [pid, entry] : entries_)
+        if (entry.ended_order == 0) list.push_back(entry.process);
+    return list;
+}
+
+void ProcessTable::child_exited(pid_t pid, int status) {
+    const auto it = entries_.find(pid);
+    if (it == entries_.end() || it->second.ended_order != 0) return;
+    const auto process = it->second.process;
+    process->leader_exited(status);
+}
+
+void ProcessTable::shut_down() {
+    for (auto& [pid, entry] : entries_) {
+        if (entry.ended_order == 0) ::kill(-pid, SIGKILL);
+        entry.process->abandon();
+    }
+    entries_.clear();
+    ended_.clear();
+}
+
+void ProcessTable::spool_changed(Process& process, std::size_t before, std::size_t after) {
+    total_spool_ += after;
+    total_spool_ -= before;
+    if (trimming_ || after <= before) return;
+    trimming_ = true;
+    while (process.spooled() > spool_limit) process.drop_oldest_output();
+    while (total_spool_ > total_spool_limit) {
+        Process* largest = &process;
+        for (const auto& [pid, entry] : entries_)
+            if (entry.process->spooled() > largest->spooled()) largest = entry.process.get();
+        if (largest->spooled() == 0) break;
+        largest->drop_oldest_output();
+    }
+    trimming_ = false;
+}
+
+void ProcessTable::ended(Process& process) {
+    const auto it = entries_.find(process.pid());
+    if (it == entries_.end() || it->second.process.get() != &process) return;
+    it->second.ended_order = next_ended_++;
+    ended_.emplace(it->second.ended_order, process.pid());
+    if (ended_.size() > ended_limit) erase(ended_.begin()->second);
+}
+
+void ProcessTable::collected(Process& process) {
+    const auto it = entries_.find(process.pid());
+    if (it == entries_.end() || it->second.process.get() != &process || it->second.removal) return;
+    it->second.removal = std::make_unique<boost::asio::steady_timer>(executor_, ended_time);
+    it->second.removal->async_wait([this, pid = process.pid(), order = it->second.ended_order](const boost::system::error_code& ec) {
+        if (ec) return;
+        const auto entry = entries_.find(pid);
+        if (entry != entries_.end() && entry->second.ended_order == order) erase(pid);
+    });
+}
+
+void ProcessTable::erase(pid_t pid) {
+    const auto it = entries_.find(pid);
+    if (it == entries_.end()) return;
+    total_spool_ -= it->second.process->spooled();
+    ended_.erase(it->second.ended_order);
+    it->second.process->abandon();
+    entries_.erase(it);
+}
+
+} // namespace sandboxkit::guest

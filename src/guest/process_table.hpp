@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// All processes that clients started: those that run, and for a while those that ended.
+#pragma once
+
+#include "guest/process.hpp"
+#include "guest/spawn.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace sandboxkit::guest {
+
+class ProcessTable : public Process::Owner {
+public:
+    static constexpr std::size_t running_limit = 4096;
+    static constexpr std::size_t ended_limit = 1000;
+    static constexpr std::size_t spool_limit = 1 << 20;        // of one process
+    static constexpr std::size_t total_spool_limit = 16 << 20; // of all
+    static constexpr std::chrono::seconds ended_time{30};      // after somebody was told
+
+    // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files have some left.
+    ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit);
+    ~ProcessTable() override;
+
+    // Starts and enters it. `request.standard_*` are filled in here.
+    Answer<std::shared_ptr<Process>> start(StartRequest config, SpawnRequest request);
+
+    // By tag: one that runs before one that ended.
+    [[nodiscard]] std::shared_ptr<Process> find(const Selector& selector) const;
+    [[nodiscard]] std::vector<std::shared_ptr<Process>> running() const; // by pid
+
+    // Some child of this program was waited for; it may be an orphan that nobody here started.
+    void child_exited(pid_t pid, int status);
+    // Kills every process group and forgets everything.
+    void shut_down();
+
+private:
+    struct Entry {
+        std::shared_ptr<Process> process;
+        std::uint64_t ended_order = 0; // 0: it runs
+        std::unique_ptr<boost::asio::steady_timer> removal;
+    };
+
+    void spool_changed(Process& process, std::size_t before, std::size_t after) override;
+    void ended(Process& process) override;
+    void collected(Process& process) override;
+    void erase(pid_t pid);
+
+    boost::asio::any_io_executor executor_;
+    SpawnSettings settings_;
+    int descriptor_limit_;
+    std::map<pid_t, Entry> entries_;
+    std::map<std::uint64_t, pid_t> ended_; // oldest first
+    std::uint64_t next_ended_ = 1;
+    std::size_t total_spool_ = 0;
+    bool trimming_ = false;
+};
+
+} // namespace sandboxkit::guest

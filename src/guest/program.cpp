@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest/program.hpp"
+
+#include "guest/seccomp.hpp"
+#include "guest/server.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace sandboxkit::guest {
+namespace {
+
+constexpr int usage_error = 64;
+constexpr rlim_t wanted_descriptors = 65536;
+constexpr int children_oom_score = 500;
+
+struct Options {
+    int listen_fd = -1;
+    int seccomp_fd = -1;
+    int hold_fd = -1;
+    std::string listen_unix;
+    std::string workdir;
+};
+
+int complain(int code, const std::string& message) {
+    const std::string line = "sandboxkit-guest: " + message + "\n";
+    // Nothing can be done about a standard error that is gone.
+    [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
+    return code;
+}
+
+constexpr const char* usage = "usage: sandboxkit-guest (--listen-fd N | --listen-unix PATH) [--seccomp-fd N] [--hold-fd N] [--workdir DIR]";
+
+// Empty, or what is wrong.
+std::string parse(int argc, char** argv, Options& options) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        const bool known = name == "--listen-fd" || name == "--seccomp-fd" || name == "--hold-fd" || name == "--listen-unix" || name == "--workdir";
+        if (!known) return "unknown argument '" + std::string(name) + "'";
+        if (++i == argc) return std::string(name) + " needs a value";
+        const std::string_view value = argv[i];
+        if (name == "--listen-unix" || name == "--workdir") {
+            if (value.empty()) return std::string(name) + " needs a value";
+            if (name == "--workdir" && value.front() != '/') return "--workdir has to be absolute";
+            (name == "--workdir" ? options.workdir : options.listen_unix) = value;
+            continue;
+        }
+        int fd = -1;
+        const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), fd);
+        if (ec != std::errc() || end != value.data() + value.size() || fd < 3) return std::string(name) + " needs the number of a descriptor from 3 on, not '" + std::string(value) + "'";
+        if (::fcntl(fd, F_GETFD) < 0) return std::string(name) + ": descriptor " + std::string(value) + " is not open";
+        (name == "--listen-fd" ? options.listen_fd : name == "--seccomp-fd" ? options.seccomp_fd : options.hold_fd) = fd;
+    }
+    if ((options.listen_fd >= 0) == !options.listen_unix.empty()) return "exactly one of --listen-fd and --listen-unix is needed";
+    return {};
+}
+
+// Nothing that was inherited reaches the processes of the sandbox, and 0, 1 and 2 are something.
+void secure_descriptors(const Options& options) {
+    for (int fd = 0; fd < 3; ++fd)
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY); // takes the lowest number, this one
+    if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+    for (const int fd : {options.listen_fd, options.seccomp_fd, options.hold_fd})
+        if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// Empty, or what is wrong.
+std::string open_listener(const Options& options, FileDescriptor& listener) {
+    if (options.listen_fd >= 0) {
+        int listening = 0;
+        int domain = 0;
+        int type = 0;
+        socklen_t size = sizeof(int);
+        if (::getsockopt(options.listen_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0 ||
+            ::getsockopt(options.listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX ||
+            ::getsockopt(options.listen_fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM)
+            return "--listen-fd: descriptor " + std::to_string(options.listen_fd) + " is not a listening Unix stream socket";
+        listener.reset(options.listen_fd);
+        return {};
+    }
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (options.listen_unix.size() >= sizeof address.sun_path) return "--listen-unix: the path is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
+    std::memcpy(address.sun_path, options.listen_unix.data(), options.listen_unix.size());
+    listener.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!listener) return "cannot make a socket: " + std::string(describe(errno));
+    // Whoever may connect may do anything as anybody.
+    const mode_t mask = ::umask(0177);
+    const int bound = ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const int error = errno;
+    ::umask(mask);
+    if (bound != 0) return "cannot listen on " + options.listen_unix + ": " + std::string(describe(error));
+    if (::listen(listener.get(), 128) != 0) return "cannot listen on " + options.listen_unix + ": " + std::string(describe(errno));
+    return {};
+}
+
+// Children get the limit that this program was given; it takes as many as it may.
+int raise_descriptor_limit(rlimit& inherited) {
+    if (::getrlimit(RLIMIT_NOFILE, &inherited) != 0) return 1024;
+    rlimit raised = inherited;
+    raised.rlim_cur = std::min(inherited.rlim_max, std::max(inherited.rlim_cur, wanted_descriptors));
+    if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = inherited;
+    return static_cast<int>(std::min<rlim_t>(raised.rlim_cur, 1 << 20));
+}
+
+// Under memory pressure a process of the sandbox has to go before the server that can tell about it.
+std::string children_score() {
+    int own = 0;
+    const FileDescriptor file(::open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC));
+    std::array<char, 16> text{};
+    if (file) {
+        const ssize_t n = ::read(file.get(), text.data(), text.size() - 1);
+        if (n > 0) std::from_chars(text.data(), text.data() + n, own);
+    }
+    return std::to_string(std::max(own, children_oom_score));
+}
+
+} // namespace
+
+int run(int argc, char** argv) {
+    Options options;
+    if (const std::string wrong = parse(argc, argv, options); !wrong.empty()) return complain(usage_error, wrong + "\n" + usage);
+    secure_descriptors(options);
+    FileDescriptor listener;
+    if (const std::string wrong = open_listener(options, listener); !wrong.empty()) return complain(1, wrong);
+    const FileDescriptor held(options.hold_fd);
+
+    // One thread, many small requests: memory that a burst of output took goes back.
+    ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    ::umask(022);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGCHLD, SIG_DFL); // were it ignored, the kernel would wait for the children itself
+    sigset_t handled;
+    sigemptyset(&handled);
+    for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&handled, number);
+    ::sigprocmask(SIG_BLOCK, &handled, nullptr);
+    FileDescriptor signals(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals) return complain(1, "cannot make a signalfd: " + std::string(describe(errno)));
+    // Where something else is PID 1, the orphans still come here.
+    if (::getpid() != 1) ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+
+    ServerOptions server_options;
+    server_options.workdir = options.workdir;
+    server_options.descriptor_limit = raise_descriptor_limit(server_options.spawn.open_files);
+    server_options.spawn.out_of_memory_score = children_score();
+    // From here on no other process can open this one's descriptors through /proc.
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return complain(1, "cannot become non-dumpable: " + std::string(describe(errno)));
+    if (options.seccomp_fd >= 0) {
+        const std::string wrong = load_seccomp_filter(FileDescriptor(options.seccomp_fd));
+        if (!wrong.empty()) return complain(1, wrong);
+    }
+
+    try {
+        boost::asio::io_context loop(1);
+        Server server(loop, std::move(listener), std::move(signals), std::move(server_options));
+        if (!server.start()) return complain(1, "cannot watch the socket");
+        loop.run();
+        // Whatever is still pending refers to the server; it goes first.
+        loop.stop();
+    } catch (const std::exception& e) {
+        return complain(1, e.what());
+    }
+    if (!options.listen_unix.empty()) ::unlink(options.listen_unix.c_str());
+    return 0;
+}
+
+} // namespace sandboxkit::guest

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest/server.hpp"
+
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <vector>
+
+namespace sandboxkit::guest {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Descriptors that processes may not take: connections, and files that are open for a moment.
+constexpr int reserved_descriptors = 64;
+
+int descriptors_for_processes(int limit) {
+    return limit > 2 * reserved_descriptors ? limit - reserved_descriptors : limit / 2;
+}
+
+} // namespace
+
+Server::Server(boost::asio::io_context& loop, FileDescriptor listener, FileDescriptor signals, ServerOptions options)
+    : loop_(loop), listener_fd_(std::move(listener)), signals_fd_(std::move(signals)), acceptor_(loop), signals_(loop), accept_again_(loop), stalled_(loop),
+      processes_(loop.get_executor(), std::move(options.spawn), descriptors_for_processes(options.descriptor_limit)), service_(processes_, std::move(options.workdir)) {}
+
+Server::~Server() = default;
+
+bool Server::start() {
+    boost::system::error_code ec;
+    acceptor_.assign(boost::asio::local::stream_protocol(), listener_fd_.get(), ec);
+    if (ec) return false;
+    listener_fd_.release();
+    acceptor_.non_blocking(true, ec);
+    if (ec) return false;
+    signals_.assign(signals_fd_.get(), ec);
+    if (ec) return false;
+    signals_fd_.release();
+    accept();
+    wait_for_signal();
+    return true;
+}
+
+void Server::accept() {
+    if (accepting_ || connections_.size() >= connection_limit) return;
+    accepting_ = true;
+    acceptor_.async_accept([this](const boost::system::error_code& ec, Connection::Socket socket) {
+        accepting_ = false;
+        if (ec == boost::asio::error::operation_aborted) return;
+        if (ec) {
+            // No descriptors or no memory now: the connection waits in the queue of the kernel meanwhile.
+            accept_again_.expires_after(50ms);
+            accept_again_.async_wait([this](const boost::system::error_code& cancelled) {
+                if (!cancelled) accept();
+            });
+            return;
+        }
+        const auto connection = std::make_shared<Connection>(std::move(socket), service_, [this](Connection& closed) {
+            connections_.erase(&closed);
+            accept();
+        });
+        connections_.emplace(connection.get(), connection);
+        connection->start();
+        watch(connection->deadline());
+        accept();
+    });
+}
+
+void Server::wait_for_signal() {
+    signals_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& ec) {
+        if (ec) return;
+        signalfd_siginfo info{};
+        bool terminate = false;
+        while (::read(signals_.native_handle(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+            terminate = terminate || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+        reap();
+        if (terminate) {
+            processes_.shut_down();
+            return loop_.stop();
+        }
+        wait_for_signal();
+    });
+}
+
+// Also the orphans, which the kernel gives to PID 1.
+void Server::reap() {
+    int status = 0;
+    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) processes_.child_exited(pid, status);
+}
+
+// One timer for all connections. Deadlines move at every request, so it only looks when the first of them could have
+// passed, and otherwise sleeps on.
+void Server::watch(Connection::Clock::time_point deadline) {
+    if (stalled_.expiry() > Connection::Clock::now() && stalled_.expiry() <= deadline) return;
+    stalled_.expires_at(deadline);
+    stalled_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) close_stalled();
+    });
+}
+
+void Server::close_stalled() {
+    const auto now = Connection::Clock::now();
+    // A deadline that is moved nearer later (a head has begun on an idle connection) is found within this time.
+    auto next = now + 60s;
+    std::vector<std::shared_ptr<Connection>> stalled;
+    for (const auto& [pointer, weak] : connections_) {
+        const auto connection = weak.lock();
+        if (!connection) continue;
+        if (connection->deadline() <= now) stalled.push_back(connection);
+        else next = std::min(next, connection->deadline());
+    }
+    for (const auto& connection : stalled) connection->close();
+    if (!connections_.empty()) watch(next);
+}
+
+} // namespace sandboxkit::guest

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET and POST /files.
+#include "guest/body_sinks.hpp"
+#include "guest/encoding.hpp"
+#include "guest/file_range.hpp"
+#include "guest/multipart.hpp"
+#include "guest/paths.hpp"
+#include "guest/service.hpp"
+#include "guest/sha256.hpp"
+#include "guest/upload.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+
+namespace sandboxkit::guest {
+namespace {
+
+constexpr std::size_t upload_count_limit = 1000; // files of one multipart request
+
+unsigned http_status_of(int error) {
+    switch (error) {
+    case ENOENT: return 404;
+    case EACCES:
+    case EPERM:
+    case EROFS: return 403;
+    case ENOSPC:
+    case EDQUOT: return 507;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return 503;
+    case EISDIR:
+    case ENOTDIR:
+    case EINVAL:
+    case ELOOP:
+    case ENAMETOOLONG: return 400;
+    default: return 500;
+    }
+}
+
+Response upload_error(const UploadFailure& failure) {
+    const unsigned status = http_status_of(failure.error);
+    if (status == 507) return plain_error(507, "not enough disk space available: " + failure.message);
+    return plain_error(status, failure.message);
+}
+
+void append_file(std::string& list, const std::string& path) {
+    list += list.empty() ? "[{\"name\":" : ",{\"name\":";
+    append_json_string(list, base_name(path));
+    list += ",\"path\":";
+    append_json_string(list, path);
+    list += ",\"type\":\"file\"}";
+}
+
+// The type that clients were promised is text/plain.
+Response upload_response(std::string list) {
+    return {200, "text/plain; charset=utf-8", (list.empty() ? std::string("[") : std::move(list)) + "]", {}};
+}
+
+class RawUpload : public BodySink {
+public:
+    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user) : connection_(std::move(connection)) {
+        failure_ = upload_.begin(path, user);
+    }
+    void data(std::string_view piece) override {
+        // After a failure the rest is read and forgotten, so that the answer arrives.
+        if (failure_.error == 0) failure_ = upload_.write(piece);
+    }
+    void end() override {
+        if (failure_.error == 0) failure_ = upload_.commit();
+        if (failure_.error != 0) return connection_->respond(upload_error(failure_));
+        std::string list;
+        append_file(list, upload_.path());
+        connection_->respond(upload_response(std::move(list)));
+    }
+
+private:
+    std::shared_ptr<Connection> connection_;
+    Upload upload_;
+    UploadFailure failure_;
+};
+
+// Each part named "file" is one upload: to `path` when the query has it, else to its own file name.
+class MultipartUpload : public BodySink {
+public:
+    MultipartUpload(std::shared_ptr<Connection> connection, std::string_view boundary, std::string path, Identity user, std::string default_workdir)
+        : connection_(std::move(connection)), reader_(boundary), path_(std::move(path)), user_(std::move(user)), default_workdir_(std::move(default_workdir)) {}
+
+    void data(std::string_view piece) override {
+        if (refusal_) return;
+        reader_.feed(piece);
+        for (;;) {
+            const auto event = reader_.next();
+            if (event == MultipartReader::Event::need_more) return;
+            if (event == MultipartReader::Event::end) {
+                complete_ = true;
+                return;
+            }
+            if (event == MultipartReader::Event::bad) refuse(plain_error(400, "the body is not multipart/form-data"));
+            else if (event == MultipartReader::Event::part) begin_part();
+            else if (event == MultipartReader::Event::data && upload_) check(upload_->write(reader_.data()));
+            else if (event == MultipartReader::Event::part_end) end_part();
+            if (refusal_) return;
+        }
+    }
+
+    void end() override {
+        if (!refusal_ && !complete_) refuse(plain_error(400, "the body ends amid a part"));
+        if (refusal_) return connection_->respond(std::move(*refusal_));
+        connection_->respond(upload_response(std::move(list_)));
+    }
+
+private:
+    void begin_part() {
+        if (reader_.head().name != "file") return;
+        if (++count_ > upload_count_limit) return refuse(plain_error(400, "there are more than " + std::to_string(upload_count_limit) + " files in one request"));
+        if (!path_.empty() && count_ > 1) return refuse(plain_error(400, "the query has a path, and there are several files"));
+        const std::string& wanted = path_.empty() ? reader_.head().filename : path_;
+        if (wanted.empty()) return refuse(plain_error(400, "a file has no name, and the query no path"));
+        const auto target = resolve_path(wanted, user_, default_workdir_);
+        if (!target) return refuse(plain_error(400, target.error().message));
+        upload_ = std::make_unique<Upload>();
+        check(upload_->begin(*target, user_));
+    }
+    void end_part() {
+        if (!upload_) return;
+        check(upload_->commit());
+        if (upload_) append_file(list_, upload_->path());
+        upload_.reset();
+    }
+    void check(const UploadFailure& failure) {
+        if (failure.error != 0) refuse(upload_error(failure));
+    }
+    void refuse(Response response) {
+        refusal_ = std::move(response);
+        upload_.reset();
+    }
+
+    std::shared_ptr<Connection> connection_;
+    MultipartReader reader_;
+    std::string path_;
+    Identity user_;
+    std::string default_workdir_;
+    std::unique_ptr<Upload> upload_;
+    std::optional<Response> refusal_;
+    std::string list_;
+    std::size_t count_ = 0;
+    bool complete_ = false;
+};
+
+std::string http_date(std::time_t time) {
+    std::tm parts{};
+    ::gmtime_r(&time, &parts);
+    std::array<char, 64> text{};
+    return std::string(text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
+}
+
+// By what it begins with: nothing of a text is a control byte.
+std::string_view content_type_of(int file) {
+    std::array<char, 512> beginning;
+    const ssize_t n = ::pread(file, beginning.data(), beginning.size(), 0);
+    for (ssize_t i = 0; i < n; ++i) {
+        const auto c = static_cast<unsigned char>(beginning[static_cast<std::size_t>(i)]);
+        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b) return "application/octet-stream";
+    }
+    return "text/plain; charset=utf-8";
+}
+
+// A name for a header: only what needs no escaping there.
+std::string disposition_name(std::string_view name) {
+    std::string safe = "\"";
+    for (const char c : name) safe += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '"' || c == '\\' ? '_' : c;
+    return safe + '"';
+}
+
+void send_file(const std::shared_ptr<Connection>& connection, const RequestHead& head, const std::string& path, const Identity& user) {
+    FileDescriptor file;
+    int error = 0;
+    {
+        const ActingAs acting(user);
+        error = acting.error();
+        if (error == 0) file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        if (error == 0 && !file) error = errno;
+    }
+    if (error == ENOENT) return connection->respond(plain_error(404, "path '" + path + "' does not exist"));
+    // A socket, or a device without a driver.
+    if (error == ENXIO || error == ENODEV) return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
+    if (error != 0) return connection->respond(plain_error(http_status_of(error), "error opening '" + path + "': " + std::string(describe(error))));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return connection->respond(plain_error(500, "error reading '" + path + "': " + std::string(describe(errno))));
+    if (S_ISDIR(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is a directory"));
+    if (!S_ISREG(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
+
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const std::string modified = http_date(status.st_mtim.tv_sec);
+    Response response{200, content_type_of(file.get()), {},
+                      "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) + "\r\nLast-Modified: " + modified + "\r\n"};
+    std::uint64_t first = 0;
+    std::uint64_t length = size;
+    const std::string* condition = head.find("If-Range");
+    if (condition == nullptr || *condition == modified) {
+        const RangeAnswer range = parse_range(head.field("Range"), size);
+        if (range.kind == RangeAnswer::Kind::unsatisfiable)
+            return connection->respond({416, "text/plain; charset=utf-8", "invalid range: failed to overlap\n", "Content-Range: bytes */" + std::to_string(size) + "\r\n"});
+        if (range.kind == RangeAnswer::Kind::part) {
+            first = range.first;
+            length = range.length;
+            response.status = 206;
+            response.fields += "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" + std::to_string(size) + "\r\n";
+        }
+    }
+    connection->respond_file(std::move(response), std::move(file), first, length);
+}
+
+// Sends when the (empty) body of the request has been read.
+class Download : public BodySink {
+public:
+    Download(std::shared_ptr<Connection> connection, RequestHead head, std::string path, Identity user)
+        : connection_(std::move(connection)), head_(std::move(head)), path_(std::move(path)), user_(std::move(user)) {}
+    void data(std::string_view) override {}
+    void end() override { send_file(connection_, head_, path_, user_); }
+
+private:
+    std::shared_ptr<Connection> connection_;
+    RequestHead head_;
+    std::string path_;
+    Identity user_;
+};
+
+std::string value_of(const Query& query, const std::string& name) {
+    const auto it = query.find(name);
+    return it != query.end() ? it->second : std::string();
+}
+
+} // namespace
+
+std::optional<std::string> Service::files_refusal(const RequestHead& head, const Query& query) const {
+    if (settings_.access_token.empty()) return std::nullopt;
+    if (const std::string_view token = head.field("X-Access-Token"); !token.empty()) {
+        if (equals_in_constant_time(token, settings_.access_token)) return std::nullopt;
+        return "access token present in header but does not match";
+    }
+    if (!query.contains("signature")) return "missing signature query parameter";
+    std::string signed_text = value_of(query, "path") + ":" + (head.method == "GET" ? "read" : "write") + ":" + value_of(query, "username") + ":" + settings_.access_token;
+    const std::string expiration = value_of(query, "signature_expiration");
+    if (!expiration.empty()) signed_text += ":" + expiration;
+    std::string expected;
+    append_base64(expected, sha256(signed_text));
+    while (expected.ends_with('=')) expected.pop_back();
+    if (!equals_in_constant_time("v1_" + expected, value_of(query, "signature"))) return "invalid signature";
+    if (!expiration.empty()) {
+        std::int64_t at = 0;
+        const auto [end, ec] = std::from_chars(expiration.data(), expiration.data() + expiration.size(), at);
+        if (ec != std::errc() || end != expiration.data() + expiration.size() || at < std::time(nullptr)) return "signature is already expired";
+    }
+    return std::nullopt;
+}
+
+std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const RequestHead& head) {
+    const auto refuse = [&](unsigned status, std::string_view message) { return std::make_unique<IgnoreBody>(connection, plain_error(status, message)); };
+    if (head.method != "GET" && head.method != "POST") return std::make_unique<IgnoreBody>(connection, Response{405, {}, {}, "Allow: GET, POST\r\n"});
+    const auto query = parse_query(head.query);
+    if (!query) return refuse(400, "the query is not valid");
+    if (const auto refusal = files_refusal(head, *query)) return refuse(401, *refusal);
+    const std::string username = value_of(*query, "username");
+    auto user = find_user(username.empty() ? settings_.default_user : username);
+    if (!user) return refuse(401, "error looking up user '" + username + "': unknown user");
+    const std::string wanted = value_of(*query, "path");
+    const auto path = resolve_path(wanted, *user, settings_.default_workdir);
+    if (!path) return refuse(400, path.error().message);
+
+    if (head.method == "GET") return std::make_unique<Download>(connection, head, *path, std::move(*user));
+
+    const std::string_view encoding = head.field("Content-Encoding");
+    if (!encoding.empty() && encoding != "identity") return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
+    for (const auto& [name, value] : head.fields)
+        if (equals_ignoring_case(std::string_view(name).substr(0, 11), "X-Metadata-")) return refuse(400, "file metadata (" + name + ") is not supported by this server");
+    const std::string_view content_type = head.field("Content-Type");
+    if (const auto boundary = multipart_boundary(content_type))
+        return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user), settings_.default_workdir);
+    if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
+        return refuse(415, "Content-Type '" + std::string(content_type) + "' is neither application/octet-stream nor multipart/form-data with a boundary");
+    if (wanted.empty()) return refuse(400, "the query has no path");
+    return std::make_unique<RawUpload>(connection, *path, *user);
+}
+
+} // namespace sandboxkit::guest

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file on its way in: written beside its target under another name, and put in its place when it is complete.
+#pragma once
+
+#include "guest/accounts.hpp"
+#include "guest/file_descriptor.hpp"
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+namespace sandboxkit::guest {
+
+// Why it failed: an errno value, and what for people; 0 is success.
+struct UploadFailure {
+    int error = 0;
+    std::string message;
+};
+
+class Upload {
+public:
+    Upload() = default;
+    ~Upload(); // what was not committed is removed
+    Upload(const Upload&) = delete;
+    Upload& operator=(const Upload&) = delete;
+
+    // `path` is absolute. Missing parents are made. A link is followed; mode and owner of an existing file stay as they are.
+    UploadFailure begin(const std::string& path, const Identity& user);
+    UploadFailure write(std::string_view bytes);
+    UploadFailure commit();
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    UploadFailure fail(int error, const std::string& what) const;
+    void discard();
+
+    std::string path_; // as asked for
+    Identity user_;
+    FileDescriptor directory_, file_;
+    std::string name_, temporary_; // in the directory
+};
+
+} // namespace sandboxkit::guest

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// An asynchronous HTTP/1.1 client over a Unix socket or TCP, for one peer.
+//
+// Unary requests share a small pool of kept-alive connections; every stream has a connection of its own.
+// Executor: one that never runs two handlers at once (a strand, or a context run by one thread); every call is made
+// from a coroutine on it. Lifetimes: what is under way keeps the client's state alive.
+// Cancellation: total, at every suspension; the connection in use is closed and the result is ErrorClass::cancelled.
+// Errors: unavailable "<prefix>_unreachable" (no connection), unavailable "<prefix>_disconnected" (it broke in the middle),
+// timeout "<prefix>_timeout", internal "peer_protocol" (not HTTP), quota "<prefix>_answer_too_large",
+// invalid "http_request" (see http_message.hpp), unsupported "tls_not_enacted".
+#pragma once
+
+#include "net/http_message.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace sandboxkit::net {
+
+// The peer. Exactly one of `unix_socket` and `host` is set.
+struct HttpTarget {
+    std::filesystem::path unix_socket; // of any length; its last component must not be a symbolic link
+    std::string host;                  // name or address, an IPv6 address without brackets
+    std::uint16_t port = 0;            // 1..65535 with `host`
+    bool tls = false;                  // refused: "tls_not_enacted"
+    std::string name = "the peer";     // how messages call it
+    std::string code_prefix = "peer";  // of the error codes above
+    std::chrono::milliseconds connect_limit = std::chrono::seconds(10); // > 0
+};
+
+struct HttpLimits {
+    std::size_t body = 8U << 20;                              // bytes of the answer's body
+    std::chrono::milliseconds total = std::chrono::seconds(60); // from the connected socket to the last byte
+};
+
+// The answer to a streaming request.
+class HttpStream {
+public:
+    class Impl;
+    explicit HttpStream(std::shared_ptr<Impl> impl);
+
+    [[nodiscard]] const HttpHead& head() const;
+    // The next bytes of the body, at most about 64 KiB; empty at its regular end. The socket is read only when asked.
+    // No byte for as long as `silence` (0: no limit) is "<prefix>_disconnected". One read at a time.
+    boost::asio::awaitable<Result<std::string>> read_some(std::chrono::milliseconds silence);
+    void close();
+
+private:
+    std::shared_ptr<Impl> impl_;
+};
+
+class HttpClient {
+public:
+    static constexpr std::size_t idle_connections_limit = 4;
+
+    HttpClient(boost::asio::any_io_executor executor, HttpTarget target);
+
+    // Sends, and reads the whole answer, whatever its status. Tried again, once and on a fresh connection, only when a kept-alive
+    // connection turned out closed before any byte of the answer, and the request is idempotent or cannot have been read whole.
+    boost::asio::awaitable<Result<HttpResponse>> unary(HttpRequest request, HttpLimits limits = {});
+
+    // Sends on a connection of its own; returns with the answer's head, at most `limit` after connecting.
+    boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request, std::chrono::milliseconds limit = std::chrono::seconds(60));
+
+private:
+    struct State;
+    static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request, HttpLimits limits);
+    static boost::asio::awaitable<Result<HttpStream>> run_stream(std::shared_ptr<State> state, HttpRequest request,
+                                                                 std::chrono::milliseconds limit);
+    std::shared_ptr<State> state_;
+};
+
+} // namespace sandboxkit::net

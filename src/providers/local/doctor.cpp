@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/local/host_survey.hpp"
+#include "providers/local/local_provider.hpp"
+#include "providers/local/network_slirp.hpp"
+#include "providers/local/program_path.hpp"
+#include "providers/local/spawn.hpp"
+#include "providers/local/tree_walk.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace sandboxkit::local {
+namespace fs = std::filesystem;
+namespace {
+
+using Status = DoctorCheck::Status;
+using Checks = std::vector<DoctorCheck>;
+
+constexpr std::uint64_t comfortable_bytes = 5ULL << 30;
+
+void add(Checks& checks, std::string name, Status status, std::string message, std::string remedy = {}) {
+    checks.push_back({std::move(name), status, std::move(message), std::move(remedy)});
+}
+
+void add_error(Checks& checks, std::string name, const Error& error) {
+    std::string message = error.message;
+    if (!error.detail.empty()) message += " (" + error.detail.substr(0, 300) + ")";
+    for (char& c : message)
+        if (c == '\n') c = ' ';
+    add(checks, std::move(name), Status::missing, std::move(message), error.remedy);
+}
+
+// pidfd_getfd, which the network filter needs, is the newest call that nothing else stands in for.
+void check_kernel(Checks& checks) {
+    utsname name{};
+    ::uname(&name);
+    int major = 0, minor = 0;
+    std::sscanf(name.release, "%d.%d", &major, &minor);
+    if (major > 5 || (major == 5 && minor >= 10)) return add(checks, "kernel", Status::ok, "Linux " + std::string(name.release));
+    add(checks, "kernel", Status::missing, "Linux " + std::string(name.release) + " is too old", "use Linux 5.10 or later");
+}
+
+// Mounts an overlay as a sandbox would, in a namespace of its own that ends with the trial.
+Result<void> try_overlay(const StateDirectory& state) {
+    auto cache = open_directory(state.cache());
+    if (!cache) return cache.error();
+    const std::string name = "trial-overlay-" + random_name(8);
+    const fs::path path = state.cache() / name;
+    for (const char* each : {"", "lower", "upper", "work", "target"})
+        if (::mkdir((path / each).c_str(), 0700) != 0) return system_error(errno, "cannot make a directory");
+    SpawnPlan plan;
+    plan.overlays.push_back(
+        {(path / "target").string(), {(path / "lower").string()}, (path / "upper").string(), (path / "work").string()});
+    Result<void> done{};
+    auto child = spawn(plan);
+    if (child) {
+        wait_for_exit(child->pidfd, std::chrono::seconds(10));
+        reap(*child);
+    } else {
+        done = child.error();
+    }
+    static_cast<void>(remove_tree_at(cache->get(), name)); // swept later if it stays
+    return done;
+}
+
+void check_disk(Checks& checks, const fs::path& path) {
+    struct statvfs system {};
+    if (::statvfs(path.c_str(), &system) != 0)
+        return add_error(checks, "disk space", system_error(errno, "cannot look at the disk"));
+    const std::uint64_t bytes = std::uint64_t{system.f_bavail} * system.f_frsize;
+    const std::string text = std::to_string(bytes >> 20) + " MiB free for layers in " + path.string();
+    if (bytes >= comfortable_bytes) return add(checks, "disk space", Status::ok, text);
+    add(checks, "disk space", Status::warning, text, "free some space, or choose another state directory");
+}
+
+void check_limit(Checks& checks, const char* name, bool in_force, const std::string& groups) {
+    if (in_force) return add(checks, name, Status::ok, "enforced by control groups (" + groups + ")");
+    add(checks, name, Status::warning, "not enforced on this host (control groups: " + groups + "); sessions say so",
+        "boot with the control group's controller enabled and mounted under /sys/fs/cgroup");
+}
+
+void check_runtimes(Checks& checks, const Result<Host>& host) {
+    if (!host) return add_error(checks, "runtime", host.error());
+    const RuntimeChoice& choice = host->runtime;
+    std::string message = choice.chosen.runtime.name + " is used (" + choice.chosen.runtime.version + ")";
+    for (const auto& each : choice.tried) {
+        if (each.runtime.program == choice.chosen.runtime.program) continue;
+        std::string why = each.works ? "it enforces fewer limits here" : each.failure.message;
+        if (!each.failure.detail.empty()) why += ": " + each.failure.detail.substr(0, 200);
+        for (char& c : why)
+            if (c == '\n') c = ' ';
+        message += "; " + each.runtime.name + " is not: " + why;
+    }
+    add(checks, "runtime", Status::ok, std::move(message));
+    const std::string groups = host->cgroups.kind();
+    check_limit(checks, "cpu limit", choice.chosen.in_force.cpu, groups);
+    check_limit(checks, "memory limit", choice.chosen.in_force.memory, groups);
+    check_limit(checks, "process limit", choice.chosen.in_force.processes, groups);
+    add(checks, "seccomp", Status::ok, "the system call filter is compiled, and the guest loads it");
+}
+
+} // namespace
+
+std::vector<DoctorCheck> doctor(const LocalOptions& options) {
+    Checks checks;
+    check_kernel(checks);
+    const auto root = check_root();
+    if (root)
+        add(checks, "privileges", Status::ok, "running as root");
+    else
+        add_error(checks, "privileges", root.error());
+
+    const auto guest = check_guest(options.guest);
+    if (guest)
+        add(checks, "guest program", Status::ok, guest->string());
+    else
+        add_error(checks, "guest program", guest.error());
+
+    const fs::path slirp = find_slirp();
+    if (const std::string missing = egress_open_missing(slirp); missing.empty())
+        add(checks, "outbound network", Status::ok, "slirp4netns (" + slirp.string() + ")");
+    else
+        add(checks, "outbound network", Status::warning, missing + ": sandboxes can have no network",
+            slirp.empty() ? "install it (apt-get install slirp4netns)" : "load the module tun");
+
+    if (!root) {
+        add(checks, "overlayfs", Status::missing, "not tried without root privileges", "run the doctor as root");
+        add(checks, "runtime", Status::missing, "not tried without root privileges", "run the doctor as root");
+        return checks;
+    }
+    auto state = StateDirectory::open(options.state_directory);
+    if (!state) {
+        add_error(checks, "state directory", state.error());
+        return checks;
+    }
+    add(checks, "state directory", Status::ok, options.state_directory.string());
+    check_disk(checks, state->cache());
+    const auto overlay = try_overlay(*state);
+    if (overlay)
+        add(checks, "overlayfs", Status::ok, "mounts, with a writable layer in the state directory");
+    else
+        add_error(checks, "overlayfs", overlay.error());
+    check_runtimes(checks, survey_host(options, *state));
+    return checks;
+}
+
+} // namespace sandboxkit::local

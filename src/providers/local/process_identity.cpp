@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/local/process_identity.hpp"
+
+#include "providers/local/spawn.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace sandboxkit::local {
+
+std::string kernel_boot_id() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    file >> text;
+    return text;
+}
+
+std::optional<ProcessIdentity> identify(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    // The second field is a name in parentheses, which may hold anything.
+    const auto name_end = text.rfind(')');
+    if (name_end == std::string::npos) return std::nullopt;
+    std::istringstream fields(text.substr(name_end + 1));
+    std::string state, skipped;
+    fields >> state;
+    if (state == "Z" || state == "X") return std::nullopt;
+    for (int field = 4; field < 22; ++field) fields >> skipped;
+    ProcessIdentity identity{pid, 0, kernel_boot_id()};
+    fields >> identity.start_time;
+    if (!fields) return std::nullopt;
+    return identity;
+}
+
+FileHandle open_process(const ProcessIdentity &identity) {
+    if (identity.pid <= 0) return {};
+    FileHandle handle(static_cast<int>(::syscall(SYS_pidfd_open, identity.pid, 0)));
+    if (!handle) return {};
+    // The descriptor is held, so the number cannot change hands between the check and the use.
+    const auto now = identify(identity.pid);
+    if (!now || now->start_time != identity.start_time || now->boot_id != identity.boot_id) return {};
+    return handle;
+}
+
+bool end_process(const FileHandle &pidfd) {
+    if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) return false;
+    if (!wait_for_exit(pidfd, std::chrono::seconds(30))) return false;
+    siginfo_t info{};
+    // Ours only when this process is init or a subreaper; anybody else gets ECHILD.
+    ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
+    return true;
+}
+
+} // namespace sandboxkit::local

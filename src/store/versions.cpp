@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Published versions and their snapshots. A version never changes; what comes and goes is its row in `snapshots`.
+#include "store/sql_store.hpp"
+
+namespace sandboxkit::store {
+
+namespace {
+
+// A version's snapshots are kept by host; shown is the one made last.
+const std::string version_columns =
+    "SELECT v.profile, v.number, v.recipe, v.digest, v.plan_snapshot_digest, v.decision, v.published_by, v.published,"
+    " s.provider, s.image_id, coalesce(s.manifest, ''), coalesce(s.stale, 0), j.id, j.state"
+    " FROM versions v"
+    " LEFT JOIN snapshots s ON s.sequence = (SELECT sequence FROM snapshots u WHERE u.profile = v.profile AND u.version = "
+    "v.number"
+    "  AND u.image_id IS NOT NULL ORDER BY u.made DESC, u.sequence DESC LIMIT 1)"
+    " LEFT JOIN jobs j ON j.sequence = (SELECT max(sequence) FROM jobs k WHERE k.profile = v.profile AND k.version = v.number) ";
+const std::string one_version = version_columns + "WHERE v.profile = ? AND v.number = ?";
+const std::string all_versions = version_columns + "WHERE v.profile = ? ORDER BY v.number";
+const std::string newest_version = version_columns + "WHERE v.profile = ? ORDER BY v.number DESC LIMIT 1";
+const std::string newest_usable =
+    version_columns + "WHERE v.profile = ? AND s.image_id IS NOT NULL ORDER BY v.number DESC LIMIT 1";
+
+struct VersionRow {
+    Version version;
+    std::optional<std::string> provider, image_id;
+
+    void into(Statement &statement) {
+        statement.into(version.profile, version.number, version.recipe, version.digest, version.plan_snapshot_digest,
+                       version.decision, version.published_by, version.published, provider, image_id, version.manifest,
+                       version.stale, version.last_job, version.last_job_state);
+    }
+    Version take() {
+        version.image.reset();
+        if (image_id) version.image = ImageHandle{provider.value_or(""), *image_id};
+        return version;
+    }
+};
+
+template <class... Key>
+std::optional<Version> find(Connection &db, const std::string &sql, const Key &...key) {
+    VersionRow row;
+    Statement statement = db.query(sql);
+    row.into(statement.with(key...));
+    if (!statement.step()) return std::nullopt;
+    return row.take();
+}
+
+Error no_version(std::string_view profile, std::uint32_t number) {
+    return not_found("version", "no_version", std::string(profile) + "@" + std::to_string(number));
+}
+
+} // namespace
+
+SnapshotState Version::snapshot_state() const {
+    if (image) return stale ? SnapshotState::stale : SnapshotState::ready;
+    if (!last_job_state) return SnapshotState::none;
+    if (is_active(*last_job_state)) return SnapshotState::pending;
+    return *last_job_state == JobState::failed ? SnapshotState::failed : SnapshotState::none;
+}
+
+bool version_exists(Connection &db, std::string_view profile, std::uint32_t number) {
+    int one = 0;
+    return db.query("SELECT 1 FROM versions WHERE profile = ? AND number = ?").with(profile, number).into(one).step();
+}
+
+Result<Version> SqlStore::publish_draft(const Publish &p) {
+    if (p.host.empty() || p.reuse_image.has_value() == !p.job_id.empty())
+        return make_error(ErrorClass::internal, "bad_publish",
+                          "a publish names a host, and either an image to reuse or a job to queue",
+                          "please report this as a defect");
+    return write("publish_draft", [&](Connection &db) -> Result<Version> {
+        Draft draft;
+        if (!db.query("SELECT revision, recipe, digest FROM drafts WHERE profile = ?")
+                 .with(p.profile)
+                 .into(draft.revision, draft.recipe, draft.digest)
+                 .step()) {
+            if (!profile_exists(db, p.profile)) return not_found("profile", "no_profile", p.profile);
+            return make_error(ErrorClass::not_found, "no_draft", "profile '" + p.profile + "' has no draft to publish",
+                              "edit the profile first");
+        }
+        if (draft.revision != p.draft_revision)
+            return make_error(ErrorClass::conflict, "draft_changed", "the draft was changed while it was being published",
+                              "look at the draft again, then publish it");
+        std::uint32_t number = 1;
+        if (const auto newest = find(db, newest_version, p.profile)) {
+            if (newest->digest == draft.digest)
+                return make_error(ErrorClass::conflict, "no_change",
+                                  "the draft is the same as version " + std::to_string(newest->number), "change the draft first");
+            number = newest->number + 1;
+        }
+        db.query("INSERT INTO versions (profile, number, recipe, digest, plan_snapshot_digest, decision, published_by, published)"
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            .with(p.profile, number, draft.recipe, draft.digest, p.plan_snapshot_digest, p.decision, p.principal, p.now)
+            .run();
+        db.query("DELETE FROM drafts WHERE profile = ?").with(p.profile).run();
+        if (p.reuse_image) {
+            // Once nothing uses an image it may be removed at any moment, so it is not taken up again.
+            std::optional<int> stale;
+            db.query("SELECT max(stale) FROM snapshots WHERE provider = ? AND image_id = ?")
+                .with(p.reuse_image->provider, p.reuse_image->id)
+                .into(stale)
+                .step();
+            if (!stale)
+                return make_error(ErrorClass::conflict, "image_replaced", "the snapshot to reuse was replaced meanwhile",
+                                  "publish again");
+            db.query("INSERT INTO snapshots (profile, version, host, provider, image_id, manifest, stale, made)"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                .with(p.profile, number, p.host, p.reuse_image->provider, p.reuse_image->id, p.reuse_manifest, *stale, p.now)
+                .run();
+        } else {
+            db.query("INSERT INTO snapshots (profile, version, host) VALUES (?, ?, ?)").with(p.profile, number, p.host).run();
+            insert_job(db, p.job_id, p.profile, number, p.host, JobTrigger::publish, p.principal, p.now);
+        }
+        record_activity(db, p.now, p.principal, p.profile, "version.publish",
+                        {{"version", number}, {"digest", draft.digest}, {"reuse", p.reuse_image.has_value()}, {"job", p.job_id}});
+        auto version = find(db, one_version, p.profile, number);
+        if (!version) throw BadRow("a version that was just written is not there");
+        return std::move(*version);
+    });
+}
+
+Result<Version> SqlStore::version(std::string_view profile, std::uint32_t number) {
+    return read([&](Connection &db) -> Result<Version> {
+        if (auto version = find(db, one_version, profile, number)) return std::move(*version);
+        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        return no_version(profile, number);
+    });
+}
+
+Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
+    return read([&](Connection &db) -> Result<std::vector<Version>> {
+        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        std::vector<Version> all;
+        VersionRow row;
+        Statement statement = db.query(all_versions);
+        row.into(statement.with(profile));
+        while (statement.step()) all.push_back(row.take());
+        return all;
+    });
+}
+
+Result<std::optional<Version>> SqlStore::newest_usable_version(std::string_view profile) {
+    return read([&](Connection &db) -> Result<std::optional<Version>> {
+        if (auto version = find(db, newest_usable, profile)) return version;
+        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        return std::optional<Version>();
+    });
+}
+
+Result<void> SqlStore::set_stale(const ImageHandle &image, bool stale) {
+    const auto differs = [&](Connection &db) -> Result<bool> {
+        int one = 0;
+        return db.query("SELECT 1 FROM snapshots WHERE provider = ? AND image_id = ? AND stale <> ? LIMIT 1")
+            .with(image.provider, image.id, stale)
+            .into(one)
+            .step();
+    };
+    // Asked at every open and on a timer, and almost always true already: no write lock for that.
+    const Result<bool> needed = read(differs);
+    if (!needed) return needed.error();
+    if (!*needed) return {};
+    return write("set_stale", [&](Connection &db) -> Result<void> {
+        db.query("UPDATE snapshots SET stale = ? WHERE provider = ? AND image_id = ? AND stale <> ?")
+            .with(stale, image.provider, image.id, stale)
+            .run();
+        return {};
+    });
+}
+
+Result<std::vector<ImageHandle>> SqlStore::images_in_use() {
+    return read([](Connection &db) -> Result<std::vector<ImageHandle>> {
+        std::vector<ImageHandle> all;
+        ImageHandle image;
+        Statement statement = db.query("SELECT provider, image_id FROM snapshots WHERE image_id IS NOT NULL UNION "
+                                       "SELECT provider, image_id FROM sessions WHERE state NOT IN ('removed', 'failed')");
+        statement.into(image.provider, image.id);
+        while (statement.step()) all.push_back(image);
+        return all;
+    });
+}
+
+} // namespace sandboxkit::store

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
+// sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [DIRECTORY] (a scratch directory on a real file system).
+#include "bench/baselines.hpp"
+
+#include "async/spawn.hpp"
+#include "providers/local/image_store.hpp"
+#include "providers/local/local_provider.hpp"
+
+#include <sandboxkit/engine.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <sstream>
+#include <thread>
+
+using namespace sandboxkit;
+using namespace sandboxkit::bench;
+namespace fs = std::filesystem;
+
+static const Principal me{"bench", {}, {}};
+
+template <class T>
+static T must(Result<T> result) {
+    if (!result) throw std::runtime_error(result.error().code + ": " + result.error().message + " " + result.error().detail);
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+struct Samples {
+    std::vector<double> values;
+    void add(Milliseconds m) { values.push_back(m.count()); }
+    [[nodiscard]] double percentile(double p) const {
+        auto sorted = values;
+        std::sort(sorted.begin(), sorted.end());
+        return sorted.at(static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1)));
+    }
+};
+
+static void row(const char* what, const Samples& samples) {
+    std::printf("  %-44s p50 %8.2f ms   p95 %8.2f ms   (%zu samples)\n", what, samples.percentile(0.5), samples.percentile(0.95), samples.values.size());
+}
+
+static void ratio(const char* what, double value, const char* aim) { std::printf("  %-44s     %8.2f      aim: %s\n", what, value, aim); }
+
+static std::string read_text(const fs::path& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+static double available_mib() {
+    std::istringstream lines(read_text("/proc/meminfo"));
+    std::string line;
+    while (std::getline(lines, line))
+        if (line.starts_with("MemAvailable:")) return std::stod(line.substr(13)) / 1024;
+    return 0;
+}
+
+static std::string ready_profile(Engine& engine) {
+    auto profile = must(engine.create_profile(me, R"({"name": "bench", "image": "host", "network": {"egress": "none"}})"));
+    auto version = must(engine.publish(me, profile.id).get());
+    auto job = must(engine.wait_for_job(me, *version.last_job).get());
+    if (job.state != JobState::succeeded) throw std::runtime_error("the snapshot failed: " + (job.error ? job.error->message : ""));
+    return profile.id;
+}
+
+// The bundle of a session's sandbox, changed to run /bin/true on a root that is mounted already.
+struct BareRuntime {
+    std::string runtime;
+    fs::path root, bundle;
+    Milliseconds run() const { return spawn_and_wait({runtime, "--root", root.string(), "run", "--bundle", bundle.string(), "bench-baseline"}); }
+};
+
+static BareRuntime bare_runtime(const fs::path& scratch, const fs::path& sandbox, const fs::path& mounted, const std::string& runtime) {
+    auto config = boost::json::parse(read_text(sandbox / "bundle/config.json")).as_object();
+    auto& process = config["process"].as_object();
+    process["args"] = boost::json::array{"/bin/true"};
+    process["terminal"] = false;
+    config["root"].as_object()["path"] = mounted.string();
+    config["linux"].as_object()["cgroupsPath"] = "/sandboxkit/bench-baseline";
+    const auto bundle = scratch / "baseline-bundle";
+    fs::create_directories(bundle);
+    std::ofstream(bundle / "config.json") << boost::json::serialize(config);
+    return {runtime, scratch / "baseline-root", bundle};
+}
+
+static void bench_start(Engine& engine, const std::string& profile, const fs::path& scratch, const fs::path& state) {
+    const auto start_and_run = [&] {
+        const auto begin = std::chrono::steady_clock::now();
+        auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
+        must(engine.exec(me, session.id, {{"/bin/true"}, {}, {}, {}, false, {}}).get());
+        const Milliseconds took = std::chrono::steady_clock::now() - begin;
+        must(engine.remove_session(me, session.id).get());
+        return took;
+    };
+    auto model = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
+    auto version = must(engine.version(me, profile, 1));
+    auto images = must(local::ImageStore::open(state / "local/images-store"));
+    const auto plan = must(images->root_plan(version.image->id));
+    MountedRoot mounted(scratch / "baseline", plan.root, plan.usr);
+    std::string runtime = "runc";
+    for (const auto& check : Engine::doctor({}))
+        if (check.name == "runtime" && check.message.find("crun") != std::string::npos && check.message.find("chosen: crun") != std::string::npos) runtime = "crun";
+    const auto bare = bare_runtime(scratch, state / "local/sandboxes" / model.sandbox_id, mounted.path(), runtime);
+    must(engine.remove_session(me, model.id).get());
+
+    for (const bool idle : {false, true}) {
+        Samples ours, theirs, floor;
+        for (int i = 0; i < 32; ++i) {
+            const auto rest = [&] {
+                if (idle) std::this_thread::sleep_for(std::chrono::milliseconds(150));
+            };
+            rest();
+            const auto a = start_and_run();
+            rest();
+            const auto b = bare.run();
+            rest();
+            const auto c = kernel_floor(scratch / "floor", plan.root, plan.usr);
+            if (i < 2) continue; // warm-up
+            ours.add(a), theirs.add(b), floor.add(c);
+        }
+        std::printf("start to the first command's result, from a ready snapshot, %s\n", idle ? "each after 150 ms idle" : "hot");
+        row("sandboxkit: start_session + exec /bin/true", ours);
+        row(("bare " + runtime + " run of /bin/true, root mounted").c_str(), theirs);
+        row("kernel floor: clone3, overlay, pivot_root, exec", floor);
+        ratio("sandboxkit / bare runtime", ours.percentile(0.5) / theirs.percentile(0.5), runtime == "runc" ? "1.2" : "1.5");
+        ratio("sandboxkit / kernel floor", ours.percentile(0.5) / floor.percentile(0.5), "-");
+    }
+}
+
+static void bench_exec(Engine& engine, const std::string& profile) {
+    auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
+    Samples ours, spawn;
+    for (int i = 0; i < 320; ++i) {
+        const auto begin = std::chrono::steady_clock::now();
+        must(engine.exec(me, session.id, {{"/bin/true"}, {}, {}, {}, false, {}}).get());
+        const Milliseconds took = std::chrono::steady_clock::now() - begin;
+        const auto bare = spawn_and_wait({"/bin/true"});
+        if (i < 20) continue;
+        ours.add(took), spawn.add(bare);
+    }
+    std::printf("exec round trip of /bin/true\n");
+    row("sandboxkit: exec", ours);
+    row("posix_spawn and wait", spawn);
+    ratio("exec - posix_spawn, ms", ours.percentile(0.5) - spawn.percentile(0.5), "0.7");
+    ratio("exec / posix_spawn", ours.percentile(0.5) / spawn.percentile(0.5), "-");
+    const auto status = must(engine.exec(me, session.id, {{"grep", "VmRSS", "/proc/1/status"}, {}, {}, {}, false, {}}).get()).standard_output;
+    std::printf("  guest resident: %s", status.c_str());
+    must(engine.remove_session(me, session.id).get());
+}
+
+// Fills a sandbox with `files` files of `bytes` in all and captures it, at the provider, which tells sealing and syncing apart.
+static void bench_capture(const fs::path& scratch, Engine& engine, const std::string& profile, const fs::path& state, int files, std::uint64_t bytes) {
+    (void)scratch;
+    auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
+    const auto script = "mkdir /root/d; cd /root/d; head -c " + std::to_string(bytes / static_cast<std::uint64_t>(files)) +
+                        " /dev/urandom > /tmp/f; i=0; while [ $i -lt " + std::to_string(files) + " ]; do echo $i; i=$((i+1)); done | xargs -P2 -I{} cp /tmp/f {}";
+    must(engine.exec(me, session.id, {{"/bin/sh", "-c", script}, {}, {}, {}, false, {}}).get());
+    async::Pool pool(4);
+    boost::asio::io_context io;
+    auto provider = must(local::make_local_provider({state / "local", {}, ""}, pool));
+    std::map<std::string, std::string> labels;
+    auto operation = async::spawn<CaptureResult>(io.get_executor(), provider->capture(session.sandbox_id, labels));
+    io.run();
+    auto captured = must(operation.get());
+    std::printf("capture of a writable layer with %d files and %.0f MiB\n", files, static_cast<double>(bytes) / (1 << 20));
+    std::printf("  sealed in %8.2f ms      aim: 50, whatever the size\n  synced and digested in %8.2f ms\n", Milliseconds(captured.sealed).count(),
+                Milliseconds(captured.synced).count());
+    io.restart();
+    auto removed = async::spawn<void>(io.get_executor(), provider->remove_image(captured.image.id));
+    io.run();
+    must(removed.get());
+    must(engine.remove_session(me, session.id).get());
+    pool.join();
+}
+
+static void bench_idle(Engine& engine, const std::string& profile, int count) {
+    std::vector<std::string> ids;
+    (void)!::system("sync; echo 3 > /proc/sys/vm/drop_caches");
+    const double before = available_mib();
+    for (int i = 0; i < count; ++i) ids.push_back(must(engine.start_session(me, {profile, {}, "", {}, {}}).get()).id);
+    (void)!::system("sync; echo 3 > /proc/sys/vm/drop_caches");
+    const double used = before - available_mib();
+    std::printf("%d idle sandboxes without network\n  %.0f MiB in all, %.2f MiB each      aim: 400 MB for 300\n", count, used, used / count);
+    for (const auto& id : ids) must(engine.remove_session(me, id).get());
+}
+
+int main(int argc, char** argv) {
+    try {
+        const fs::path scratch = fs::absolute(argc > 1 ? argv[1] : "sandboxkit-bench.scratch");
+        fs::remove_all(scratch);
+        fs::create_directories(scratch);
+        {
+            EngineOptions options;
+            options.store = scratch / "store.db";
+            Engine engine = must(Engine::open(options));
+            const auto profile = ready_profile(engine);
+            const auto state = scratch / "store.db.state";
+            bench_start(engine, profile, scratch, state);
+            bench_exec(engine, profile);
+            bench_capture(scratch, engine, profile, state, 10, 10 << 20);
+            bench_capture(scratch, engine, profile, state, 10'000, 1ULL << 30);
+            bench_idle(engine, profile, 300);
+        }
+        fs::remove_all(scratch);
+    } catch (const std::exception& e) {
+        std::cerr << "error: " << e.what() << '\n';
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real git server over HTTP: git http-backend behind Python's own HTTP server, on a port of its choosing.
+
+usage: http_server.py ROOT      prints the port, serves until its standard input ends
+
+The first part of a path may ask for trouble:
+  /auth/...   401 to whoever comes        /page/...   a web page, not a repository
+  /half/...   half of the pack, then silence            /drop/...   half of the pack, then the end
+Any path is served as /half/ while the file ROOT/halt exists.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+root = sys.argv[1]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while True:
+            size = int(self.rfile.readline().split(b";")[0], 16)
+            data += self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                return data
+
+    def reply(self, status, headers, body):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def serve(self):
+        request = self.body()
+        path, _, query = self.path.partition("?")
+        trouble = path.split("/")[1]
+        if trouble == "auth":
+            return self.reply(401, [("WWW-Authenticate", 'Basic realm="test"')], b"")
+        if trouble == "page":
+            return self.reply(200, [("Content-Type", "text/html")], b"<html>hello</html>")
+        if trouble in ("half", "drop"):
+            path = path[5:]
+        if os.path.exists(os.path.join(root, "halt")):
+            trouble = "half"
+        environment = dict(
+            os.environ,
+            GIT_PROJECT_ROOT=root,
+            GIT_HTTP_EXPORT_ALL="1",
+            GIT_CONFIG_GLOBAL="/dev/null",
+            GIT_CONFIG_COUNT="1",
+            GIT_CONFIG_KEY_0="safe.directory",
+            GIT_CONFIG_VALUE_0="*",
+            PATH_INFO=path,
+            QUERY_STRING=query,
+            REQUEST_METHOD=self.command,
+            CONTENT_TYPE=self.headers.get("Content-Type", ""),
+            CONTENT_LENGTH=str(len(request)),
+        )
+        answer = subprocess.run(
+            ["git", "http-backend"], input=request, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ).stdout
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status, headers = 200, []
+        for line in head.decode().split("\r\n"):
+            name, _, value = line.partition(": ")
+            if name == "Status":
+                status = int(value.split()[0])
+            else:
+                headers.append((name, value))
+        if trouble not in ("half", "drop") or self.command == "GET":
+            return self.reply(status, headers, body)
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        if trouble == "half":
+            self.rfile.read(1)  # until the client leaves
+        self.close_connection = True
+
+    do_GET = do_POST = serve
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+server.handle_error = lambda *args: None  # clients that leave in the middle are what this is for
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_address[1], flush=True)
+sys.stdin.read()

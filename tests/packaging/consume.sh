@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Uses sandboxkit as someone else's build would: consume.sh WAY SOURCE-DIR BUILD-DIR WORK-DIR
+# WAY: install (what the others need first), find_package, pkg_config, add_subdirectory
+set -euo pipefail
+way=$1 source=$2 build=$3 work=$4
+consumer=$source/tests/packaging/consumer
+prefix=$work/prefix
+
+compile() { # BUILD-DIR cmake arguments...
+    local out=$1
+    shift
+    cmake -S "$consumer" -B "$out" -G Ninja "$@"
+    cmake --build "$out"
+    "$out/consumer"
+    "$out/core_consumer"
+}
+
+case $way in
+install)
+    rm -rf "$prefix"
+    cmake --install "$build" --prefix "$prefix"
+    "$prefix/bin/sandboxkit" --help >/dev/null
+    test -x "$prefix/libexec/sandboxkit/sandboxkit-guest"
+    ;;
+find_package)
+    rm -rf "$work/find_package"
+    compile "$work/find_package" -DCMAKE_PREFIX_PATH="$prefix"
+    # The headers that were used are the installed ones.
+    if grep -r --include='*.ninja' -- "-I$source\|-isystem $source" "$work/find_package"; then
+        echo "the consumer of an installed sandboxkit looked into its source tree" >&2
+        exit 1
+    fi
+    ;;
+pkg_config)
+    mkdir -p "$work/pkg_config"
+    PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name sandboxkit.pc)")
+    export PKG_CONFIG_PATH
+    read -ra flags < <(pkg-config --cflags --libs sandboxkit)
+    g++ -std=c++20 "$consumer/main.cpp" -o "$work/pkg_config/consumer" "${flags[@]}"
+    "$work/pkg_config/consumer"
+    read -ra flags < <(pkg-config --static --cflags --libs sandboxkit)
+    g++ -std=c++20 "$consumer/main.cpp" -o "$work/pkg_config/consumer_static" "${flags[@]}"
+    "$work/pkg_config/consumer_static"
+    ;;
+add_subdirectory)
+    # Compiles the library once more, as part of the consumer, without optimization and as a shared library; ccache makes
+    # the next time cheap.
+    launcher=()
+    if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache); fi
+    compile "$work/add_subdirectory" -DCONSUMER_SOURCE_DIR="$source" -DBUILD_SHARED_LIBS=ON "${launcher[@]}"
+    ;;
+*)
+    echo "there is no way '$way'" >&2
+    exit 2
+    ;;
+esac
