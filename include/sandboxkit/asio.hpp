@@ -34,6 +34,7 @@ struct WaitingHandler {
 // Signature: void(Result<T>). The handler is called once, through its associated executor, never inside this call.
 // Cancellation: any type asks the operation to cancel; the handler then gets the operation's own result, usually
 // ErrorClass::cancelled. The operation is used up: its other members must not be called. Threads: any.
+// The handler is posted from an engine thread, so the executor's context must not be destroyed before the engine was closed.
 template <class T, class CompletionToken>
 auto async_wait(Operation<T> operation, CompletionToken&& token) {
     namespace asio = boost::asio;

@@ -17,7 +17,7 @@ namespace {
 std::string describe(BuildPhase phase) {
     switch (phase) {
     case BuildPhase::queued: return "waiting for its turn";
-    case BuildPhase::repositories: return "cloning";
+    case BuildPhase::repositories: return "fetching the repositories";
     case BuildPhase::image: return "preparing the image";
     case BuildPhase::start: return "starting the build sandbox";
     case BuildPhase::setup_script: return "running the setup script";
@@ -67,7 +67,8 @@ void ProgressDisplay::erase() {
 void ProgressDisplay::show(const Progress& progress) {
     std::lock_guard lock(mutex_);
     std::string line = progress.message.empty() ? describe(progress.phase) : progress.message;
-    std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     const bool news = line != told_;
 
     if (!progress.output.empty()) {
@@ -76,13 +77,16 @@ void ProgressDisplay::show(const Progress& progress) {
         within_a_line_ = progress.output.back() != '\n';
         return;
     }
-    if (!terminal_) { // one line for each thing it does
-        if (news) write_all(STDERR_FILENO, (within_a_line_ ? "\n" : "") + line + "\n");
+    const auto now = std::chrono::steady_clock::now();
+    if (!terminal_) { // one line for each thing it does; numbers, which stand behind a colon, now and then
+        const auto thing = [](const std::string& text) { return text.substr(0, text.find(": ")); };
+        if (!news || (thing(line) == thing(told_) && now < next_draw_)) return;
+        next_draw_ = now + std::chrono::seconds(10);
+        write_all(STDERR_FILENO, (within_a_line_ ? "\n" : "") + line + "\n");
         within_a_line_ = false;
         told_ = line;
         return;
     }
-    const auto now = std::chrono::steady_clock::now();
     if (within_a_line_ || (!news && now < next_draw_)) return;
     next_draw_ = now + std::chrono::milliseconds(100);
     told_ = line;

@@ -28,9 +28,9 @@ private:
 
     std::mutex mutex_;
     bool terminal_;
-    bool drawn_ = false;          // the redrawn line is on the screen
-    bool within_a_line_ = false;  // the output passed through ended without a newline
-    std::string told_;            // phase and message of the last plain line
+    bool drawn_ = false;         // the redrawn line is on the screen
+    bool within_a_line_ = false; // the output passed through ended without a newline
+    std::string told_;           // phase and message of the last plain line
     std::chrono::steady_clock::time_point next_draw_{};
 };
 

@@ -26,7 +26,9 @@ std::string variable(const char* name) {
     return value ? value : "";
 }
 
-const passwd* user() { return ::getpwuid(::geteuid()); }
+const passwd* user() {
+    return ::getpwuid(::geteuid());
+}
 
 // What others wrote may contain anything: no control character of it reaches the terminal.
 std::string one_line(std::string_view text) {
@@ -52,7 +54,8 @@ Result<std::filesystem::path> Settings::store_path() const {
         std::filesystem::path home = variable("HOME");
         if (home.empty() && user()) home = user()->pw_dir;
         if (home.empty())
-            return Error{ErrorClass::invalid, "no_store", "there is no home directory to keep the store in", "name a file with --store", "", {}};
+            return Error{ErrorClass::invalid,        "no_store", "there is no home directory to keep the store in",
+                         "name a file with --store", "",         {}};
         data = home / ".local/share";
     }
     return data / "sandboxkit" / "sandboxkit.db";
@@ -70,7 +73,8 @@ Result<Engine> Settings::open(bool build) const {
 std::string error_text(const Error& error) {
     std::string text = "error: " + one_line(error.message) + '\n';
     for (const auto& problem : error.problems) {
-        text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " + one_line(problem.message);
+        text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " +
+                one_line(problem.message);
         if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
         text += '\n';
     }
@@ -93,18 +97,21 @@ boost::json::value error_to_json(const Error& error) {
             {"remedy", error.remedy},         {"detail", error.detail}, {"problems", problems_to_json(error.problems)}};
 }
 
-int Settings::fail(const Error& error) const {
-    if (json) write_all(STDOUT_FILENO, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
-    else write_all(STDERR_FILENO, error_text(error));
+int Settings::report(int fd, const Error& error) const {
+    if (json)
+        write_all(fd, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
+    else
+        write_all(STDERR_FILENO, error_text(error));
     const int number = signals->last();
     return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
 }
 
+int Settings::fail(const Error& error) const {
+    return report(STDOUT_FILENO, error);
+}
+
 int Settings::fail_aside(const Error& error) const {
-    if (json) write_all(STDERR_FILENO, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
-    else write_all(STDERR_FILENO, error_text(error));
-    const int number = signals->last();
-    return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
+    return report(STDERR_FILENO, error);
 }
 
 void Settings::answer(const boost::json::value& value, const std::string& text) const {
@@ -113,8 +120,12 @@ void Settings::answer(const boost::json::value& value, const std::string& text) 
 
 Result<std::string> read_document(const std::string& path) {
     const auto failed = [&](int number) {
-        return Error{number == ENOENT ? ErrorClass::not_found : ErrorClass::invalid, "file_not_readable",
-                     "cannot read " + path + ": " + std::strerror(number), "check the path", "", {}};
+        return Error{number == ENOENT ? ErrorClass::not_found : ErrorClass::invalid,
+                     "file_not_readable",
+                     "cannot read " + path + ": " + std::strerror(number),
+                     "check the path",
+                     "",
+                     {}};
     };
     const int fd = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return failed(errno);
@@ -131,7 +142,8 @@ Result<std::string> read_document(const std::string& path) {
     }
     if (fd != STDIN_FILENO) ::close(fd);
     if (number != 0) return failed(number);
-    if (text.size() > limit) return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
+    if (text.size() > limit)
+        return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
     return text;
 }
 

@@ -8,8 +8,11 @@
 
 #include <boost/json/value.hpp>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace sandboxkit::cli {
 
@@ -31,6 +34,9 @@ struct Settings {
     [[nodiscard]] int fail_aside(const Error& error) const;
     // Prints an answer: with --json the value, else the text.
     void answer(const boost::json::value& value, const std::string& text) const;
+
+private:
+    [[nodiscard]] int report(int fd, const Error& error) const;
 };
 
 // Waits for an operation; the first signal cancels it, the second ends the process.

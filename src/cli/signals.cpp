@@ -35,7 +35,7 @@ Signals::Signals() {
         pipe_ = ends[0];
         pipe_to_write = ends[1];
     }
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = note;
     action.sa_flags = SA_RESTART;
     for (const int number : numbers) ::sigaction(number, &action, nullptr);
@@ -61,8 +61,10 @@ void Signals::run() {
         const int number = byte;
         std::lock_guard lock(mutex_);
         last_ = number;
-        if (handler_) handler_(number);
-        else ::_exit(128 + number);
+        if (handler_)
+            handler_(number);
+        else
+            ::_exit(128 + number);
     }
 }
 

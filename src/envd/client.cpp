@@ -22,6 +22,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr const char* health_name = "health";
 constexpr std::size_t answer_limit = 8U << 20;
 constexpr std::size_t listing_limit = 64U << 20;
 constexpr std::size_t refusal_limit = 64U << 10; // of the text of an error
@@ -55,11 +56,10 @@ struct Core {
     net::HttpClient http;
     const Endpoint endpoint;
     std::string access_token; // the endpoint's, or the one that init() set
-    bool answered = false;    // the server answered at least once, so that `extensions` is known
-    bool extensions = false;  // it announced ours
+    bool probed = false;      // /health answered, where a server that has our extensions announces them
+    bool extensions = false;  // it announced them, there or elsewhere
 
     void learn(const net::HttpHead& head) {
-        answered = true;
         extensions = extensions || net::find_header(head.headers, "Sandboxkit-Extensions") == std::string_view("1");
     }
     net::HttpRequest complete(net::HttpRequest request) const {
@@ -82,6 +82,7 @@ Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, 
     auto response = co_await core->http.unary(core->complete(std::move(*request)), call.limits);
     if (!response) co_return response.error();
     core->learn(response->head);
+    if (call.name == health_name) core->probed = true;
     if (response->head.status != call.expected_status) {
         if (response->head.status >= 400) co_return error_of_response(call.name, call.route, *response);
         co_return protocol_error("the sandbox answered '" + call.name + "' with the HTTP status " + std::to_string(response->head.status));
@@ -103,9 +104,11 @@ Error as_protocol_error(Error error) {
 }
 
 Task<void> perform_void(CorePtr core, Result<net::HttpRequest> request, Call call) {
+    const Route route = call.route;
     auto response = co_await perform(std::move(core), std::move(request), std::move(call));
     if (!response) co_return as_protocol_error(response.error());
-    co_return Result<void>{};
+    if (route == Route::plain) co_return Result<void>{};
+    co_return with_json_object(response->body, [](const boost::json::object&) -> Result<void> { return {}; });
 }
 
 template <class T>
@@ -259,8 +262,8 @@ Task<void> run_send_signal(CorePtr core, std::uint32_t pid, int signal) {
     auto request = signal_request(pid, signal);
     if (!request) co_return request.error();
     const bool everywhere = signal == 9 || signal == 15;
-    if (!everywhere && !core->answered) {
-        Call probe{"health", Route::plain, 204};
+    if (!everywhere && !core->extensions && !core->probed) {
+        Call probe{health_name, Route::plain, 204};
         auto healthy = co_await perform_void(core, health_request(), std::move(probe));
         if (!healthy) co_return healthy;
     }
@@ -302,7 +305,7 @@ public:
     explicit WireClient(CorePtr core) : core_(std::move(core)) {}
 
     Task<void> health() override {
-        return async::without_exceptions(perform_void(core_, health_request(), Call{"health", Route::plain, 204}));
+        return async::without_exceptions(perform_void(core_, health_request(), Call{health_name, Route::plain, 204}));
     }
     Task<void> init(InitRequest request) override { return async::without_exceptions(run_init(core_, std::move(request))); }
 

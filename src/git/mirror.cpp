@@ -59,7 +59,7 @@ bool worn_out(const fs::path &mirror) {
 
 Result<RepositoryPtr> open_mirror(const fs::path &path, const Watch &watch) {
     git_repository *raw = nullptr;
-    int status = git_repository_open_bare(&raw, path.c_str());
+    int status = git_repository_open_ext(&raw, path.c_str(), GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr);
     RepositoryPtr repository(raw);
     if (status == 0) status = use_own_config(raw);
     if (status < 0) return last_error(status, Where::source, watch, "opening the mirror");

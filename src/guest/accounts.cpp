@@ -64,7 +64,8 @@ void add_supplementary_groups(Identity& user) {
     const std::string text = read_account_file("/etc/group");
     for_each_line(text, [&](const auto& parts) {
         const auto gid = number(parts[2]);
-        if (!gid || std::find(user.groups.begin(), user.groups.end(), *gid) != user.groups.end() || user.groups.size() >= 1024) return;
+        if (!gid || std::find(user.groups.begin(), user.groups.end(), *gid) != user.groups.end() || user.groups.size() >= 1024)
+            return;
         std::string_view members = parts[3];
         while (!members.empty()) {
             const std::size_t comma = members.find(',');
@@ -128,7 +129,8 @@ ActingAs::ActingAs(const Identity& user) {
     if (user.uid == ::geteuid() && user.gid == ::getegid()) return;
     const int count = ::getgroups(0, nullptr);
     own_groups_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    if (count < 0 || ::getgroups(count, own_groups_.data()) != count || ::setgroups(user.groups.size(), user.groups.data()) != 0) {
+    if (count < 0 || ::getgroups(count, own_groups_.data()) != count ||
+        ::setgroups(user.groups.size(), user.groups.data()) != 0) {
         error_ = errno;
         return;
     }
@@ -136,7 +138,8 @@ ActingAs::ActingAs(const Identity& user) {
     ::setfsgid(user.gid);
     ::setfsuid(user.uid); // drops the capabilities over files, too
     // Neither call reports failure; asking again does.
-    if (static_cast<gid_t>(::setfsgid(static_cast<gid_t>(-1))) != user.gid || static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) != user.uid)
+    if (static_cast<gid_t>(::setfsgid(static_cast<gid_t>(-1))) != user.gid ||
+        static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) != user.uid)
         error_ = EPERM;
 }
 
@@ -145,7 +148,8 @@ ActingAs::~ActingAs() {
     ::setfsuid(::geteuid());
     ::setfsgid(::getegid());
     // To go on with another user's rights would be worse than not to go on.
-    if (::setgroups(own_groups_.size(), own_groups_.data()) != 0 || static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) != ::geteuid())
+    if (::setgroups(own_groups_.size(), own_groups_.data()) != 0 ||
+        static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) != ::geteuid())
         std::abort();
 }
 

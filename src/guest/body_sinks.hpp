@@ -17,7 +17,8 @@ inline constexpr std::size_t message_limit = 8 << 20; // bytes of the body of a 
 // Reads and forgets the body, then answers: a response amid a body would be lost with the rest of it.
 class IgnoreBody : public BodySink {
 public:
-    IgnoreBody(std::shared_ptr<Connection> connection, Response response) : connection_(std::move(connection)), response_(std::move(response)) {}
+    IgnoreBody(std::shared_ptr<Connection> connection, Response response)
+        : connection_(std::move(connection)), response_(std::move(response)) {}
     void data(std::string_view) override {}
     void end() override { connection_->respond(std::move(response_)); }
 
@@ -29,11 +30,14 @@ private:
 // Collects the body for one who needs all of it. A larger one is forgotten and refused by `too_large`.
 class CollectBody : public BodySink {
 public:
-    CollectBody(std::function<void(std::string)> done, std::function<void()> too_large) : done_(std::move(done)), too_large_(std::move(too_large)) {}
+    CollectBody(std::function<void(std::string)> done, std::function<void()> too_large)
+        : done_(std::move(done)), too_large_(std::move(too_large)) {}
     void data(std::string_view piece) override {
         if (body_.size() + piece.size() > message_limit + 5) large_ = true;
-        if (large_) std::string().swap(body_);
-        else body_ += piece;
+        if (large_)
+            std::string().swap(body_);
+        else
+            body_ += piece;
     }
     void end() override { large_ ? too_large_() : done_(std::move(body_)); }
 

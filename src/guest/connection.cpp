@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <exception>
 #include <utility>
 
 namespace sandboxkit::guest {
@@ -21,9 +22,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto header_time = 60s;      // from the first byte of a head to its last
-constexpr auto progress_time = 60s;    // between two pieces of a body
-constexpr auto idle_time = 620s;       // between two requests
+constexpr auto header_time = 60s;   // from the first byte of a head to its last
+constexpr auto progress_time = 60s; // between two pieces of a body
+constexpr auto idle_time = 620s;    // between two requests
 constexpr auto draining_time = 5s;
 constexpr std::size_t draining_limit = 16 << 20;
 
@@ -118,8 +119,14 @@ void Connection::on_readable() {
     }
     if (reader_.idle()) deadline_ = Clock::now() + header_time;
     if (state_ == State::body) deadline_ = Clock::now() + progress_time;
-    reader_.feed(std::string_view(scratch.data(), static_cast<std::size_t>(n)));
-    process();
+    // Without memory for one request the others are still served.
+    try {
+        reader_.feed(std::string_view(scratch.data(), static_cast<std::size_t>(n)));
+        process();
+    } catch (const std::exception&) {
+        processing_ = false;
+        close();
+    }
 }
 
 void Connection::process() {
@@ -135,7 +142,10 @@ void Connection::process() {
         if (event == RequestReader::Event::bad) {
             keep_alive_ = false;
             state_ = State::handling;
-            respond({reader_.error_status(), "application/json; charset=utf-8", http_error_body(reader_.error_status(), reader_.error_message()), {}});
+            respond({reader_.error_status(),
+                     "application/json; charset=utf-8",
+                     http_error_body(reader_.error_status(), reader_.error_message()),
+                     {}});
             break;
         }
         if (event == RequestReader::Event::head) {
@@ -170,14 +180,15 @@ void Connection::process() {
 // has nothing more to say (a half-closed socket) still listens.
 void Connection::arm_hangup() {
     if (std::exchange(awaiting_hangup_, true)) return;
-    socket_.async_wait(Socket::wait_error, [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& ec) {
-        if (ec || self->exchange_ != exchange) return;
-        self->awaiting_hangup_ = false;
-        if (self->state_ != State::handling && self->state_ != State::streaming) return;
-        pollfd hangup{self->socket_.native_handle(), 0, 0};
-        ::poll(&hangup, 1, 0);
-        if ((hangup.revents & (POLLHUP | POLLERR)) != 0) self->close();
-    });
+    socket_.async_wait(Socket::wait_error,
+                       [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& ec) {
+                           if (ec || self->exchange_ != exchange) return;
+                           self->awaiting_hangup_ = false;
+                           if (self->state_ != State::handling && self->state_ != State::streaming) return;
+                           pollfd hangup{self->socket_.native_handle(), 0, 0};
+                           ::poll(&hangup, 1, 0);
+                           if ((hangup.revents & (POLLHUP | POLLERR)) != 0) self->close();
+                       });
 }
 
 void Connection::begin_response(const Response& response, std::string_view framing) {
@@ -198,15 +209,18 @@ void Connection::begin_response(const Response& response, std::string_view frami
     out_ += date();
     out_ += "\r\n";
     out_ += framing;
-    if (!keep_alive_) out_ += "Connection: close\r\n";
-    else if (!chunked_) out_ += "Connection: keep-alive\r\n"; // HTTP/1.0 has to be told
+    if (!keep_alive_)
+        out_ += "Connection: close\r\n";
+    else if (!chunked_)
+        out_ += "Connection: keep-alive\r\n"; // HTTP/1.0 has to be told
     out_ += "\r\n";
     deadline_ = Clock::now() + idle_time;
 }
 
 void Connection::respond(Response response) {
     if (state_ == State::closed) return;
-    begin_response(response, response.status == 204 ? std::string() : "Content-Length: " + std::to_string(response.body.size()) + "\r\n");
+    begin_response(response,
+                   response.status == 204 ? std::string() : "Content-Length: " + std::to_string(response.body.size()) + "\r\n");
     if (!head_only_) out_ += response.body;
     state_ = State::writing;
     flush();
@@ -246,7 +260,8 @@ void Connection::wake() {
 // True when all of out_ was taken.
 bool Connection::send_out() {
     while (out_sent_ < out_.size()) {
-        const ssize_t n = ::send(socket_.native_handle(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n =
+            ::send(socket_.native_handle(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return wait_writable(), false;
         if (n < 0) return close(), false;
@@ -263,7 +278,8 @@ bool Connection::send_file() {
     for (int turns = 0; file_left_ > 0; ++turns) {
         if (turns == 16) return wait_writable(), false; // others want to be served, too
         auto offset = static_cast<off_t>(file_offset_);
-        const ssize_t n = ::sendfile(socket_.native_handle(), file_.get(), &offset, static_cast<std::size_t>(std::min<std::uint64_t>(file_left_, 256 << 10)));
+        const ssize_t n = ::sendfile(socket_.native_handle(), file_.get(), &offset,
+                                     static_cast<std::size_t>(std::min<std::uint64_t>(file_left_, 256 << 10)));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return wait_writable(), false;
         // It became shorter, or cannot be read: the missing bytes tell the peer.

@@ -12,7 +12,8 @@ constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 constexpr std::array<std::int8_t, 256> reverse_alphabet = [] {
     std::array<std::int8_t, 256> table{};
     table.fill(-1);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
     return table;
 }();
 
@@ -54,7 +55,8 @@ void append_base64(std::string& out, std::string_view bytes) {
     const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
     std::size_t i = 0;
     for (; i + 3 <= bytes.size(); i += 3) {
-        const std::uint32_t triple = static_cast<std::uint32_t>(from[i]) << 16 | static_cast<std::uint32_t>(from[i + 1]) << 8 | from[i + 2];
+        const std::uint32_t triple =
+            static_cast<std::uint32_t>(from[i]) << 16 | static_cast<std::uint32_t>(from[i + 1]) << 8 | from[i + 2];
         *to++ = alphabet[triple >> 18];
         *to++ = alphabet[triple >> 12 & 63];
         *to++ = alphabet[triple >> 6 & 63];
@@ -62,7 +64,8 @@ void append_base64(std::string& out, std::string_view bytes) {
     }
     if (i == bytes.size()) return;
     const bool two = bytes.size() - i == 2;
-    const std::uint32_t triple = static_cast<std::uint32_t>(from[i]) << 16 | (two ? static_cast<std::uint32_t>(from[i + 1]) << 8 : 0U);
+    const std::uint32_t triple =
+        static_cast<std::uint32_t>(from[i]) << 16 | (two ? static_cast<std::uint32_t>(from[i + 1]) << 8 : 0U);
     *to++ = alphabet[triple >> 18];
     *to++ = alphabet[triple >> 12 & 63];
     *to++ = two ? alphabet[triple >> 6 & 63] : '=';

@@ -9,7 +9,9 @@
 
 namespace sandboxkit::guest {
 
-[[nodiscard]] constexpr std::size_t base64_size(std::size_t bytes) { return (bytes + 2) / 3 * 4; }
+[[nodiscard]] constexpr std::size_t base64_size(std::size_t bytes) {
+    return (bytes + 2) / 3 * 4;
+}
 
 // RFC 4648 base64 with padding.
 void append_base64(std::string& out, std::string_view bytes);

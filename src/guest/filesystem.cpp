@@ -20,8 +20,8 @@
 namespace sandboxkit::guest {
 namespace {
 
-constexpr int step_size = 256;         // entries between two looks at the event loop
-constexpr std::size_t deepest = 512;   // levels of a tree, each an open directory
+constexpr int step_size = 256;       // entries between two looks at the event loop
+constexpr std::size_t deepest = 512; // levels of a tree, each an open directory
 
 // As os.FileMode.String of Go, which the public server sends.
 std::string permissions(mode_t mode) {
@@ -182,7 +182,8 @@ Answer<std::string> list_directory(const std::string& path, std::uint32_t depth,
     if (!S_ISDIR(status.st_mode)) return RpcError{Code::invalid_argument, "path is not a directory: " + path};
     Listing listing;
     const int error = list_level(listing, path, std::clamp<std::uint32_t>(depth, 1, deepest), true);
-    if (error == E2BIG) return RpcError{Code::resource_exhausted, "there are more than " + std::to_string(list_limit) + " entries in " + path};
+    if (error == E2BIG)
+        return RpcError{Code::resource_exhausted, "there are more than " + std::to_string(list_limit) + " entries in " + path};
     if (error != 0) return system_error(error, "error reading directory " + path);
     if (listing.count == 0) return std::string("{}");
     return "{\"entries\":[" + listing.json + "]}";
@@ -193,7 +194,8 @@ Answer<std::string> move_entry(const std::string& source, const std::string& des
     if (acting.error() != 0) return not_that_user(user, acting.error());
     struct stat status {};
     if (::lstat(source.c_str(), &status) != 0) {
-        if (errno == ENOENT) return RpcError{Code::not_found, "source file not found: lstat " + source + ": no such file or directory"};
+        if (errno == ENOENT)
+            return RpcError{Code::not_found, "source file not found: lstat " + source + ": no such file or directory"};
         return system_error(errno, "error moving " + source);
     }
     if (const int error = make_directories(std::string(parent_path(destination))); error != 0)
@@ -202,7 +204,8 @@ Answer<std::string> move_entry(const std::string& source, const std::string& des
         const int error = errno;
         if (error == EXDEV)
             return RpcError{Code::failed_precondition, "error moving " + source + " to " + destination +
-                                                           ": they are on different file systems, or it is a directory of the image; copy and remove it instead (mv does both)"};
+                                                           ": they are on different file systems, or it is a directory of the "
+                                                           "image; copy and remove it instead (mv does both)"};
         return system_error(error, "error moving " + source + " to " + destination);
     }
     return entry_response(destination);
@@ -215,7 +218,9 @@ TreeRemoval::~TreeRemoval() {
 RpcError TreeRemoval::error(int number) const {
     std::string where = path_;
     for (std::size_t i = 1; i < levels_.size(); ++i) where = join_path(where, levels_[i].name);
-    if (number == E2BIG) return {Code::invalid_argument, "error removing " + path_ + ": it is more than " + std::to_string(deepest) + " levels deep (rm -r is not limited)"};
+    if (number == E2BIG)
+        return {Code::invalid_argument, "error removing " + path_ + ": it is more than " + std::to_string(deepest) +
+                                            " levels deep (rm -r is not limited)"};
     return system_error(number, "error removing " + where);
 }
 
@@ -244,7 +249,8 @@ Answer<bool> TreeRemoval::step() {
     const ActingAs acting(user_);
     if (acting.error() != 0) return not_that_user(user_, acting.error());
     const std::string_view last = base_name(path_);
-    if (last == "/" || last == "..") return RpcError{Code::invalid_argument, "error removing " + path_ + ": not a path that can be removed"};
+    if (last == "/" || last == "..")
+        return RpcError{Code::invalid_argument, "error removing " + path_ + ": not a path that can be removed"};
     if (!begun_) {
         begun_ = true;
         if (const int number = enter(AT_FDCWD, path_.c_str()); number != 0 && number != ENOTDIR) return error(number);
@@ -259,7 +265,8 @@ Answer<bool> TreeRemoval::step() {
             if (::unlinkat(parent, level.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
                 if (errno != ENOTEMPTY && errno != EEXIST) return error(errno);
                 // Somebody still writes there, or the file system lost the place while entries went away.
-                if (++level.rounds == 8) return RpcError{Code::failed_precondition, "error removing " + path_ + ": it is being written to"};
+                if (++level.rounds == 8)
+                    return RpcError{Code::failed_precondition, "error removing " + path_ + ": it is being written to"};
                 ::rewinddir(level.directory);
                 continue;
             }

@@ -53,7 +53,8 @@ public:
     std::optional<std::uint32_t> u32(std::string_view name) {
         const json::value* v = find(name);
         if (v == nullptr) return std::nullopt;
-        if (v->is_int64() && v->get_int64() >= 0 && v->get_int64() <= UINT32_MAX) return static_cast<std::uint32_t>(v->get_int64());
+        if (v->is_int64() && v->get_int64() >= 0 && v->get_int64() <= UINT32_MAX)
+            return static_cast<std::uint32_t>(v->get_int64());
         if (v->is_string()) {
             const std::string_view text(v->get_string().data(), v->get_string().size());
             std::uint32_t value = 0;
@@ -98,7 +99,8 @@ public:
         for (const auto& item : v->get_object()) {
             const std::string key(item.key().data(), item.key().size());
             if (!item.value().is_string()) return fail(name, "holds something that is not a string"), envs;
-            if (key.empty() || has_nul(key) || key.find('=') != std::string::npos) return fail(name, "holds a name that is empty or has '=' or NUL in it"), envs;
+            if (key.empty() || has_nul(key) || key.find('=') != std::string::npos)
+                return fail(name, "holds a name that is empty or has '=' or NUL in it"), envs;
             const auto& text = item.value().get_string();
             if (has_nul(std::string_view(text.data(), text.size()))) return fail(name, "contains a NUL byte"), envs;
             envs.insert_or_assign(key, std::string(text.data(), text.size()));
@@ -305,7 +307,8 @@ Answer<std::string> open_single_envelope(std::string_view body) {
     decoder.feed(body);
     auto envelope = decoder.next();
     if (!envelope || !*envelope) return RpcError{Code::invalid_argument, "protocol error: incomplete envelope"};
-    if (((*envelope)->flags & net::envelope_compressed) != 0) return RpcError{Code::unimplemented, "compressed messages are not supported"};
+    if (((*envelope)->flags & net::envelope_compressed) != 0)
+        return RpcError{Code::unimplemented, "compressed messages are not supported"};
     if ((*envelope)->flags != 0) return RpcError{Code::invalid_argument, "protocol error: the first envelope is not a message"};
     if (!decoder.at_boundary()) return RpcError{Code::invalid_argument, "protocol error: more than one message"};
     return std::move((*envelope)->payload);

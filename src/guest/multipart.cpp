@@ -9,6 +9,7 @@ namespace sandboxkit::guest {
 namespace {
 
 constexpr std::size_t head_limit = 8 << 10; // of one part, and of what comes before the first
+constexpr std::size_t blanks_limit = 64;    // behind a boundary
 
 std::string_view trim(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -70,38 +71,48 @@ void MultipartReader::feed(std::string_view bytes) {
     buffer_.append(bytes);
 }
 
+// A line that merely begins like a boundary is data.
+MultipartReader::Delimiter MultipartReader::find_delimiter(std::string_view text) const {
+    using Kind = Delimiter::Kind;
+    for (std::size_t from = 0;;) {
+        const std::size_t at = text.find(delimiter_, from);
+        // Its beginning may be at the end.
+        if (at == std::string_view::npos) return {Kind::none, text.size() - std::min(text.size(), delimiter_.size() - 1), 0};
+        std::string_view after = text.substr(at + delimiter_.size());
+        if (after.starts_with("--")) return {Kind::last, at, delimiter_.size() + 2};
+        const std::size_t blanks = std::min(after.find_first_not_of(" \t"), after.size());
+        after.remove_prefix(blanks);
+        if (after.starts_with("\r\n")) return {Kind::next, at, delimiter_.size() + blanks};
+        const bool undecided = after.empty() || after == "\r" || (after == "-" && blanks == 0);
+        if (undecided && blanks <= blanks_limit) return {Kind::none, at, 0};
+        from = at + 1;
+    }
+}
+
 MultipartReader::Event MultipartReader::next() {
+    using Kind = Delimiter::Kind;
     data_size_ = 0;
     const std::string_view rest = std::string_view(buffer_).substr(begin_);
     switch (state_) {
     case State::end: return Event::end;
     case State::bad: return Event::bad;
     case State::preamble: {
-        const std::size_t at = rest.find(delimiter_);
-        if (at == std::string_view::npos) {
-            if (rest.size() > head_limit + delimiter_.size()) return state_ = State::bad, Event::bad;
-            return Event::need_more;
+        const Delimiter delimiter = find_delimiter(rest);
+        if (delimiter.kind == Kind::none) {
+            if (rest.size() <= head_limit) return Event::need_more;
+            return state_ = State::bad, Event::bad;
         }
-        begin_ += at + delimiter_.size();
-        state_ = State::after_delimiter;
-        return next();
-    }
-    case State::after_delimiter: {
-        if (rest.size() < 2) return Event::need_more;
-        if (rest.starts_with("--")) return state_ = State::end, Event::end;
-        // White space may follow a boundary.
-        const std::size_t line = rest.find("\r\n");
-        if (line == std::string_view::npos && rest.size() < 128) return Event::need_more;
-        if (line == std::string_view::npos || !trim(rest.substr(0, line)).empty()) return state_ = State::bad, Event::bad;
-        begin_ += line; // its end stays: a part without fields begins with an empty line
+        begin_ += delimiter.at + delimiter.length;
+        if (delimiter.kind == Kind::last) return state_ = State::end, Event::end;
         state_ = State::head;
         return next();
     }
     case State::head: {
+        // The line end of the boundary is still there: a part without fields begins with an empty line.
         const std::size_t end = rest.find("\r\n\r\n");
         if (end == std::string_view::npos) {
-            if (rest.size() > head_limit) return state_ = State::bad, Event::bad;
-            return Event::need_more;
+            if (rest.size() <= head_limit) return Event::need_more;
+            return state_ = State::bad, Event::bad;
         }
         head_ = parse_head(end == 0 ? std::string_view() : rest.substr(2, end - 2));
         begin_ += end + 4;
@@ -109,19 +120,17 @@ MultipartReader::Event MultipartReader::next() {
         return Event::part;
     }
     case State::body: {
-        const std::size_t at = rest.find(delimiter_);
-        if (at == 0) {
-            begin_ += delimiter_.size();
-            state_ = State::after_delimiter;
-            return Event::part_end;
+        const Delimiter delimiter = find_delimiter(rest);
+        if (delimiter.at > 0) {
+            data_begin_ = begin_;
+            data_size_ = delimiter.at;
+            begin_ += delimiter.at;
+            return Event::data;
         }
-        // Without a delimiter, its beginning may still be at the end.
-        const std::size_t size = at != std::string_view::npos ? at : rest.size() - std::min(rest.size(), delimiter_.size() - 1);
-        if (size == 0) return Event::need_more;
-        data_begin_ = begin_;
-        data_size_ = size;
-        begin_ += size;
-        return Event::data;
+        if (delimiter.kind == Kind::none) return Event::need_more;
+        begin_ += delimiter.length;
+        state_ = delimiter.kind == Kind::last ? State::end : State::head;
+        return Event::part_end;
     }
     }
     return Event::bad;

@@ -34,7 +34,14 @@ public:
     [[nodiscard]] std::string_view data() const { return std::string_view(buffer_).substr(data_begin_, data_size_); }
 
 private:
-    enum class State : std::uint8_t { preamble, after_delimiter, head, body, end, bad };
+    enum class State : std::uint8_t { preamble, head, body, end, bad };
+
+    struct Delimiter {
+        enum class Kind : std::uint8_t { none, next, last } kind;
+        std::size_t at; // what is before it is data; with none: what is certainly data
+        std::size_t length;
+    };
+    [[nodiscard]] Delimiter find_delimiter(std::string_view text) const;
 
     std::string delimiter_;
     // Begins as if a line had ended, so that the first boundary is found as the others are.

@@ -11,15 +11,17 @@ constexpr std::size_t pull_size = 96 << 10; // bytes of output, before base64
 
 } // namespace
 
-OutputStream::OutputStream(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process, Options options)
-    : connection_(connection), process_(process), options_(options), keepalive_(connection->executor()), stream_time_(connection->executor()),
-      last_event_(std::chrono::steady_clock::now()) {}
+OutputStream::OutputStream(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process,
+                           Options options)
+    : connection_(connection), process_(process), options_(options), keepalive_(connection->executor()),
+      stream_time_(connection->executor()), last_event_(std::chrono::steady_clock::now()) {}
 
 OutputStream::~OutputStream() {
     detach();
 }
 
-void OutputStream::respond(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process, Options options) {
+void OutputStream::respond(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process,
+                           Options options) {
     const auto stream = std::make_shared<OutputStream>(connection, process, options);
     stream->attached_ = true;
     stream->queue_ = process->attach(*stream);
@@ -29,7 +31,8 @@ void OutputStream::respond(const std::shared_ptr<Connection>& connection, const 
         stream->stream_time_.expires_after(*options.stream_time);
         stream->stream_time_.async_wait([weak = std::weak_ptr(stream)](const boost::system::error_code& ec) {
             const auto self = weak.lock();
-            if (!ec && self && self->attached_ && !self->told_end_) self->fail({Code::deadline_exceeded, "context deadline exceeded"});
+            if (!ec && self && self->attached_ && !self->told_end_)
+                self->fail({Code::deadline_exceeded, "context deadline exceeded"});
         });
     }
     connection->respond_stream("application/connect+json", {}, stream);
@@ -90,7 +93,8 @@ void OutputStream::on_output(const Chunk& chunk) {
     // The only listener is waited for, so this is about one among several.
     if (queue_.cost() > backlog_limit + replayed_ + (64 << 10)) {
         queue_.clear();
-        return fail({Code::resource_exhausted, "this client reads too slowly: more than " + std::to_string(backlog_limit) + " bytes were waiting for it"});
+        return fail({Code::resource_exhausted,
+                     "this client reads too slowly: more than " + std::to_string(backlog_limit) + " bytes were waiting for it"});
     }
     wake();
 }

@@ -32,7 +32,8 @@ Answer<std::string> resolve_path(std::string_view path, const Identity& user, st
         absolute = path;
     } else if (path.front() == '~') {
         if (path.size() > 1 && path[1] != '/')
-            return RpcError{Code::invalid_argument, "failed to expand path '" + std::string(path) + "' for user '" + user.name + "': cannot expand user-specific home dir"};
+            return RpcError{Code::invalid_argument, "failed to expand path '" + std::string(path) + "' for user '" + user.name +
+                                                        "': cannot expand user-specific home dir"};
         absolute = user.home + "/" + std::string(path.substr(1));
     } else {
         absolute = user.home + "/" + std::string(path);

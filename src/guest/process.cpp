@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t piece_size = 32 << 10;
-constexpr std::size_t backlog_limit = 256 << 10;     // of the only listener, before the process has to wait
+constexpr std::size_t backlog_limit = 256 << 10; // of the only listener, before the process has to wait
 constexpr std::size_t pending_input_limit = 8 << 20;
 // How long a pipe that some descendant holds open can delay the end (as os/exec's WaitDelay of Go).
 constexpr auto pipe_wait_time = 1s;
@@ -33,7 +33,8 @@ bool adopt(boost::asio::posix::stream_descriptor& descriptor, FileDescriptor& fd
 void ChunkQueue::push(Chunk chunk) {
     if (!chunks_.empty()) {
         Chunk& last = chunks_.back();
-        if (last.is_stderr == chunk.is_stderr && last.bytes.use_count() == 1 && last.bytes->size() + chunk.bytes->size() <= piece_size) {
+        if (last.is_stderr == chunk.is_stderr && last.bytes.use_count() == 1 &&
+            last.bytes->size() + chunk.bytes->size() <= piece_size) {
             last.bytes->append(*chunk.bytes);
             cost_ += chunk.bytes->size();
             return;
@@ -62,10 +63,12 @@ void ChunkQueue::clear() {
 }
 
 Process::Process(const boost::asio::any_io_executor& executor, Owner& owner, pid_t pid, StartRequest config, Pipes pipes)
-    : owner_(owner), pid_(pid), config_(std::move(config)), input_(executor),
-      outputs_{Output{boost::asio::posix::stream_descriptor(executor), false}, Output{boost::asio::posix::stream_descriptor(executor), true}},
+    : owner_(owner), pid_(pid), config_(std::move(config)),
+      input_(executor), outputs_{Output{boost::asio::posix::stream_descriptor(executor), false},
+                                 Output{boost::asio::posix::stream_descriptor(executor), true}},
       time_limit_(executor), pipe_wait_(executor) {
-    usable_ = (!pipes.input || adopt(input_, pipes.input)) && adopt(outputs_[0].pipe, pipes.output) && adopt(outputs_[1].pipe, pipes.error);
+    usable_ = (!pipes.input || adopt(input_, pipes.input)) && adopt(outputs_[0].pipe, pipes.output) &&
+              adopt(outputs_[1].pipe, pipes.error);
 }
 
 Process::~Process() = default;
@@ -95,10 +98,11 @@ bool Process::may_read() const {
 void Process::arm(Output& output) {
     if (output.waiting || !output.pipe.is_open() || !may_read()) return;
     output.waiting = true;
-    output.pipe.async_wait(boost::asio::posix::descriptor_base::wait_read, [self = shared_from_this(), &output](const boost::system::error_code& ec) {
-        output.waiting = false;
-        if (!ec) self->on_readable(output);
-    });
+    output.pipe.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                           [self = shared_from_this(), &output](const boost::system::error_code& ec) {
+                               output.waiting = false;
+                               if (!ec) self->on_readable(output);
+                           });
 }
 
 void Process::on_readable(Output& output) {
@@ -194,9 +198,11 @@ Answer<void> Process::signal(int number) {
 }
 
 void Process::write_input(std::string bytes, std::function<void(Answer<void>)> done) {
-    if (!input_.is_open() || close_input_after_) return done(RpcError{Code::internal, "error writing to stdin: stdin not enabled or closed"});
+    if (!input_.is_open() || close_input_after_)
+        return done(RpcError{Code::internal, "error writing to stdin: stdin not enabled or closed"});
     if (pending_input_size_ + bytes.size() > pending_input_limit)
-        return done(RpcError{Code::resource_exhausted, "error writing to stdin: the process has not read " + std::to_string(pending_input_size_) + " bytes yet"});
+        return done(RpcError{Code::resource_exhausted, "error writing to stdin: the process has not read " +
+                                                           std::to_string(pending_input_size_) + " bytes yet"});
     pending_input_size_ += bytes.size();
     pending_input_.push_back(Input{std::move(bytes), 0, std::move(done)});
     if (!input_waiting_) write_pending_input();
@@ -215,9 +221,10 @@ void Process::write_pending_input() {
     const auto self = shared_from_this();
     while (!pending_input_.empty()) {
         Input& front = pending_input_.front();
-        const ssize_t n = front.written == front.bytes.size()
-                              ? 0
-                              : ::write(input_.native_handle(), front.bytes.data() + front.written, front.bytes.size() - front.written);
+        const ssize_t n =
+            front.written == front.bytes.size()
+                ? 0
+                : ::write(input_.native_handle(), front.bytes.data() + front.written, front.bytes.size() - front.written);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) {
             input_waiting_ = true;

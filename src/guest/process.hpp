@@ -34,8 +34,8 @@ struct Chunk {
 
 class ChunkQueue {
 public:
-    void push(Chunk chunk); // joins small neighbours of the same stream
-    Chunk pop();            // not when empty
+    void push(Chunk chunk);          // joins small neighbours of the same stream
+    Chunk pop();                     // not when empty
     void put_back(ChunkQueue front); // in front of what is there
     void clear();
     [[nodiscard]] bool empty() const { return chunks_.empty(); }

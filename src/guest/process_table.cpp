@@ -40,7 +40,8 @@ ProcessTable::~ProcessTable() {
 
 Answer<std::shared_ptr<Process>> ProcessTable::start(StartRequest config, SpawnRequest request) {
     if (entries_.size() - ended_.size() >= running_limit)
-        return RpcError{Code::resource_exhausted, "cannot start another process: " + std::to_string(running_limit) + " are running"};
+        return RpcError{Code::resource_exhausted,
+                        "cannot start another process: " + std::to_string(running_limit) + " are running"};
     Pipe input;
     Pipe output;
     Pipe error;
@@ -68,8 +69,9 @@ Answer<std::shared_ptr<Process>> ProcessTable::start(StartRequest config, SpawnR
     const auto pid = spawn(request, settings_);
     if (!pid) return pid.error();
 
-    auto process = std::make_shared<Process>(executor_, *this, *pid, std::move(config),
-                                             Process::Pipes{std::move(input.write), std::move(output.read), std::move(error.read)});
+    auto process =
+        std::make_shared<Process>(executor_, *this, *pid, std::move(config),
+                                  Process::Pipes{std::move(input.write), std::move(output.read), std::move(error.read)});
     if (!process->usable()) {
         ::kill(-*pid, SIGKILL);
         return RpcError{Code::resource_exhausted, "cannot start another process: the kernel watches no more descriptors"};
@@ -145,11 +147,12 @@ void ProcessTable::collected(Process& process) {
     const auto it = entries_.find(process.pid());
     if (it == entries_.end() || it->second.process.get() != &process || it->second.removal) return;
     it->second.removal = std::make_unique<boost::asio::steady_timer>(executor_, ended_time);
-    it->second.removal->async_wait([this, pid = process.pid(), order = it->second.ended_order](const boost::system::error_code& ec) {
-        if (ec) return;
-        const auto entry = entries_.find(pid);
-        if (entry != entries_.end() && entry->second.ended_order == order) erase(pid);
-    });
+    it->second.removal->async_wait(
+        [this, pid = process.pid(), order = it->second.ended_order](const boost::system::error_code& ec) {
+            if (ec) return;
+            const auto entry = entries_.find(pid);
+            if (entry != entries_.end() && entry->second.ended_order == order) erase(pid);
+        });
 }
 
 void ProcessTable::erase(pid_t pid) {

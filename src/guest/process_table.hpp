@@ -24,7 +24,8 @@ public:
     static constexpr std::size_t total_spool_limit = 16 << 20; // of all
     static constexpr std::chrono::seconds ended_time{30};      // after somebody was told
 
-    // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files have some left.
+    // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files
+    // have some left.
     ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit);
     ~ProcessTable() override;
 

@@ -50,13 +50,15 @@ int complain(int code, const std::string& message) {
     return code;
 }
 
-constexpr const char* usage = "usage: sandboxkit-guest (--listen-fd N | --listen-unix PATH) [--seccomp-fd N] [--hold-fd N] [--workdir DIR]";
+constexpr const char* usage =
+    "usage: sandboxkit-guest (--listen-fd N | --listen-unix PATH) [--seccomp-fd N] [--hold-fd N] [--workdir DIR]";
 
 // Empty, or what is wrong.
 std::string parse(int argc, char** argv, Options& options) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
-        const bool known = name == "--listen-fd" || name == "--seccomp-fd" || name == "--hold-fd" || name == "--listen-unix" || name == "--workdir";
+        const bool known = name == "--listen-fd" || name == "--seccomp-fd" || name == "--hold-fd" || name == "--listen-unix" ||
+                           name == "--workdir";
         if (!known) return "unknown argument '" + std::string(name) + "'";
         if (++i == argc) return std::string(name) + " needs a value";
         const std::string_view value = argv[i];
@@ -68,7 +70,8 @@ std::string parse(int argc, char** argv, Options& options) {
         }
         int fd = -1;
         const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), fd);
-        if (ec != std::errc() || end != value.data() + value.size() || fd < 3) return std::string(name) + " needs the number of a descriptor from 3 on, not '" + std::string(value) + "'";
+        if (ec != std::errc() || end != value.data() + value.size() || fd < 3)
+            return std::string(name) + " needs the number of a descriptor from 3 on, not '" + std::string(value) + "'";
         if (::fcntl(fd, F_GETFD) < 0) return std::string(name) + ": descriptor " + std::string(value) + " is not open";
         (name == "--listen-fd" ? options.listen_fd : name == "--seccomp-fd" ? options.seccomp_fd : options.hold_fd) = fd;
     }
@@ -101,7 +104,8 @@ std::string open_listener(const Options& options, FileDescriptor& listener) {
     }
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (options.listen_unix.size() >= sizeof address.sun_path) return "--listen-unix: the path is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
+    if (options.listen_unix.size() >= sizeof address.sun_path)
+        return "--listen-unix: the path is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
     std::memcpy(address.sun_path, options.listen_unix.data(), options.listen_unix.size());
     listener.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!listener) return "cannot make a socket: " + std::string(describe(errno));
@@ -111,7 +115,8 @@ std::string open_listener(const Options& options, FileDescriptor& listener) {
     const int error = errno;
     ::umask(mask);
     if (bound != 0) return "cannot listen on " + options.listen_unix + ": " + std::string(describe(error));
-    if (::listen(listener.get(), 128) != 0) return "cannot listen on " + options.listen_unix + ": " + std::string(describe(errno));
+    if (::listen(listener.get(), 128) != 0)
+        return "cannot listen on " + options.listen_unix + ": " + std::string(describe(errno));
     return {};
 }
 
@@ -166,7 +171,8 @@ int run(int argc, char** argv) {
     server_options.descriptor_limit = raise_descriptor_limit(server_options.spawn.open_files);
     server_options.spawn.out_of_memory_score = children_score();
     // From here on no other process can open this one's descriptors through /proc.
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return complain(1, "cannot become non-dumpable: " + std::string(describe(errno)));
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return complain(1, "cannot become non-dumpable: " + std::string(describe(errno)));
     if (options.seccomp_fd >= 0) {
         const std::string wrong = load_seccomp_filter(FileDescriptor(options.seccomp_fd));
         if (!wrong.empty()) return complain(1, wrong);
@@ -176,9 +182,14 @@ int run(int argc, char** argv) {
         boost::asio::io_context loop(1);
         Server server(loop, std::move(listener), std::move(signals), std::move(server_options));
         if (!server.start()) return complain(1, "cannot watch the socket");
-        loop.run();
-        // Whatever is still pending refers to the server; it goes first.
-        loop.stop();
+        // What a handler throws (no memory) has ended that handler only.
+        while (!loop.stopped()) {
+            try {
+                loop.run();
+            } catch (const std::exception& e) {
+                complain(0, e.what());
+            }
+        }
     } catch (const std::exception& e) {
         return complain(1, e.what());
     }

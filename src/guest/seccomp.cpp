@@ -23,7 +23,8 @@ std::string load_seccomp_filter(FileDescriptor file) {
     bool seekable = true;
     while (size < room) {
         // Who wrote the file and hands it on shares its offset: begin at 0. A pipe has no offset.
-        ssize_t n = seekable ? ::pread(file.get(), bytes + size, room - size, static_cast<off_t>(size)) : ::read(file.get(), bytes + size, room - size);
+        ssize_t n = seekable ? ::pread(file.get(), bytes + size, room - size, static_cast<off_t>(size))
+                             : ::read(file.get(), bytes + size, room - size);
         if (n < 0 && errno == ESPIPE && seekable) {
             seekable = false;
             continue;
@@ -34,7 +35,8 @@ std::string load_seccomp_filter(FileDescriptor file) {
         size += static_cast<std::size_t>(n);
     }
     if (size == 0 || size % sizeof(sock_filter) != 0 || size / sizeof(sock_filter) > BPF_MAXINSNS)
-        return "--seccomp-fd: " + std::to_string(size) + " bytes are not a filter of 1 to " + std::to_string(BPF_MAXINSNS) + " instructions";
+        return "--seccomp-fd: " + std::to_string(size) + " bytes are not a filter of 1 to " + std::to_string(BPF_MAXINSNS) +
+               " instructions";
     file.reset();
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "cannot set no_new_privs: " + std::string(describe(errno));
     const sock_fprog filter{static_cast<unsigned short>(size / sizeof(sock_filter)), program.data()};

@@ -2,9 +2,12 @@
 #include "guest/server.hpp"
 
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <vector>
 
@@ -23,8 +26,10 @@ int descriptors_for_processes(int limit) {
 } // namespace
 
 Server::Server(boost::asio::io_context& loop, FileDescriptor listener, FileDescriptor signals, ServerOptions options)
-    : loop_(loop), listener_fd_(std::move(listener)), signals_fd_(std::move(signals)), acceptor_(loop), signals_(loop), accept_again_(loop), stalled_(loop),
-      processes_(loop.get_executor(), std::move(options.spawn), descriptors_for_processes(options.descriptor_limit)), service_(processes_, std::move(options.workdir)) {}
+    : loop_(loop), listener_fd_(std::move(listener)), signals_fd_(std::move(signals)), acceptor_(loop), signals_(loop),
+      accept_again_(loop), stalled_(loop),
+      processes_(loop.get_executor(), std::move(options.spawn), descriptors_for_processes(options.descriptor_limit)),
+      service_(processes_, std::move(options.workdir)) {}
 
 Server::~Server() = default;
 
@@ -46,26 +51,36 @@ bool Server::start() {
 void Server::accept() {
     if (accepting_ || connections_.size() >= connection_limit) return;
     accepting_ = true;
-    acceptor_.async_accept([this](const boost::system::error_code& ec, Connection::Socket socket) {
+    acceptor_.async_wait(boost::asio::socket_base::wait_read, [this](const boost::system::error_code& ec) {
         accepting_ = false;
-        if (ec == boost::asio::error::operation_aborted) return;
-        if (ec) {
-            // No descriptors or no memory now: the connection waits in the queue of the kernel meanwhile.
-            accept_again_.expires_after(50ms);
-            accept_again_.async_wait([this](const boost::system::error_code& cancelled) {
-                if (!cancelled) accept();
-            });
-            return;
-        }
-        const auto connection = std::make_shared<Connection>(std::move(socket), service_, [this](Connection& closed) {
-            connections_.erase(&closed);
-            accept();
+        if (!ec) accept_one();
+    });
+}
+
+// Not by async_accept, whose sockets are not close-on-exec.
+void Server::accept_one() {
+    FileDescriptor fd(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    Connection::Socket socket(loop_);
+    boost::system::error_code ec;
+    if (fd) socket.assign(boost::asio::local::stream_protocol(), fd.get(), ec);
+    if (!fd && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return accept();
+    if (!fd || ec) {
+        // No descriptors or no memory now: others wait in the queue of the kernel meanwhile.
+        accept_again_.expires_after(50ms);
+        accept_again_.async_wait([this](const boost::system::error_code& cancelled) {
+            if (!cancelled) accept();
         });
-        connections_.emplace(connection.get(), connection);
-        connection->start();
-        watch(connection->deadline());
+        return;
+    }
+    fd.release();
+    const auto connection = std::make_shared<Connection>(std::move(socket), service_, [this](Connection& closed) {
+        connections_.erase(&closed);
         accept();
     });
+    connections_.emplace(connection.get(), connection);
+    connection->start();
+    watch(connection->deadline());
+    accept();
 }
 
 void Server::wait_for_signal() {
@@ -74,7 +89,8 @@ void Server::wait_for_signal() {
         signalfd_siginfo info{};
         bool terminate = false;
         while (::read(signals_.native_handle(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-            terminate = terminate || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+            // A process of the sandbox (PID 1's own namespace) does not end the sandbox; from outside the sender has no number.
+            terminate = terminate || (info.ssi_signo != SIGCHLD && (::getpid() != 1 || info.ssi_pid == 0));
         reap();
         if (terminate) {
             processes_.shut_down();
@@ -87,7 +103,8 @@ void Server::wait_for_signal() {
 // Also the orphans, which the kernel gives to PID 1.
 void Server::reap() {
     int status = 0;
-    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) processes_.child_exited(pid, status);
+    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
+        processes_.child_exited(pid, status);
 }
 
 // One timer for all connections. Deadlines move at every request, so it only looks when the first of them could have
@@ -108,8 +125,10 @@ void Server::close_stalled() {
     for (const auto& [pointer, weak] : connections_) {
         const auto connection = weak.lock();
         if (!connection) continue;
-        if (connection->deadline() <= now) stalled.push_back(connection);
-        else next = std::min(next, connection->deadline());
+        if (connection->deadline() <= now)
+            stalled.push_back(connection);
+        else
+            next = std::min(next, connection->deadline());
     }
     for (const auto& connection : stalled) connection->close();
     if (!connections_.empty()) watch(next);

@@ -37,6 +37,7 @@ public:
 
 private:
     void accept();
+    void accept_one();
     void wait_for_signal();
     void reap();
     void watch(Connection::Clock::time_point deadline);

@@ -8,7 +8,8 @@
 namespace sandboxkit::guest {
 namespace {
 
-constexpr std::string_view unauthorized = "unauthorized access, please provide a valid access token or method signing if supported";
+constexpr std::string_view unauthorized =
+    "unauthorized access, please provide a valid access token or method signing if supported";
 
 Response not_found() {
     return {404, "text/plain; charset=utf-8", "404 page not found\n", "X-Content-Type-Options: nosniff\r\n"};
@@ -63,8 +64,10 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
     const bool initialize = head.path == "/init";
     const auto ignore = [&](Response response) { return std::make_unique<IgnoreBody>(connection, std::move(response)); };
 
-    const bool open_route = (health && head.method == "GET") || (files && (head.method == "GET" || head.method == "POST")) || (initialize && head.method == "POST");
-    if (!open_route && !settings_.access_token.empty() && !equals_in_constant_time(head.field("X-Access-Token"), settings_.access_token))
+    const bool open_route = (health && head.method == "GET") || (files && (head.method == "GET" || head.method == "POST")) ||
+                            (initialize && head.method == "POST");
+    if (!open_route && !settings_.access_token.empty() &&
+        !equals_in_constant_time(head.field("X-Access-Token"), settings_.access_token))
         return ignore(plain_error(401, unauthorized));
 
     if (health) {
@@ -75,8 +78,9 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
     if (files) return begin_files(connection, head);
     if (initialize) {
         if (head.method != "POST") return ignore(method_not_allowed("POST"));
-        return std::make_unique<CollectBody>([this, connection, head](const std::string& body) { init(connection, head, body); },
-                                             [connection] { connection->respond(plain_error(413, "the request is larger than 8 MiB")); });
+        return std::make_unique<CollectBody>(
+            [this, connection, head](const std::string& body) { init(connection, head, body); },
+            [connection] { connection->respond(plain_error(413, "the request is larger than 8 MiB")); });
     }
     if (head.path == "/envs") {
         if (head.method != "GET") return ignore(method_not_allowed("GET"));
@@ -99,12 +103,14 @@ void Service::init(const Shared& connection, const RequestHead& head, std::strin
     if (!request) return connection->respond(plain_error(400, request.error().message));
     // The first caller sets the token; after that it takes the token to set another.
     const std::string& token = settings_.access_token;
-    if (!token.empty() && !equals_in_constant_time(head.field("X-Access-Token"), token) && !equals_in_constant_time(request->access_token, token))
+    if (!token.empty() && !equals_in_constant_time(head.field("X-Access-Token"), token) &&
+        !equals_in_constant_time(request->access_token, token))
         return connection->respond(plain_error(401, unauthorized));
     if (!request->default_user.empty() && !find_user(request->default_user))
         return connection->respond(plain_error(400, "invalid defaultUser: '" + request->default_user + "'"));
     if (!request->default_workdir.empty() && request->default_workdir.front() != '/')
-        return connection->respond(plain_error(400, "invalid defaultWorkdir: '" + request->default_workdir + "' is not absolute"));
+        return connection->respond(
+            plain_error(400, "invalid defaultWorkdir: '" + request->default_workdir + "' is not absolute"));
     settings_.access_token = request->access_token;
     if (request->envs) settings_.environment = *request->envs;
     if (!request->default_user.empty()) settings_.default_user = request->default_user;

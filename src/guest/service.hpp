@@ -49,7 +49,8 @@ private:
     [[nodiscard]] Answer<Identity> user_of(const RequestHead& head) const;
 
     // Unary methods: the body of the response, or nothing when it is sent later.
-    Answer<std::optional<std::string>> call(const Shared& connection, std::string_view method, const Identity& user, std::string_view body);
+    Answer<std::optional<std::string>> call(const Shared& connection, std::string_view method, const Identity& user,
+                                            std::string_view body);
     Answer<std::string> list_processes(std::string_view body) const;
     Answer<std::shared_ptr<Process>> running(const Selector& selector) const;
     void init(const Shared& connection, const RequestHead& head, std::string_view body);

@@ -64,7 +64,8 @@ Response upload_response(std::string list) {
 
 class RawUpload : public BodySink {
 public:
-    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user) : connection_(std::move(connection)) {
+    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user)
+        : connection_(std::move(connection)) {
         failure_ = upload_.begin(path, user);
     }
     void data(std::string_view piece) override {
@@ -88,8 +89,10 @@ private:
 // Each part named "file" is one upload: to `path` when the query has it, else to its own file name.
 class MultipartUpload : public BodySink {
 public:
-    MultipartUpload(std::shared_ptr<Connection> connection, std::string_view boundary, std::string path, Identity user, std::string default_workdir)
-        : connection_(std::move(connection)), reader_(boundary), path_(std::move(path)), user_(std::move(user)), default_workdir_(std::move(default_workdir)) {}
+    MultipartUpload(std::shared_ptr<Connection> connection, std::string_view boundary, std::string path, Identity user,
+                    std::string default_workdir)
+        : connection_(std::move(connection)), reader_(boundary), path_(std::move(path)), user_(std::move(user)),
+          default_workdir_(std::move(default_workdir)) {}
 
     void data(std::string_view piece) override {
         if (refusal_) return;
@@ -101,10 +104,14 @@ public:
                 complete_ = true;
                 return;
             }
-            if (event == MultipartReader::Event::bad) refuse(plain_error(400, "the body is not multipart/form-data"));
-            else if (event == MultipartReader::Event::part) begin_part();
-            else if (event == MultipartReader::Event::data && upload_) check(upload_->write(reader_.data()));
-            else if (event == MultipartReader::Event::part_end) end_part();
+            if (event == MultipartReader::Event::bad)
+                refuse(plain_error(400, "the body is not multipart/form-data"));
+            else if (event == MultipartReader::Event::part)
+                begin_part();
+            else if (event == MultipartReader::Event::data && upload_)
+                check(upload_->write(reader_.data()));
+            else if (event == MultipartReader::Event::part_end)
+                end_part();
             if (refusal_) return;
         }
     }
@@ -118,7 +125,9 @@ public:
 private:
     void begin_part() {
         if (reader_.head().name != "file") return;
-        if (++count_ > upload_count_limit) return refuse(plain_error(400, "there are more than " + std::to_string(upload_count_limit) + " files in one request"));
+        if (++count_ > upload_count_limit)
+            return refuse(
+                plain_error(400, "there are more than " + std::to_string(upload_count_limit) + " files in one request"));
         if (!path_.empty() && count_ > 1) return refuse(plain_error(400, "the query has a path, and there are several files"));
         const std::string& wanted = path_.empty() ? reader_.head().filename : path_;
         if (wanted.empty()) return refuse(plain_error(400, "a file has no name, and the query no path"));
@@ -174,11 +183,13 @@ std::string_view content_type_of(int file) {
 // A name for a header: only what needs no escaping there.
 std::string disposition_name(std::string_view name) {
     std::string safe = "\"";
-    for (const char c : name) safe += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '"' || c == '\\' ? '_' : c;
+    for (const char c : name)
+        safe += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '"' || c == '\\' ? '_' : c;
     return safe + '"';
 }
 
-void send_file(const std::shared_ptr<Connection>& connection, const RequestHead& head, const std::string& path, const Identity& user) {
+void send_file(const std::shared_ptr<Connection>& connection, const RequestHead& head, const std::string& path,
+               const Identity& user) {
     FileDescriptor file;
     int error = 0;
     {
@@ -189,29 +200,38 @@ void send_file(const std::shared_ptr<Connection>& connection, const RequestHead&
     }
     if (error == ENOENT) return connection->respond(plain_error(404, "path '" + path + "' does not exist"));
     // A socket, or a device without a driver.
-    if (error == ENXIO || error == ENODEV) return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
-    if (error != 0) return connection->respond(plain_error(http_status_of(error), "error opening '" + path + "': " + std::string(describe(error))));
+    if (error == ENXIO || error == ENODEV)
+        return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
+    if (error != 0)
+        return connection->respond(
+            plain_error(http_status_of(error), "error opening '" + path + "': " + std::string(describe(error))));
     struct stat status {};
-    if (::fstat(file.get(), &status) != 0) return connection->respond(plain_error(500, "error reading '" + path + "': " + std::string(describe(errno))));
+    if (::fstat(file.get(), &status) != 0)
+        return connection->respond(plain_error(500, "error reading '" + path + "': " + std::string(describe(errno))));
     if (S_ISDIR(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is a directory"));
     if (!S_ISREG(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
 
     const auto size = static_cast<std::uint64_t>(status.st_size);
     const std::string modified = http_date(status.st_mtim.tv_sec);
-    Response response{200, content_type_of(file.get()), {},
-                      "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) + "\r\nLast-Modified: " + modified + "\r\n"};
+    Response response{200,
+                      content_type_of(file.get()),
+                      {},
+                      "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) +
+                          "\r\nLast-Modified: " + modified + "\r\n"};
     std::uint64_t first = 0;
     std::uint64_t length = size;
     const std::string* condition = head.find("If-Range");
     if (condition == nullptr || *condition == modified) {
         const RangeAnswer range = parse_range(head.field("Range"), size);
         if (range.kind == RangeAnswer::Kind::unsatisfiable)
-            return connection->respond({416, "text/plain; charset=utf-8", "invalid range: failed to overlap\n", "Content-Range: bytes */" + std::to_string(size) + "\r\n"});
+            return connection->respond({416, "text/plain; charset=utf-8", "invalid range: failed to overlap\n",
+                                        "Content-Range: bytes */" + std::to_string(size) + "\r\n"});
         if (range.kind == RangeAnswer::Kind::part) {
             first = range.first;
             length = range.length;
             response.status = 206;
-            response.fields += "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" + std::to_string(size) + "\r\n";
+            response.fields += "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" +
+                               std::to_string(size) + "\r\n";
         }
     }
     connection->respond_file(std::move(response), std::move(file), first, length);
@@ -246,7 +266,8 @@ std::optional<std::string> Service::files_refusal(const RequestHead& head, const
         return "access token present in header but does not match";
     }
     if (!query.contains("signature")) return "missing signature query parameter";
-    std::string signed_text = value_of(query, "path") + ":" + (head.method == "GET" ? "read" : "write") + ":" + value_of(query, "username") + ":" + settings_.access_token;
+    std::string signed_text = value_of(query, "path") + ":" + (head.method == "GET" ? "read" : "write") + ":" +
+                              value_of(query, "username") + ":" + settings_.access_token;
     const std::string expiration = value_of(query, "signature_expiration");
     if (!expiration.empty()) signed_text += ":" + expiration;
     std::string expected;
@@ -256,14 +277,18 @@ std::optional<std::string> Service::files_refusal(const RequestHead& head, const
     if (!expiration.empty()) {
         std::int64_t at = 0;
         const auto [end, ec] = std::from_chars(expiration.data(), expiration.data() + expiration.size(), at);
-        if (ec != std::errc() || end != expiration.data() + expiration.size() || at < std::time(nullptr)) return "signature is already expired";
+        if (ec != std::errc() || end != expiration.data() + expiration.size() || at < std::time(nullptr))
+            return "signature is already expired";
     }
     return std::nullopt;
 }
 
 std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const RequestHead& head) {
-    const auto refuse = [&](unsigned status, std::string_view message) { return std::make_unique<IgnoreBody>(connection, plain_error(status, message)); };
-    if (head.method != "GET" && head.method != "POST") return std::make_unique<IgnoreBody>(connection, Response{405, {}, {}, "Allow: GET, POST\r\n"});
+    const auto refuse = [&](unsigned status, std::string_view message) {
+        return std::make_unique<IgnoreBody>(connection, plain_error(status, message));
+    };
+    if (head.method != "GET" && head.method != "POST")
+        return std::make_unique<IgnoreBody>(connection, Response{405, {}, {}, "Allow: GET, POST\r\n"});
     const auto query = parse_query(head.query);
     if (!query) return refuse(400, "the query is not valid");
     if (const auto refusal = files_refusal(head, *query)) return refuse(401, *refusal);
@@ -277,14 +302,18 @@ std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const R
     if (head.method == "GET") return std::make_unique<Download>(connection, head, *path, std::move(*user));
 
     const std::string_view encoding = head.field("Content-Encoding");
-    if (!encoding.empty() && encoding != "identity") return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
+    if (!encoding.empty() && encoding != "identity")
+        return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
     for (const auto& [name, value] : head.fields)
-        if (equals_ignoring_case(std::string_view(name).substr(0, 11), "X-Metadata-")) return refuse(400, "file metadata (" + name + ") is not supported by this server");
+        if (equals_ignoring_case(std::string_view(name).substr(0, 11), "X-Metadata-"))
+            return refuse(400, "file metadata (" + name + ") is not supported by this server");
     const std::string_view content_type = head.field("Content-Type");
     if (const auto boundary = multipart_boundary(content_type))
-        return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user), settings_.default_workdir);
+        return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
+                                                 settings_.default_workdir);
     if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
-        return refuse(415, "Content-Type '" + std::string(content_type) + "' is neither application/octet-stream nor multipart/form-data with a boundary");
+        return refuse(415, "Content-Type '" + std::string(content_type) +
+                               "' is neither application/octet-stream nor multipart/form-data with a boundary");
     if (wanted.empty()) return refuse(400, "the query has no path");
     return std::make_unique<RawUpload>(connection, *path, *user);
 }

@@ -22,15 +22,9 @@ namespace {
 constexpr std::string_view base_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 constexpr std::array<std::string_view, 9> unary_methods = {
-    "/process.Process/List",
-    "/process.Process/SendSignal",
-    "/process.Process/SendInput",
-    "/process.Process/CloseStdin",
-    "/filesystem.Filesystem/Stat",
-    "/filesystem.Filesystem/MakeDir",
-    "/filesystem.Filesystem/ListDir",
-    "/filesystem.Filesystem/Move",
-    "/filesystem.Filesystem/Remove",
+    "/process.Process/List",          "/process.Process/SendSignal", "/process.Process/SendInput",
+    "/process.Process/CloseStdin",    "/filesystem.Filesystem/Stat", "/filesystem.Filesystem/MakeDir",
+    "/filesystem.Filesystem/ListDir", "/filesystem.Filesystem/Move", "/filesystem.Filesystem/Remove",
 };
 
 // The media type, with at most a charset of UTF-8.
@@ -73,7 +67,8 @@ Answer<std::optional<std::chrono::milliseconds>> time_limit(const RequestHead& h
 }
 
 RpcError no_such_process(const Selector& selector) {
-    return {Code::not_found, selector.pid ? "process with pid " + std::to_string(*selector.pid) + " not found" : "process with tag " + selector.tag + " not found"};
+    return {Code::not_found, selector.pid ? "process with pid " + std::to_string(*selector.pid) + " not found"
+                                          : "process with tag " + selector.tag + " not found"};
 }
 
 // Removes step by step, and answers at the end.
@@ -109,7 +104,8 @@ std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const Req
     const auto refuse = [streams](const RpcError& error) { return streams ? stream_error(error) : rpc_error(error); };
     const std::string_view encoding = head.field(streams ? "Connect-Content-Encoding" : "Content-Encoding");
     if (!encoding.empty() && encoding != "identity")
-        return ignore(refuse({Code::unimplemented, "unknown compression \"" + std::string(encoding) + "\": supported encodings are none"}));
+        return ignore(
+            refuse({Code::unimplemented, "unknown compression \"" + std::string(encoding) + "\": supported encodings are none"}));
     auto user = user_of(head);
     if (!user) return ignore(refuse(user.error()));
 
@@ -122,11 +118,13 @@ std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const Req
             if (*result) connection->respond({200, "application/json", std::move(**result), {}});
         },
         [connection, refuse] {
-            connection->respond(refuse({Code::resource_exhausted, "message is larger than configured max " + std::to_string(message_limit)}));
+            connection->respond(
+                refuse({Code::resource_exhausted, "message is larger than configured max " + std::to_string(message_limit)}));
         });
 }
 
-Answer<std::optional<std::string>> Service::call(const Shared& connection, std::string_view path, const Identity& user, std::string_view body) {
+Answer<std::optional<std::string>> Service::call(const Shared& connection, std::string_view path, const Identity& user,
+                                                 std::string_view body) {
     const std::string_view method = path.substr(path.rfind('/') + 1);
     if (path.starts_with("/process.")) {
         if (method == "List") return at_once(list_processes(body));
@@ -143,7 +141,9 @@ Answer<std::optional<std::string>> Service::call(const Shared& connection, std::
             const auto process = running(request->process);
             if (!process) return process.error();
             if (request->terminal)
-                return RpcError{Code::internal, "error writing to tty: tty not assigned to process — input should be written to the stdin, not the tty"};
+                return RpcError{
+                    Code::internal,
+                    "error writing to tty: tty not assigned to process — input should be written to the stdin, not the tty"};
             (*process)->write_input(std::move(request->bytes), [connection](const Answer<void>& written) {
                 connection->respond(written ? Response{200, "application/json", "{}", {}} : rpc_error(written.error()));
             });
@@ -235,7 +235,9 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     if (!message) return refuse(message.error());
     auto request = decode_start(*message);
     if (!request) return refuse(request.error());
-    if (request->terminal) return refuse({Code::unimplemented, "terminals (pty) are not served by this version of sandboxkit-guest; start the command without one"});
+    if (request->terminal)
+        return refuse({Code::unimplemented,
+                       "terminals (pty) are not served by this version of sandboxkit-guest; start the command without one"});
     const auto options = stream_options(head);
     if (!options) return refuse(options.error());
     const auto limit = time_limit(head);
@@ -247,8 +249,11 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     struct stat status {};
     if (::stat(cwd->c_str(), &status) != 0) {
         // Nobody chose a home that does not exist, and login(1) goes on in "/", too.
-        if (request->cwd.empty() && settings_.default_workdir.empty()) *cwd = "/";
-        else return refuse({Code::invalid_argument, "cwd '" + *cwd + "' " + (errno == ENOENT ? "does not exist" : std::string(describe(errno)))});
+        if (request->cwd.empty() && settings_.default_workdir.empty())
+            *cwd = "/";
+        else
+            return refuse({Code::invalid_argument,
+                           "cwd '" + *cwd + "' " + (errno == ENOENT ? "does not exist" : std::string(describe(errno)))});
     } else if (!S_ISDIR(status.st_mode)) {
         return refuse({Code::invalid_argument, "cwd '" + *cwd + "' is not a directory"});
     }
@@ -256,7 +261,11 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     spawn.cmd = request->cmd;
     spawn.args = request->args;
     spawn.user = user;
-    spawn.environment = {{"PATH", std::string(base_path)}, {"HOME", user.home}, {"USER", user.name}, {"LOGNAME", user.name}, {"SHELL", user.shell}};
+    spawn.environment = {{"PATH", std::string(base_path)},
+                         {"HOME", user.home},
+                         {"USER", user.name},
+                         {"LOGNAME", user.name},
+                         {"SHELL", user.shell}};
     for (const auto& [name, value] : settings_.environment) spawn.environment.insert_or_assign(name, value);
     for (const auto& [name, value] : request->envs) spawn.environment.insert_or_assign(name, value);
 

@@ -80,7 +80,8 @@ SANDBOXKIT_IN_CHILD int child_main(void* argument) {
     };
 
     ::syscall(SYS_setsid);
-    // Dispositions and mask are inherited by execve; a program expects the defaults. The kernel's own struct is all zeros for them.
+    // Dispositions and mask are inherited by execve; a program expects the defaults. The kernel's own struct is all zeros for
+    // them.
     const unsigned long kernel_sigaction[8] = {};
     for (int signal = 1; signal <= 64; ++signal)
         if (signal != SIGKILL && signal != SIGSTOP) ::syscall(SYS_rt_sigaction, signal, kernel_sigaction, nullptr, 8);
@@ -144,11 +145,14 @@ bool needs_credentials(const Identity& user) {
     uid_t real = 0;
     uid_t effective = 0;
     uid_t saved = 0;
-    if (::getresuid(&real, &effective, &saved) != 0 || real != user.uid || effective != user.uid || saved != user.uid) return true;
+    if (::getresuid(&real, &effective, &saved) != 0 || real != user.uid || effective != user.uid || saved != user.uid)
+        return true;
     gid_t real_group = 0;
     gid_t effective_group = 0;
     gid_t saved_group = 0;
-    if (::getresgid(&real_group, &effective_group, &saved_group) != 0 || real_group != user.gid || effective_group != user.gid || saved_group != user.gid) return true;
+    if (::getresgid(&real_group, &effective_group, &saved_group) != 0 || real_group != user.gid || effective_group != user.gid ||
+        saved_group != user.gid)
+        return true;
     const int count = ::getgroups(0, nullptr);
     std::vector<gid_t> have(count > 0 ? static_cast<std::size_t>(count) : 0);
     if (count > 0 && ::getgroups(count, have.data()) != count) return true;
@@ -190,7 +194,9 @@ Answer<pid_t> spawn(const SpawnRequest& request, const SpawnSettings& settings) 
     const pid_t pid = ::clone(child_main, child_stack + stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
     if (pid < 0) {
         const int error = errno;
-        return RpcError{Code::resource_exhausted, "cannot start another process: " + std::string(error == EAGAIN ? "the limit of processes is reached" : describe(error))};
+        return RpcError{Code::resource_exhausted,
+                        "cannot start another process: " +
+                            std::string(error == EAGAIN ? "the limit of processes is reached" : describe(error))};
     }
     switch (child.failed_stage) {
     case Stage::none: return pid;
@@ -199,7 +205,9 @@ Answer<pid_t> spawn(const SpawnRequest& request, const SpawnSettings& settings) 
         error.code = Code::invalid_argument;
         return error;
     }
-    case Stage::credentials: return RpcError{Code::permission_denied, "cannot become user '" + request.user.name + "': " + std::string(describe(child.error))};
+    case Stage::credentials:
+        return RpcError{Code::permission_denied,
+                        "cannot become user '" + request.user.name + "': " + std::string(describe(child.error))};
     case Stage::descriptors: return system_error(child.error, "cannot start the process");
     }
     return RpcError{Code::internal, "cannot start the process"};

@@ -26,7 +26,7 @@ struct SpawnRequest {
 
 // What every child gets, found out once.
 struct SpawnSettings {
-    rlimit open_files{};          // this program raises its own
+    rlimit open_files{};             // this program raises its own
     std::string out_of_memory_score; // for oom_score_adj: children go before PID 1
 };
 

@@ -87,7 +87,8 @@ UploadFailure Upload::begin(const std::string& path, const Identity& user) {
         return fail(errno, "creating a file beside");
     }
     // Who may not give files away owns what it writes.
-    if (exists && (existing.st_uid != user.uid || existing.st_gid != user.gid) && ::fchown(file_.get(), existing.st_uid, existing.st_gid) != 0 && errno != EPERM)
+    if (exists && (existing.st_uid != user.uid || existing.st_gid != user.gid) &&
+        ::fchown(file_.get(), existing.st_uid, existing.st_gid) != 0 && errno != EPERM)
         return fail(errno, "setting the owner of");
     if (::fchmod(file_.get(), mode) != 0) return fail(errno, "setting the mode of");
     return {};

@@ -54,8 +54,8 @@ struct Column;
 template <>
 struct Column<std::string> {
     using Wire = std::string;
-    static Wire to(const std::string &v) { return v; }
-    static std::string from(const Wire &w) { return w; }
+    static Wire to(const std::string& v) { return v; }
+    static std::string from(const Wire& w) { return w; }
 };
 template <>
 struct Column<std::string_view> { // only to
@@ -89,7 +89,7 @@ requires std::is_enum_v<E>
 struct Column<E> {
     using Wire = std::string;
     static Wire to(E v) { return Wire(to_string(v)); }
-    static E from(const Wire &w) {
+    static E from(const Wire& w) {
         for (E e : EnumValues<E>::all)
             if (to_string(e) == w) return e;
         throw BadRow("unknown name '" + w.substr(0, 40) + "'");

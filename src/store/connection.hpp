@@ -25,14 +25,14 @@ inline constexpr std::chrono::seconds lock_patience{10};
 class Connection {
 public:
     // The file exists. synchronous=FULL, foreign keys enforced. Throws soci::soci_error; Failure when it is read-only.
-    explicit Connection(const std::filesystem::path &file);
+    explicit Connection(const std::filesystem::path& file);
 
     // The statement is prepared once and kept for the life of the connection; in one use at a time.
     Statement query(std::string_view sql);
     // Statements that are not worth keeping.
-    void run_once(const std::string &sql);
-    [[nodiscard]] long long number_once(const std::string &sql);
-    [[nodiscard]] std::string text_once(const std::string &sql);
+    void run_once(const std::string& sql);
+    [[nodiscard]] long long number_once(const std::string& sql);
+    [[nodiscard]] std::string text_once(const std::string& sql);
 
     // Rows changed over the life of the connection.
     [[nodiscard]] long long total_changes();
@@ -50,15 +50,15 @@ private:
 class Transaction {
 public:
     enum class Kind : std::uint8_t { read, write };
-    Transaction(Connection &connection, Kind kind);
+    Transaction(Connection& connection, Kind kind);
     ~Transaction();
-    Transaction(const Transaction &) = delete;
-    Transaction &operator=(const Transaction &) = delete;
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
     // Throws; then the transaction is rolled back.
     void commit();
 
 private:
-    Connection &connection_;
+    Connection& connection_;
 };
 
 // One connection for every caller at a time. Thread-safe.
@@ -69,22 +69,22 @@ public:
     // Borrowed until it goes out of scope.
     class Lease {
     public:
-        Lease(Pool &pool, std::unique_ptr<Connection> connection) : pool_(pool), connection_(std::move(connection)) {}
+        Lease(Pool& pool, std::unique_ptr<Connection> connection) : pool_(pool), connection_(std::move(connection)) {}
         ~Lease();
-        Lease(const Lease &) = delete;
-        Lease &operator=(const Lease &) = delete;
-        Connection &operator*() const { return *connection_; }
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        Connection& operator*() const { return *connection_; }
         // After an error whose state is not known: the connection is closed, not used again.
         void discard() { good_ = false; }
 
     private:
-        Pool &pool_;
+        Pool& pool_;
         std::unique_ptr<Connection> connection_;
         bool good_ = true;
     };
 
     Lease acquire();
-    [[nodiscard]] const std::filesystem::path &file() const { return file_; }
+    [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
 private:
     static constexpr std::size_t idle_limit = 8;

@@ -22,7 +22,7 @@ Error not_found(std::string_view what, std::string code, std::string_view id) {
 
 namespace {
 
-Error damaged(const std::filesystem::path &file, std::string detail) {
+Error damaged(const std::filesystem::path& file, std::string detail) {
     Error e = make_error(ErrorClass::data_loss, "store_damaged", "the store " + file.string() + " is damaged",
                          "restore it from a backup, or save what is readable: sqlite3 '" + file.string() +
                              "' .recover | sqlite3 NEW_FILE; then open the new file");
@@ -51,7 +51,7 @@ Error constraint(int code, std::string detail) {
 
 } // namespace
 
-Error error_of(int sqlite_code, int system_errno, std::string detail, const std::filesystem::path &file) {
+Error error_of(int sqlite_code, int system_errno, std::string detail, const std::filesystem::path& file) {
     const std::string name = file.string();
     const bool no_space = system_errno == ENOSPC || system_errno == EDQUOT;
     if (system_errno != 0) detail += std::string(" (") + std::strerror(system_errno) + ")";
@@ -100,21 +100,21 @@ Error error_of(int sqlite_code, int system_errno, std::string detail, const std:
     return e;
 }
 
-Error error_of_current_exception(const std::filesystem::path &file, int system_errno) {
+Error error_of_current_exception(const std::filesystem::path& file, int system_errno) {
     try {
         throw;
-    } catch (const Failure &f) {
+    } catch (const Failure& f) {
         return f.error;
-    } catch (const BadRow &b) {
+    } catch (const BadRow& b) {
         return damaged(file, b.what());
-    } catch (const soci::sqlite3_soci_error &s) {
+    } catch (const soci::sqlite3_soci_error& s) {
         // Not what(): it repeats the values of the statement.
         return error_of(s.result(), system_errno, s.get_error_message(), file);
-    } catch (const soci::soci_error &s) {
+    } catch (const soci::soci_error& s) {
         return error_of(SQLITE_ERROR, 0, s.get_error_message(), file);
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc&) {
         return error_of(SQLITE_NOMEM, 0, {}, file);
-    } catch (const std::exception &x) {
+    } catch (const std::exception& x) {
         return error_of(SQLITE_ERROR, 0, x.what(), file);
     }
 }
@@ -122,7 +122,7 @@ Error error_of_current_exception(const std::filesystem::path &file, int system_e
 bool current_exception_is_constraint() {
     try {
         throw;
-    } catch (const soci::sqlite3_soci_error &s) {
+    } catch (const soci::sqlite3_soci_error& s) {
         return (s.result() & 0xff) == SQLITE_CONSTRAINT;
     } catch (...) {
         return false;
@@ -132,7 +132,7 @@ bool current_exception_is_constraint() {
 bool current_exception_is_busy() {
     try {
         throw;
-    } catch (const soci::sqlite3_soci_error &s) {
+    } catch (const soci::sqlite3_soci_error& s) {
         return (s.result() & 0xff) == SQLITE_BUSY || (s.result() & 0xff) == SQLITE_LOCKED;
     } catch (...) {
         return false;

@@ -23,10 +23,10 @@ public:
 [[nodiscard]] Error not_found(std::string_view what, std::string code, std::string_view id);
 
 // Of SQLite's (extended) result code. `system_errno`: what the system said, 0 when nothing.
-[[nodiscard]] Error error_of(int sqlite_code, int system_errno, std::string detail, const std::filesystem::path &file);
+[[nodiscard]] Error error_of(int sqlite_code, int system_errno, std::string detail, const std::filesystem::path& file);
 
 // Call in a catch block only.
-[[nodiscard]] Error error_of_current_exception(const std::filesystem::path &file, int system_errno);
+[[nodiscard]] Error error_of_current_exception(const std::filesystem::path& file, int system_errno);
 // Whether the exception being handled says no more than that a constraint held: the connection stays good.
 [[nodiscard]] bool current_exception_is_constraint();
 // Whether it says that another connection held the lock.

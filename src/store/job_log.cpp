@@ -13,7 +13,7 @@ constexpr std::int64_t kept = 512 * 1024; // bytes at either end
 constexpr std::int64_t piece = 16 * 1024;
 
 // Writes bytes[from - base, to - base) at the offsets [from, to).
-void put(Connection &db, std::string_view job, std::string_view bytes, std::int64_t base, std::int64_t from, std::int64_t to) {
+void put(Connection& db, std::string_view job, std::string_view bytes, std::int64_t base, std::int64_t from, std::int64_t to) {
     std::int64_t start = 0;
     std::string last;
     if (from < to && from != kept && // the piece before the border belongs to the other end
@@ -40,7 +40,7 @@ void put(Connection &db, std::string_view job, std::string_view bytes, std::int6
 } // namespace
 
 Result<void> SqlStore::append_job_log(std::string_view job, std::string_view engine, std::string_view bytes) {
-    return write("append_job_log", [&](Connection &db) -> Result<void> {
+    return write("append_job_log", [&](Connection& db) -> Result<void> {
         std::int64_t total = 0;
         std::string owner;
         if (!db.query("SELECT log_bytes, lease_owner FROM jobs WHERE id = ?").with(job).into(total, owner).step())
@@ -61,7 +61,7 @@ Result<void> SqlStore::append_job_log(std::string_view job, std::string_view eng
 }
 
 Result<std::string> SqlStore::job_log(std::string_view id) {
-    return read([&](Connection &db) -> Result<std::string> {
+    return read([&](Connection& db) -> Result<std::string> {
         std::int64_t total = 0;
         if (!db.query("SELECT log_bytes FROM jobs WHERE id = ?").with(id).into(total).step())
             return not_found("job", "no_job", id);

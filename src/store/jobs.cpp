@@ -23,8 +23,8 @@ struct JobRow {
     Job job;
     std::string error;
 
-    void into(Statement &statement) {
-        JobInfo &i = job.info;
+    void into(Statement& statement) {
+        JobInfo& i = job.info;
         statement.into(i.id, i.profile, i.version, job.host, i.trigger, i.state, i.phase, i.attempt, error, i.created, i.started,
                        i.finished, job.lease_owner, job.lease_until);
     }
@@ -47,7 +47,7 @@ std::vector<Job> list(Statement statement) {
     return all;
 }
 
-Result<Job> read_job(Connection &db, std::string_view id) {
+Result<Job> read_job(Connection& db, std::string_view id) {
     JobRow row;
     Statement statement = db.query(one_job);
     row.into(statement.with(id));
@@ -56,7 +56,7 @@ Result<Job> read_job(Connection &db, std::string_view id) {
 }
 
 // What an owner's verb returns when it changed no row.
-Error not_owner(Connection &db, std::string_view id, std::string_view engine) {
+Error not_owner(Connection& db, std::string_view id, std::string_view engine) {
     const Result<Job> job = read_job(db, id);
     if (!job) return job.error();
     return make_error(ErrorClass::conflict, "lease_lost",
@@ -66,12 +66,12 @@ Error not_owner(Connection &db, std::string_view id, std::string_view engine) {
 }
 
 // Whether `engine` may run the job now: it waits, or its owner is gone.
-bool is_free(const Job &job, Timestamp now, const std::set<std::string> &dead) {
+bool is_free(const Job& job, Timestamp now, const std::set<std::string>& dead) {
     if (job.info.state == JobState::queued) return true;
     return (job.lease_until && *job.lease_until <= now) || dead.contains(job.lease_owner);
 }
 
-void give_up(Connection &db, const Job &job, Timestamp now) {
+void give_up(Connection& db, const Job& job, Timestamp now) {
     const Error error =
         make_error(ErrorClass::internal, "attempts_exhausted",
                    "the build was begun " + std::to_string(attempt_limit) + " times, and its process ended each time in phase '" +
@@ -84,7 +84,7 @@ void give_up(Connection &db, const Job &job, Timestamp now) {
 
 } // namespace
 
-void insert_job(Connection &db, std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
+void insert_job(Connection& db, std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                 JobTrigger trigger, std::string_view principal, Timestamp now) {
     db.query("INSERT INTO jobs (id, profile, version, host, cause, requested_by, state, phase, created)"
              " VALUES (?, ?, ?, ?, ?, ?, 'queued', 'queued', ?)")
@@ -94,7 +94,7 @@ void insert_job(Connection &db, std::string_view id, std::string_view profile, s
 
 Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version,
                                            std::string_view host, JobTrigger trigger, std::string_view principal, Timestamp now) {
-    return write("enqueue_snapshot_job", [&](Connection &db) -> Result<Job> {
+    return write("enqueue_snapshot_job", [&](Connection& db) -> Result<Job> {
         if (!version_exists(db, profile, version)) {
             if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
             return not_found("version", "no_version", std::string(profile) + "@" + std::to_string(version));
@@ -114,21 +114,21 @@ Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view
 }
 
 Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                                    const std::function<bool(std::string_view engine)> &is_dead) {
+                                                    const std::function<bool(std::string_view engine)>& is_dead) {
     // Engines ask often and there is rarely work: look first without the write lock, and ask the caller outside of it.
     const Result<std::vector<Job>> seen =
-        read([](Connection &db) -> Result<std::vector<Job>> { return list(db.query(active_jobs)); });
+        read([](Connection& db) -> Result<std::vector<Job>> { return list(db.query(active_jobs)); });
     if (!seen) return seen.error();
     std::set<std::string> owners, dead;
-    for (const Job &job : *seen)
+    for (const Job& job : *seen)
         if (job.info.state == JobState::running) owners.insert(job.lease_owner);
-    for (const std::string &owner : owners)
+    for (const std::string& owner : owners)
         if (is_dead && owner != engine && is_dead(owner)) dead.insert(owner);
-    if (std::none_of(seen->begin(), seen->end(), [&](const Job &job) { return is_free(job, now, dead); }))
+    if (std::none_of(seen->begin(), seen->end(), [&](const Job& job) { return is_free(job, now, dead); }))
         return std::optional<Job>();
 
-    return write("lease_next_job", [&](Connection &db) -> Result<std::optional<Job>> {
-        for (const Job &job : list(db.query(active_jobs))) {
+    return write("lease_next_job", [&](Connection& db) -> Result<std::optional<Job>> {
+        for (const Job& job : list(db.query(active_jobs))) {
             if (!is_free(job, now, dead)) continue;
             if (job.info.attempt >= attempt_limit) {
                 give_up(db, job, now);
@@ -149,7 +149,7 @@ Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Tim
 
 Result<void> SqlStore::renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                                    std::chrono::milliseconds lease) {
-    return write("renew_lease", [&](Connection &db) -> Result<void> {
+    return write("renew_lease", [&](Connection& db) -> Result<void> {
         Statement update = db.query("UPDATE jobs SET lease_until = ? WHERE id = ? AND state = 'running' AND lease_owner = ?");
         update.with(Timestamp(now + lease), job, engine).run();
         if (update.affected() == 0) return not_owner(db, job, engine);
@@ -158,7 +158,7 @@ Result<void> SqlStore::renew_lease(std::string_view job, std::string_view engine
 }
 
 Result<void> SqlStore::set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) {
-    return write("set_job_phase", [&](Connection &db) -> Result<void> {
+    return write("set_job_phase", [&](Connection& db) -> Result<void> {
         Statement update = db.query("UPDATE jobs SET phase = ? WHERE id = ? AND state = 'running' AND lease_owner = ?");
         update.with(phase, job, engine).run();
         if (update.affected() == 0) return not_owner(db, job, engine);
@@ -166,9 +166,9 @@ Result<void> SqlStore::set_job_phase(std::string_view job, std::string_view engi
     });
 }
 
-Result<void> SqlStore::succeed_job(std::string_view job, std::string_view engine, const ImageHandle &image,
+Result<void> SqlStore::succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image,
                                    std::string_view manifest, Timestamp now) {
-    return write("succeed_job", [&](Connection &db) -> Result<void> {
+    return write("succeed_job", [&](Connection& db) -> Result<void> {
         Statement update =
             db.query("UPDATE jobs SET state = 'succeeded', phase = 'record', finished = ?, provider = ?, image_id = ?,"
                      " lease_owner = '', lease_until = NULL WHERE id = ? AND state = 'running' AND lease_owner = ?");
@@ -184,9 +184,9 @@ Result<void> SqlStore::succeed_job(std::string_view job, std::string_view engine
     });
 }
 
-Result<void> SqlStore::fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error &error,
+Result<void> SqlStore::fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error,
                                 Timestamp now) {
-    return write("fail_job", [&](Connection &db) -> Result<void> {
+    return write("fail_job", [&](Connection& db) -> Result<void> {
         Statement update =
             db.query("UPDATE jobs SET state = 'failed', phase = ?, error = ?, finished = ?, lease_owner = '', lease_until = NULL"
                      " WHERE id = ? AND state = 'running' AND lease_owner = ?");
@@ -197,7 +197,7 @@ Result<void> SqlStore::fail_job(std::string_view job, std::string_view engine, B
 }
 
 Result<void> SqlStore::release_job(std::string_view job, std::string_view engine) {
-    return write("release_job", [&](Connection &db) -> Result<void> {
+    return write("release_job", [&](Connection& db) -> Result<void> {
         Statement update = db.query("UPDATE jobs SET state = 'queued', phase = 'queued', attempt = attempt - 1, lease_owner = '',"
                                     " lease_until = NULL WHERE id = ? AND state = 'running' AND lease_owner = ?");
         update.with(job, engine).run();
@@ -207,7 +207,7 @@ Result<void> SqlStore::release_job(std::string_view job, std::string_view engine
 }
 
 Result<Job> SqlStore::cancel_job(std::string_view id, std::string_view principal, Timestamp now) {
-    return write("cancel_job", [&](Connection &db) -> Result<Job> {
+    return write("cancel_job", [&](Connection& db) -> Result<Job> {
         const Result<Job> job = read_job(db, id);
         if (!job) return job.error();
         if (!is_active(job->info.state))
@@ -223,11 +223,11 @@ Result<Job> SqlStore::cancel_job(std::string_view id, std::string_view principal
 }
 
 Result<Job> SqlStore::job(std::string_view id) {
-    return read([&](Connection &db) { return read_job(db, id); });
+    return read([&](Connection& db) { return read_job(db, id); });
 }
 
 Result<std::vector<Job>> SqlStore::jobs(std::string_view profile) {
-    return read([&](Connection &db) -> Result<std::vector<Job>> {
+    return read([&](Connection& db) -> Result<std::vector<Job>> {
         if (profile.empty()) return list(db.query(all_jobs));
         if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         std::vector<Job> all;

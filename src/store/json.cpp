@@ -35,10 +35,10 @@ std::string text(std::string_view bytes) {
     }
 }
 
-std::string_view view(const json::string &s) {
+std::string_view view(const json::string& s) {
     return {s.data(), s.size()};
 }
-std::string string_of(const json::object &o, std::string_view key) {
+std::string string_of(const json::object& o, std::string_view key) {
     return std::string(view(o.at(key).as_string()));
 }
 
@@ -48,7 +48,7 @@ constexpr std::array error_classes{ErrorClass::invalid,     ErrorClass::not_foun
                                    ErrorClass::data_loss,   ErrorClass::unsupported, ErrorClass::internal};
 
 template <class E, std::size_t N>
-E named(std::string_view name, const std::array<E, N> &all) {
+E named(std::string_view name, const std::array<E, N>& all) {
     for (E e : all)
         if (to_string(e) == name) return e;
     throw std::invalid_argument("unknown name");
@@ -56,10 +56,10 @@ E named(std::string_view name, const std::array<E, N> &all) {
 
 // `read(value)` throws whatever Boost.JSON throws when a member is missing or of another kind.
 template <class T, class Read>
-Result<T> parsed(std::string_view text, const char *what, Read read) {
+Result<T> parsed(std::string_view text, const char* what, Read read) {
     try {
         return read(json::parse(json::string_view(text.data(), text.size())));
-    } catch (const std::exception &e) {
+    } catch (const std::exception& e) {
         Error error =
             make_error(ErrorClass::data_loss, "stored_json_damaged", std::string("a stored ") + what + " cannot be read",
                        "check the store's file, or restore it from a backup");
@@ -70,9 +70,9 @@ Result<T> parsed(std::string_view text, const char *what, Read read) {
 
 } // namespace
 
-std::string to_json(const RebuildDecision &decision) {
+std::string to_json(const RebuildDecision& decision) {
     json::array changes;
-    for (const FieldChange &c : decision.changes)
+    for (const FieldChange& c : decision.changes)
         changes.push_back(json::object{{"pointer", text(c.pointer)},
                                        {"class", to_string(c.field_class)},
                                        {"before", text(c.before)},
@@ -83,13 +83,13 @@ std::string to_json(const RebuildDecision &decision) {
 }
 
 Result<RebuildDecision> decision_from_json(std::string_view document) {
-    return parsed<RebuildDecision>(document, "rebuild decision", [](const json::value &root) {
-        const json::object &o = root.as_object();
+    return parsed<RebuildDecision>(document, "rebuild decision", [](const json::value& root) {
+        const json::object& o = root.as_object();
         RebuildDecision decision;
         decision.reuse = o.at("reuse").as_bool();
         decision.reason = string_of(o, "reason");
-        for (const json::value &v : o.at("changes").as_array()) {
-            const json::object &c = v.as_object();
+        for (const json::value& v : o.at("changes").as_array()) {
+            const json::object& c = v.as_object();
             FieldChange change;
             change.pointer = string_of(c, "pointer");
             change.field_class = named(string_of(c, "class"), field_classes);
@@ -102,30 +102,30 @@ Result<RebuildDecision> decision_from_json(std::string_view document) {
     });
 }
 
-std::string to_json(const Manifest &manifest) {
+std::string to_json(const Manifest& manifest) {
     json::array ingredients;
-    for (const Ingredient &i : manifest.ingredients)
+    for (const Ingredient& i : manifest.ingredients)
         ingredients.push_back(json::object{{"kind", text(i.kind)}, {"name", text(i.name)}, {"digest", text(i.digest)}});
     return json::serialize(
         json::object{{"version_digest", text(manifest.version_digest)}, {"ingredients", std::move(ingredients)}});
 }
 
 Result<Manifest> manifest_from_json(std::string_view document) {
-    return parsed<Manifest>(document, "manifest", [](const json::value &root) {
-        const json::object &o = root.as_object();
+    return parsed<Manifest>(document, "manifest", [](const json::value& root) {
+        const json::object& o = root.as_object();
         Manifest manifest;
         manifest.version_digest = string_of(o, "version_digest");
-        for (const json::value &v : o.at("ingredients").as_array()) {
-            const json::object &i = v.as_object();
+        for (const json::value& v : o.at("ingredients").as_array()) {
+            const json::object& i = v.as_object();
             manifest.ingredients.push_back({string_of(i, "kind"), string_of(i, "name"), string_of(i, "digest")});
         }
         return manifest;
     });
 }
 
-std::string to_json(const Timeline &timeline) {
+std::string to_json(const Timeline& timeline) {
     json::array steps;
-    for (const TimelineStep &s : timeline.steps)
+    for (const TimelineStep& s : timeline.steps)
         steps.push_back(json::object{{"name", text(s.name)},
                                      {"begin_us", static_cast<std::int64_t>(s.begin.count())},
                                      {"duration_us", static_cast<std::int64_t>(s.duration.count())}});
@@ -133,10 +133,10 @@ std::string to_json(const Timeline &timeline) {
 }
 
 Result<Timeline> timeline_from_json(std::string_view document) {
-    return parsed<Timeline>(document, "timeline", [](const json::value &root) {
+    return parsed<Timeline>(document, "timeline", [](const json::value& root) {
         Timeline timeline;
-        for (const json::value &v : root.as_object().at("steps").as_array()) {
-            const json::object &s = v.as_object();
+        for (const json::value& v : root.as_object().at("steps").as_array()) {
+            const json::object& s = v.as_object();
             timeline.steps.push_back({string_of(s, "name"),
                                       std::chrono::microseconds(json::value_to<std::int64_t>(s.at("begin_us"))),
                                       std::chrono::microseconds(json::value_to<std::int64_t>(s.at("duration_us")))});
@@ -145,9 +145,9 @@ Result<Timeline> timeline_from_json(std::string_view document) {
     });
 }
 
-std::string to_json(const Error &error) {
+std::string to_json(const Error& error) {
     json::array problems;
-    for (const Problem &p : error.problems)
+    for (const Problem& p : error.problems)
         problems.push_back(json::object{
             {"pointer", text(p.pointer)}, {"code", text(p.code)}, {"message", text(p.message)}, {"remedy", text(p.remedy)}});
     return json::serialize(json::object{{"class", to_string(error.kind)},
@@ -162,17 +162,17 @@ Result<Error> error_from_json(std::string_view document) {
     struct Wrapped { // in a Result<Error> the value and the error would have the same type
         Error error;
     };
-    Result<Wrapped> read = parsed<Wrapped>(document, "error", [](const json::value &root) {
-        const json::object &o = root.as_object();
+    Result<Wrapped> read = parsed<Wrapped>(document, "error", [](const json::value& root) {
+        const json::object& o = root.as_object();
         Wrapped w;
-        Error &e = w.error;
+        Error& e = w.error;
         e.kind = named(string_of(o, "class"), error_classes);
         e.code = string_of(o, "code");
         e.message = string_of(o, "message");
         e.remedy = string_of(o, "remedy");
         e.detail = string_of(o, "detail");
-        for (const json::value &v : o.at("problems").as_array()) {
-            const json::object &p = v.as_object();
+        for (const json::value& v : o.at("problems").as_array()) {
+            const json::object& p = v.as_object();
             e.problems.push_back(
                 {string_of(p, "pointer"), string_of(p, "code"), string_of(p, "message"), string_of(p, "remedy")});
         }
@@ -182,16 +182,16 @@ Result<Error> error_from_json(std::string_view document) {
     return Result<Error>(boost::system::in_place_value, std::move(read->error));
 }
 
-std::string to_json(const std::vector<std::string> &notes) {
+std::string to_json(const std::vector<std::string>& notes) {
     json::array all;
-    for (const std::string &note : notes) all.emplace_back(text(note));
+    for (const std::string& note : notes) all.emplace_back(text(note));
     return json::serialize(all);
 }
 
 Result<std::vector<std::string>> notes_from_json(std::string_view document) {
-    return parsed<std::vector<std::string>>(document, "list of notes", [](const json::value &root) {
+    return parsed<std::vector<std::string>>(document, "list of notes", [](const json::value& root) {
         std::vector<std::string> notes;
-        for (const json::value &note : root.as_array()) notes.emplace_back(view(note.as_string()));
+        for (const json::value& note : root.as_array()) notes.emplace_back(view(note.as_string()));
         return notes;
     });
 }

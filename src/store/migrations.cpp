@@ -7,8 +7,8 @@
 
 namespace sandboxkit::store {
 
-void migrate(Connection &connection, std::span<const Migration> steps,
-             const std::function<void(std::string_view, bool)> &on_commit, const std::filesystem::path &file) {
+void migrate(Connection& connection, std::span<const Migration> steps,
+             const std::function<void(std::string_view, bool)>& on_commit, const std::filesystem::path& file) {
     const int newest = steps.empty() ? 0 : steps.back().version;
     long long version = 0;
     {
@@ -30,7 +30,7 @@ void migrate(Connection &connection, std::span<const Migration> steps,
                                  "the file system of " + file.string() + " cannot keep a store",
                                  "put the store on a local file system"));
 
-    for (const Migration &step : steps) {
+    for (const Migration& step : steps) {
         if (step.version <= version) continue;
         Transaction transaction(connection, Transaction::Kind::write);
         version = connection.number_once("PRAGMA user_version"); // another process may have been faster

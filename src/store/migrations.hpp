@@ -24,7 +24,7 @@ struct Migration {
 // Refuses a file that is not a store, or one from a newer build, before anything is written; then runs what is missing
 // of `steps`, which are numbered 1, 2, ... Several processes may do it at once. `on_commit` may be empty.
 // Throws Failure, soci::soci_error.
-void migrate(Connection &connection, std::span<const Migration> steps,
-             const std::function<void(std::string_view verb, bool after)> &on_commit, const std::filesystem::path &file);
+void migrate(Connection& connection, std::span<const Migration> steps,
+             const std::function<void(std::string_view verb, bool after)>& on_commit, const std::filesystem::path& file);
 
 } // namespace sandboxkit::store

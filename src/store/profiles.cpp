@@ -15,12 +15,12 @@ const std::string profile_columns = "SELECT p.id, p.name, p.description, p.creat
 const std::string one_profile = profile_columns + "WHERE p.id = ?";
 const std::string all_profiles = profile_columns + "ORDER BY p.created, p.sequence";
 
-void into(Statement &statement, ProfileInfo &info) {
+void into(Statement& statement, ProfileInfo& info) {
     statement.into(info.id, info.record.name, info.record.description, info.created, info.created_by, info.draft_revision,
                    info.latest_version, info.usable_version);
 }
 
-Result<ProfileInfo> read_profile(Connection &db, std::string_view id) {
+Result<ProfileInfo> read_profile(Connection& db, std::string_view id) {
     ProfileInfo info;
     Statement statement = db.query(one_profile);
     into(statement.with(id), info);
@@ -31,20 +31,20 @@ Result<ProfileInfo> read_profile(Connection &db, std::string_view id) {
 
 } // namespace
 
-void record_activity(Connection &db, Timestamp at, std::string_view principal, std::string_view profile, std::string_view action,
-                     const boost::json::object &detail) {
+void record_activity(Connection& db, Timestamp at, std::string_view principal, std::string_view profile, std::string_view action,
+                     const boost::json::object& detail) {
     db.query("INSERT INTO activity (at, principal, profile, action, detail) VALUES (?, ?, ?, ?, ?)")
         .with(at, principal, profile, action, boost::json::serialize(detail))
         .run();
 }
 
-bool profile_exists(Connection &db, std::string_view id) {
+bool profile_exists(Connection& db, std::string_view id) {
     int one = 0;
     return db.query("SELECT 1 FROM profiles WHERE id = ?").with(id).into(one).step();
 }
 
-Result<ProfileInfo> SqlStore::create_profile(const NewProfile &p) {
-    return write("create_profile", [&](Connection &db) -> Result<ProfileInfo> {
+Result<ProfileInfo> SqlStore::create_profile(const NewProfile& p) {
+    return write("create_profile", [&](Connection& db) -> Result<ProfileInfo> {
         if (profile_exists(db, p.id))
             return make_error(ErrorClass::conflict, "already_exists", "there is a profile '" + p.id + "' already",
                               "use a new id");
@@ -60,11 +60,11 @@ Result<ProfileInfo> SqlStore::create_profile(const NewProfile &p) {
 }
 
 Result<ProfileInfo> SqlStore::profile(std::string_view id) {
-    return read([&](Connection &db) { return read_profile(db, id); });
+    return read([&](Connection& db) { return read_profile(db, id); });
 }
 
 Result<std::vector<ProfileInfo>> SqlStore::profiles() {
-    return read([](Connection &db) -> Result<std::vector<ProfileInfo>> {
+    return read([](Connection& db) -> Result<std::vector<ProfileInfo>> {
         std::vector<ProfileInfo> all;
         ProfileInfo info;
         Statement statement = db.query(all_profiles);
@@ -78,7 +78,7 @@ Result<std::vector<ProfileInfo>> SqlStore::profiles() {
 }
 
 Result<Draft> SqlStore::draft(std::string_view profile) {
-    return read([&](Connection &db) -> Result<Draft> {
+    return read([&](Connection& db) -> Result<Draft> {
         Draft draft;
         if (db.query("SELECT profile, revision, recipe, digest FROM drafts WHERE profile = ?")
                 .with(profile)
@@ -91,10 +91,10 @@ Result<Draft> SqlStore::draft(std::string_view profile) {
     });
 }
 
-Result<ProfileInfo> SqlStore::save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record &record,
+Result<ProfileInfo> SqlStore::save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
                                          std::string_view recipe, std::string_view digest, std::string_view principal,
                                          Timestamp now) {
-    return write("save_draft", [&](Connection &db) -> Result<ProfileInfo> {
+    return write("save_draft", [&](Connection& db) -> Result<ProfileInfo> {
         std::uint32_t last = 0;
         if (!db.query("SELECT last_revision FROM profiles WHERE id = ?").with(profile).into(last).step())
             return not_found("profile", "no_profile", profile);
@@ -121,7 +121,7 @@ Result<ProfileInfo> SqlStore::save_draft(std::string_view profile, std::optional
 }
 
 Result<std::vector<Activity>> SqlStore::activity(std::string_view profile) {
-    return read([&](Connection &db) -> Result<std::vector<Activity>> {
+    return read([&](Connection& db) -> Result<std::vector<Activity>> {
         if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         std::vector<Activity> all;
         Activity a;

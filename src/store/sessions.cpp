@@ -13,14 +13,14 @@ const std::string session_by_token = session_columns + "WHERE principal = ? AND 
 const std::string all_sessions = session_columns + "ORDER BY created, sequence";
 const std::string sessions_not_ended = session_columns + "WHERE state NOT IN ('removed', 'failed') ORDER BY created, sequence";
 
-void into(Statement &statement, Session &s) {
+void into(Statement& statement, Session& s) {
     statement.into(s.id, s.profile, s.principal, s.client_token, s.provider, s.image_id, s.creation_token, s.engine, s.version,
                    s.state, s.sandbox_id, s.idle_limit, s.time_limit, s.idle_deadline, s.deadline, s.created, s.timeline, s.notes,
                    s.error);
 }
 
 template <class... Key>
-std::optional<Session> find(Connection &db, const std::string &sql, const Key &...key) {
+std::optional<Session> find(Connection& db, const std::string& sql, const Key&... key) {
     std::optional<Session> found(std::in_place);
     Statement statement = db.query(sql);
     into(statement.with(key...), *found);
@@ -28,7 +28,7 @@ std::optional<Session> find(Connection &db, const std::string &sql, const Key &.
     return found;
 }
 
-void apply(Session &s, const SessionChange &change) {
+void apply(Session& s, const SessionChange& change) {
     if (change.engine) s.engine = *change.engine;
     if (change.sandbox_id) s.sandbox_id = *change.sandbox_id;
     if (change.timeline) s.timeline = *change.timeline;
@@ -39,7 +39,7 @@ void apply(Session &s, const SessionChange &change) {
 }
 
 // Reads the session in state `from`, changes it, writes it. Inside a write transaction, so nothing comes between.
-Result<Session> update(Connection &db, std::string_view id, SessionState from, SessionState to, const SessionChange &change) {
+Result<Session> update(Connection& db, std::string_view id, SessionState from, SessionState to, const SessionChange& change) {
     auto s = find(db, one_session, id);
     if (!s) return not_found("session", "no_session", id);
     if (s->state != from)
@@ -69,8 +69,8 @@ std::string_view action_of(SessionState from, SessionState to) {
 
 } // namespace
 
-Result<Store::Created> SqlStore::create_session(const NewSession &n) {
-    return write("create_session", [&](Connection &db) -> Result<Created> {
+Result<Store::Created> SqlStore::create_session(const NewSession& n) {
+    return write("create_session", [&](Connection& db) -> Result<Created> {
         if (auto first = find(db, session_by_token, n.principal, n.client_token)) return Created{std::move(*first), false};
         int one = 0;
         if (!db.query("SELECT 1 FROM snapshots WHERE profile = ? AND version = ? AND provider = ? AND image_id = ?")
@@ -98,14 +98,14 @@ Result<Store::Created> SqlStore::create_session(const NewSession &n) {
 }
 
 Result<Session> SqlStore::session(std::string_view id) {
-    return read([&](Connection &db) -> Result<Session> {
+    return read([&](Connection& db) -> Result<Session> {
         if (auto s = find(db, one_session, id)) return std::move(*s);
         return not_found("session", "no_session", id);
     });
 }
 
 Result<std::vector<Session>> SqlStore::sessions(bool include_ended) {
-    return read([&](Connection &db) -> Result<std::vector<Session>> {
+    return read([&](Connection& db) -> Result<std::vector<Session>> {
         std::vector<Session> all;
         Session s;
         Statement statement = db.query(include_ended ? all_sessions : sessions_not_ended);
@@ -115,13 +115,13 @@ Result<std::vector<Session>> SqlStore::sessions(bool include_ended) {
     });
 }
 
-Result<Session> SqlStore::move_session(std::string_view id, SessionState from, SessionState to, const SessionChange &change,
+Result<Session> SqlStore::move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change,
                                        Timestamp now) {
     if (!may_become(from, to))
         return make_error(ErrorClass::internal, "bad_transition",
                           "a session never goes from " + std::string(to_string(from)) + " to " + std::string(to_string(to)),
                           "please report this as a defect");
-    return write("move_session", [&](Connection &db) -> Result<Session> {
+    return write("move_session", [&](Connection& db) -> Result<Session> {
         Result<Session> moved = update(db, id, from, to, change);
         if (!moved) return moved;
         if (const std::string_view action = action_of(from, to); !action.empty())
@@ -131,8 +131,8 @@ Result<Session> SqlStore::move_session(std::string_view id, SessionState from, S
     });
 }
 
-Result<Session> SqlStore::change_session(std::string_view id, SessionState state, const SessionChange &change) {
-    return write("change_session", [&](Connection &db) { return update(db, id, state, state, change); });
+Result<Session> SqlStore::change_session(std::string_view id, SessionState state, const SessionChange& change) {
+    return write("change_session", [&](Connection& db) { return update(db, id, state, state, change); });
 }
 
 } // namespace sandboxkit::store

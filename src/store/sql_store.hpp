@@ -27,32 +27,32 @@ public:
     // Migrates and checks. Throws.
     void prepare();
 
-    Result<ProfileInfo> create_profile(const NewProfile &request) override;
+    Result<ProfileInfo> create_profile(const NewProfile& request) override;
     Result<ProfileInfo> profile(std::string_view id) override;
     Result<std::vector<ProfileInfo>> profiles() override;
     Result<Draft> draft(std::string_view profile) override;
-    Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record &record,
+    Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
                                    std::string_view recipe, std::string_view digest, std::string_view principal,
                                    Timestamp now) override;
 
-    Result<Version> publish_draft(const Publish &request) override;
+    Result<Version> publish_draft(const Publish& request) override;
     Result<Version> version(std::string_view profile, std::uint32_t number) override;
     Result<std::vector<Version>> versions(std::string_view profile) override;
     Result<std::optional<Version>> newest_usable_version(std::string_view profile) override;
-    Result<void> set_stale(const ImageHandle &image, bool stale) override;
+    Result<void> set_stale(const ImageHandle& image, bool stale) override;
     Result<std::vector<ImageHandle>> images_in_use() override;
 
     Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                                      JobTrigger trigger, std::string_view principal, Timestamp now) override;
     Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                              const std::function<bool(std::string_view engine)> &is_dead) override;
+                                              const std::function<bool(std::string_view engine)>& is_dead) override;
     Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                              std::chrono::milliseconds lease) override;
     Result<void> set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) override;
     Result<void> append_job_log(std::string_view job, std::string_view engine, std::string_view bytes) override;
-    Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle &image, std::string_view manifest,
+    Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image, std::string_view manifest,
                              Timestamp now) override;
-    Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error &error,
+    Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error,
                           Timestamp now) override;
     Result<void> release_job(std::string_view job, std::string_view engine) override;
     Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) override;
@@ -60,12 +60,12 @@ public:
     Result<std::vector<Job>> jobs(std::string_view profile) override;
     Result<std::string> job_log(std::string_view id) override;
 
-    Result<Created> create_session(const NewSession &request) override;
+    Result<Created> create_session(const NewSession& request) override;
     Result<Session> session(std::string_view id) override;
     Result<std::vector<Session>> sessions(bool include_ended) override;
-    Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange &change,
+    Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change,
                                  Timestamp now) override;
-    Result<Session> change_session(std::string_view id, SessionState state, const SessionChange &change) override;
+    Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) override;
 
     Result<std::vector<Activity>> activity(std::string_view profile) override;
     Result<std::string> store_id() override;
@@ -74,17 +74,17 @@ private:
     // Runs `body(Connection&)`, which returns a Result, in one transaction on a connection of its own. A value commits,
     // an error rolls back; what the body throws becomes an error.
     template <class Body>
-    auto read(Body body) -> std::invoke_result_t<Body, Connection &> {
+    auto read(Body body) -> std::invoke_result_t<Body, Connection&> {
         return transact(Transaction::Kind::read, {}, std::move(body));
     }
     template <class Body>
-    auto write(std::string_view verb, Body body) -> std::invoke_result_t<Body, Connection &> {
+    auto write(std::string_view verb, Body body) -> std::invoke_result_t<Body, Connection&> {
         // Threads queue here; SQLite itself would let them poll.
         std::lock_guard turn(writer_);
         return transact(Transaction::Kind::write, verb, std::move(body));
     }
     template <class Body>
-    auto transact(Transaction::Kind kind, std::string_view verb, Body body) -> std::invoke_result_t<Body, Connection &> {
+    auto transact(Transaction::Kind kind, std::string_view verb, Body body) -> std::invoke_result_t<Body, Connection&> {
         int system_errno = 0;
         try {
             Pool::Lease lease = pool_.acquire();
@@ -115,12 +115,12 @@ private:
 };
 
 // Shared by the verbs; all run inside the caller's transaction.
-void record_activity(Connection &db, Timestamp at, std::string_view principal, std::string_view profile, std::string_view action,
-                     const boost::json::object &detail);
-[[nodiscard]] bool profile_exists(Connection &db, std::string_view id);
-[[nodiscard]] bool version_exists(Connection &db, std::string_view profile, std::uint32_t number);
+void record_activity(Connection& db, Timestamp at, std::string_view principal, std::string_view profile, std::string_view action,
+                     const boost::json::object& detail);
+[[nodiscard]] bool profile_exists(Connection& db, std::string_view id);
+[[nodiscard]] bool version_exists(Connection& db, std::string_view profile, std::uint32_t number);
 // Throws on a constraint: one active job a version and host.
-void insert_job(Connection &db, std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
+void insert_job(Connection& db, std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                 JobTrigger trigger, std::string_view principal, Timestamp now);
 
 } // namespace sandboxkit::store

@@ -19,18 +19,18 @@ namespace sandboxkit::store {
 class Statement {
 public:
     // `prepared` outlives this object and is in no other use.
-    explicit Statement(soci::statement &prepared) : prepared_(prepared) {}
+    explicit Statement(soci::statement& prepared) : prepared_(prepared) {}
     ~Statement();
-    Statement(const Statement &) = delete;
-    Statement &operator=(const Statement &) = delete;
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
 
     template <class... T>
-    Statement &with(const T &...values) {
+    Statement& with(const T&... values) {
         (bind(values), ...);
         return *this;
     }
     template <class... T>
-    Statement &into(T &...targets) {
+    Statement& into(T&... targets) {
         (define(targets), ...);
         return *this;
     }
@@ -45,11 +45,11 @@ private:
         std::string text;
         long long number = 0;
         soci::indicator indicator = soci::i_ok;
-        std::function<void(const Slot &)> take; // of an output
+        std::function<void(const Slot&)> take; // of an output
     };
 
     template <class Wire, class S>
-    static auto &wire(S &slot) {
+    static auto& wire(S& slot) {
         if constexpr (std::is_same_v<Wire, std::string>)
             return (slot.text);
         else
@@ -57,16 +57,16 @@ private:
     }
 
     template <class T>
-    void bind(const T &value) {
+    void bind(const T& value) {
         using Wire = typename Column<T>::Wire;
-        Slot &slot = slots_.emplace_back();
+        Slot& slot = slots_.emplace_back();
         wire<Wire>(slot) = Column<T>::to(value);
         prepared_.exchange(soci::use(wire<Wire>(slot), slot.indicator));
     }
     template <class T>
-    void bind(const std::optional<T> &value) {
+    void bind(const std::optional<T>& value) {
         using Wire = typename Column<T>::Wire;
-        Slot &slot = slots_.emplace_back();
+        Slot& slot = slots_.emplace_back();
         if (value)
             wire<Wire>(slot) = Column<T>::to(*value);
         else
@@ -74,20 +74,20 @@ private:
         prepared_.exchange(soci::use(wire<Wire>(slot), slot.indicator));
     }
     template <class T>
-    void define(T &target) {
+    void define(T& target) {
         using Wire = typename Column<T>::Wire;
-        Slot &slot = slots_.emplace_back();
-        slot.take = [&target](const Slot &s) {
+        Slot& slot = slots_.emplace_back();
+        slot.take = [&target](const Slot& s) {
             if (s.indicator == soci::i_null) throw BadRow("a value is missing");
             target = Column<T>::from(wire<Wire>(s));
         };
         prepared_.exchange(soci::into(wire<Wire>(slot), slot.indicator));
     }
     template <class T>
-    void define(std::optional<T> &target) {
+    void define(std::optional<T>& target) {
         using Wire = typename Column<T>::Wire;
-        Slot &slot = slots_.emplace_back();
-        slot.take = [&target](const Slot &s) {
+        Slot& slot = slots_.emplace_back();
+        slot.take = [&target](const Slot& s) {
             if (s.indicator == soci::i_null)
                 target.reset();
             else
@@ -96,7 +96,7 @@ private:
         prepared_.exchange(soci::into(wire<Wire>(slot), slot.indicator));
     }
 
-    soci::statement &prepared_;
+    soci::statement& prepared_;
     std::deque<Slot> slots_;
     bool executed_ = false;
 };

@@ -119,6 +119,8 @@ class Store {
 public:
     // Opens or creates; runs the missing migrations. A store from a newer build: data_loss "store_too_new". A damaged
     // file: data_loss "store_damaged". A directory that is missing is created with mode 0700, the file with 0600.
+    // Another application's SQLite file: invalid "not_a_store". Any verb: quota "disk_full", permission "store_read_only",
+    // unavailable "store_busy" (another process held the lock for 10 s) or "store_io_error", data_loss "store_damaged".
     static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, Options options = {});
     virtual ~Store() = default;
 
@@ -132,7 +134,9 @@ public:
                                            std::string_view recipe, std::string_view digest, std::string_view principal, Timestamp now) = 0;
 
     // Versions. Publishing removes the draft, makes the next number, and queues the job or takes the reused image, in one transaction.
-    virtual Result<Version> publish_draft(const Publish&) = 0; // conflict "no_change" when the digest equals the newest version's
+    // conflict "no_change" when the digest equals the newest version's; "image_replaced" when no version has reuse_image any more:
+    // once unused it may be collected at any moment.
+    virtual Result<Version> publish_draft(const Publish&) = 0;
     virtual Result<Version> version(std::string_view profile, std::uint32_t number) = 0;
     virtual Result<std::vector<Version>> versions(std::string_view profile) = 0;           // by number
     virtual Result<std::optional<Version>> newest_usable_version(std::string_view profile) = 0;
@@ -157,13 +161,14 @@ public:
     virtual Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error, Timestamp now) = 0;
     // running -> queued without counting the attempt: the engine closes and did not finish.
     virtual Result<void> release_job(std::string_view job, std::string_view engine) = 0;
-    // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost.
+    // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost. Ended: conflict "job_ended".
     virtual Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) = 0;
     virtual Result<Job> job(std::string_view id) = 0;
     virtual Result<std::vector<Job>> jobs(std::string_view profile) = 0; // newest first; empty profile: all
     virtual Result<std::string> job_log(std::string_view id) = 0;
 
     // Sessions. The same principal and client token returns the session made first, with `created` false.
+    // conflict "image_replaced" when the image is not (or no longer) a usable snapshot of the version: read the version again.
     struct Created {
         Session session;
         bool created = true;

@@ -25,7 +25,7 @@ struct VersionRow {
     Version version;
     std::optional<std::string> provider, image_id;
 
-    void into(Statement &statement) {
+    void into(Statement& statement) {
         statement.into(version.profile, version.number, version.recipe, version.digest, version.plan_snapshot_digest,
                        version.decision, version.published_by, version.published, provider, image_id, version.manifest,
                        version.stale, version.last_job, version.last_job_state);
@@ -38,7 +38,7 @@ struct VersionRow {
 };
 
 template <class... Key>
-std::optional<Version> find(Connection &db, const std::string &sql, const Key &...key) {
+std::optional<Version> find(Connection& db, const std::string& sql, const Key&... key) {
     VersionRow row;
     Statement statement = db.query(sql);
     row.into(statement.with(key...));
@@ -59,17 +59,17 @@ SnapshotState Version::snapshot_state() const {
     return *last_job_state == JobState::failed ? SnapshotState::failed : SnapshotState::none;
 }
 
-bool version_exists(Connection &db, std::string_view profile, std::uint32_t number) {
+bool version_exists(Connection& db, std::string_view profile, std::uint32_t number) {
     int one = 0;
     return db.query("SELECT 1 FROM versions WHERE profile = ? AND number = ?").with(profile, number).into(one).step();
 }
 
-Result<Version> SqlStore::publish_draft(const Publish &p) {
+Result<Version> SqlStore::publish_draft(const Publish& p) {
     if (p.host.empty() || p.reuse_image.has_value() == !p.job_id.empty())
         return make_error(ErrorClass::internal, "bad_publish",
                           "a publish names a host, and either an image to reuse or a job to queue",
                           "please report this as a defect");
-    return write("publish_draft", [&](Connection &db) -> Result<Version> {
+    return write("publish_draft", [&](Connection& db) -> Result<Version> {
         Draft draft;
         if (!db.query("SELECT revision, recipe, digest FROM drafts WHERE profile = ?")
                  .with(p.profile)
@@ -121,7 +121,7 @@ Result<Version> SqlStore::publish_draft(const Publish &p) {
 }
 
 Result<Version> SqlStore::version(std::string_view profile, std::uint32_t number) {
-    return read([&](Connection &db) -> Result<Version> {
+    return read([&](Connection& db) -> Result<Version> {
         if (auto version = find(db, one_version, profile, number)) return std::move(*version);
         if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         return no_version(profile, number);
@@ -129,7 +129,7 @@ Result<Version> SqlStore::version(std::string_view profile, std::uint32_t number
 }
 
 Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
-    return read([&](Connection &db) -> Result<std::vector<Version>> {
+    return read([&](Connection& db) -> Result<std::vector<Version>> {
         if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         std::vector<Version> all;
         VersionRow row;
@@ -141,15 +141,15 @@ Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
 }
 
 Result<std::optional<Version>> SqlStore::newest_usable_version(std::string_view profile) {
-    return read([&](Connection &db) -> Result<std::optional<Version>> {
+    return read([&](Connection& db) -> Result<std::optional<Version>> {
         if (auto version = find(db, newest_usable, profile)) return version;
         if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         return std::optional<Version>();
     });
 }
 
-Result<void> SqlStore::set_stale(const ImageHandle &image, bool stale) {
-    const auto differs = [&](Connection &db) -> Result<bool> {
+Result<void> SqlStore::set_stale(const ImageHandle& image, bool stale) {
+    const auto differs = [&](Connection& db) -> Result<bool> {
         int one = 0;
         return db.query("SELECT 1 FROM snapshots WHERE provider = ? AND image_id = ? AND stale <> ? LIMIT 1")
             .with(image.provider, image.id, stale)
@@ -160,7 +160,7 @@ Result<void> SqlStore::set_stale(const ImageHandle &image, bool stale) {
     const Result<bool> needed = read(differs);
     if (!needed) return needed.error();
     if (!*needed) return {};
-    return write("set_stale", [&](Connection &db) -> Result<void> {
+    return write("set_stale", [&](Connection& db) -> Result<void> {
         db.query("UPDATE snapshots SET stale = ? WHERE provider = ? AND image_id = ? AND stale <> ?")
             .with(stale, image.provider, image.id, stale)
             .run();
@@ -169,7 +169,7 @@ Result<void> SqlStore::set_stale(const ImageHandle &image, bool stale) {
 }
 
 Result<std::vector<ImageHandle>> SqlStore::images_in_use() {
-    return read([](Connection &db) -> Result<std::vector<ImageHandle>> {
+    return read([](Connection& db) -> Result<std::vector<ImageHandle>> {
         std::vector<ImageHandle> all;
         ImageHandle image;
         Statement statement = db.query("SELECT provider, image_id FROM snapshots WHERE image_id IS NOT NULL UNION "

@@ -110,7 +110,7 @@ Task<void> ignore_value(Task<T> task) {
 using Work = std::function<Task<void>(std::shared_ptr<Client>)>;
 
 // Every operation of the interface; the streams are read to their end.
-const std::pair<const char*, Work> operations[] = {
+const std::pair<std::string, Work> operations[] = {
     {"health", [](auto client) { return client->health(); }},
     {"init", [](auto client) { return client->init({}); }},
     {"start", [](auto client) { return ignore_value(run(client, command())); }},
@@ -177,8 +177,8 @@ TEST_CASE("answers that come byte by byte") {
 }
 
 TEST_CASE("a connection that closes at every byte of every answer") {
-    std::size_t limit = 0;
-    std::size_t size = 0;
+    std::atomic<std::size_t> limit = 0;
+    std::atomic<std::size_t> size = 0;
     ScriptedPeer peer([&](PeerConnection& connection) {
         const auto request = connection.read_request();
         if (request.empty()) return;
@@ -190,7 +190,7 @@ TEST_CASE("a connection that closes at every byte of every answer") {
         CAPTURE(name);
         bool done = false;
         for (limit = 0; !done; ++limit) {
-            CAPTURE(limit);
+            CAPTURE(limit.load());
             Loop loop;
             const auto result = loop.run(work(Client::make(loop.executor(), endpoint_of(peer))));
             // After a stream's end frame nothing is waited for.
@@ -242,10 +242,10 @@ TEST_CASE("a guest that answers garbage") {
                 if (connection.read_request().empty() || !connection.send(bytes)) return;
         });
         for (const auto& [name, work] : operations) {
-            const std::string_view operation = name;
+            const std::string& operation = name;
             if (operation == "read_file" && bytes.starts_with("HTTP/1.1 200")) continue; // any bytes are a file
             CAPTURE(bytes.substr(0, 150));
-            CAPTURE(name);
+            CAPTURE(operation);
             Loop loop;
             const auto result = loop.run(work(Client::make(loop.executor(), endpoint_of(peer))));
             REQUIRE(!result);
@@ -274,7 +274,7 @@ TEST_CASE("refusals keep their class and the guest's words") {
             const auto request = connection.read_request();
             if (request.empty()) return;
             const auto target = target_of(request);
-            if (target.ends_with("Start") && request.find("nouser") != std::string::npos) connection.send(recorded::bad_user);
+            if (target.ends_with("Start") && request.find("Basic bm91c2VyOg==") != std::string::npos) connection.send(recorded::bad_user);
             else if (target.ends_with("Start")) connection.send(recorded::answer("401 Unauthorized", "application/json; charset=utf-8", recorded::unauthorized_body));
             else if (target.ends_with("Stat")) connection.send(recorded::answer("404 Not Found", "application/json", R"({"code":"not_found","message":"file not found"})"));
             else if (target.ends_with("MakeDir")) connection.send(recorded::answer("409 Conflict", "application/json", R"({"code":"already_exists","message":"x"})"));
@@ -361,13 +361,13 @@ TEST_CASE("the token that init sets is used from then on") {
     CHECK(authorized == std::vector<bool>{false, false, true});
 }
 
-TEST_CASE("input longer than one request goes in order") {
-    std::string received;
+TEST_CASE("input longer than one request is sent in pieces, and none at all is sent not at all") {
+    std::atomic<int> requests = 0;
     ScriptedPeer peer([&](PeerConnection& connection) {
         for (;;) {
             const auto request = connection.read_request();
             if (request.empty()) return;
-            received += std::to_string(request.size()) + " ";
+            ++requests;
             connection.send(recorded::json("{}"));
         }
     });
@@ -375,7 +375,7 @@ TEST_CASE("input longer than one request goes in order") {
     const auto client = Client::make(loop.executor(), endpoint_of(peer));
     REQUIRE(loop.run(client->send_input(7, std::string(200'000, 'x'))));
     REQUIRE(loop.run(client->send_input(7, "")));
-    CHECK(std::count(received.begin(), received.end(), ' ') == 4);
+    CHECK(requests == 4);
 }
 
 TEST_CASE("after the end, and after a failure") {
@@ -482,7 +482,7 @@ TEST_CASE("every operation can be cancelled: before it runs, when the peer stall
             for (const bool exceptions : {false, true}) {
                 CAPTURE(limit);
                 CAPTURE(exceptions);
-                std::function<void()> cancel;
+                test::Trigger cancel;
                 std::atomic<bool> closed = false;
                 ScriptedPeer peer([&](PeerConnection& connection) {
                     const auto request = connection.read_request();
@@ -496,13 +496,13 @@ TEST_CASE("every operation can be cancelled: before it runs, when the peer stall
                 Loop loop;
                 const auto client = Client::make(loop.executor(), endpoint_of(peer));
                 std::optional<Result<void>> result;
+                asio::cancellation_signal signal;
                 if (exceptions) {
-                    asio::cancellation_signal signal;
-                    cancel = [&] { asio::post(loop.context(), [&] { signal.emit(asio::cancellation_type::terminal); }); };
+                    cancel.set([&] { asio::post(loop.context(), [&] { signal.emit(asio::cancellation_type::terminal); }); });
                     result = run_with_exceptions(loop, signal, [&] { return work(client); });
                 } else {
                     auto operation = loop.start(work(client));
-                    cancel = [operation]() mutable { operation.cancel(); };
+                    cancel.set([operation]() mutable { operation.cancel(); });
                     result = loop.finish(operation);
                 }
                 REQUIRE(!*result);

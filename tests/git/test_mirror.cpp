@@ -146,8 +146,9 @@ TEST_CASE("a process killed in the middle") {
     }();
     if (update) {
         cloned(server.request("before"));
+        // More than fits into one packet of the protocol, of which half would be nothing.
         std::string text;
-        for (int i = 0; i < 20'000; ++i) text += std::to_string(i * 7919 % 100'003) + "\n";
+        for (std::uint64_t i = 0, x = 1; i < 40'000; ++i) text += std::to_string(x = x * 6364136223846793005ULL + 1442695040888963407ULL) + "\n";
         add_commit(server.repository(), "main", "more.txt", text);
     }
     write_file(server.directory / "halt", "");

@@ -97,6 +97,23 @@ private:
     std::string received_;
 };
 
+// What a peer's thread is to do at some point, set by the test's.
+class Trigger {
+public:
+    void set(std::function<void()> action) {
+        std::lock_guard lock(mutex_);
+        action_ = std::move(action);
+    }
+    void operator()() {
+        std::lock_guard lock(mutex_);
+        action_();
+    }
+
+private:
+    std::mutex mutex_;
+    std::function<void()> action_;
+};
+
 class ScriptedPeer {
 public:
     using Serve = std::function<void(PeerConnection&)>; // the connection is closed when it returns

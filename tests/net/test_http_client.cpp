@@ -182,12 +182,12 @@ TEST_CASE("a full backlog is waited for, up to the time limit") {
 
 TEST_CASE("a peer that closes at every byte of its answer") {
     const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-    std::size_t limit = 0;
+    std::atomic<std::size_t> limit = 0;
     ScriptedPeer peer([&](PeerConnection& connection) {
         if (!connection.read_request().empty()) connection.send(std::string_view(answer).substr(0, limit));
     });
     for (; limit <= answer.size(); ++limit) {
-        CAPTURE(limit);
+        CAPTURE(limit.load());
         Loop loop;
         HttpClient client(loop.executor(), unix_target(peer.path()));
         const auto response = loop.run(client.unary(get()));
@@ -332,13 +332,13 @@ TEST_CASE("a refusal before the request was read whole") {
 
 TEST_CASE("a stream gives its bytes as they come, and its end") {
     const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-    std::size_t limit = answer.size();
+    std::atomic<std::size_t> limit = answer.size();
     ScriptedPeer peer([&](PeerConnection& connection) {
         if (connection.read_request().empty()) return;
         for (const char c : answer.substr(0, limit)) connection.send(std::string_view(&c, 1));
     });
     for (; limit > 0; --limit) {
-        CAPTURE(limit);
+        CAPTURE(limit.load());
         Loop loop;
         HttpClient client(loop.executor(), unix_target(peer.path()));
         auto stream = loop.run(client.stream(get()));
@@ -397,17 +397,17 @@ enum class Mode { values, exceptions }; // the two ways to be cancelled
 // Runs an operation, cancels it when the peer says so, and returns its result.
 template <class T>
 std::optional<Result<T>> cancel_when(Loop& loop, Mode mode, std::function<boost::asio::awaitable<Result<T>>()> work,
-                                     std::function<void()>& when) {
+                                     test::Trigger& when) {
     if (mode == Mode::values) {
         auto operation = async::spawn<T>(loop.executor(), work());
-        when = [operation]() mutable { operation.cancel(); };
+        when.set([operation]() mutable { operation.cancel(); });
         loop.context().restart();
         while (!operation.done()) loop.context().run_one();
         return operation.get();
     }
     std::optional<Result<T>> result;
     asio::cancellation_signal signal;
-    when = [&] { asio::post(loop.context(), [&] { signal.emit(asio::cancellation_type::terminal); }); };
+    when.set([&] { asio::post(loop.context(), [&] { signal.emit(asio::cancellation_type::terminal); }); });
     const auto body = [&]() -> asio::awaitable<void> {
         auto r = co_await work();
         result.emplace(std::move(r));
@@ -426,7 +426,7 @@ TEST_CASE("cancelling at every stage closes the connection and says so") {
     for (const auto mode : {Mode::values, Mode::exceptions})
         for (std::size_t limit = 0; limit < answer.size(); ++limit) {
             CAPTURE(limit);
-            std::function<void()> cancel;
+            test::Trigger cancel;
             std::atomic<bool> closed = false;
             {
                 ScriptedPeer peer([&](PeerConnection& connection) {

@@ -166,8 +166,8 @@ TEST_CASE("a task that dies with its executor completes its operation") {
 }
 
 TEST_CASE("async_wait gives the result to a coroutine on its own executor") {
-    Engine engine;
     asio::io_context host(1);
+    Engine engine; // closed before the host's context goes
     const auto program = [&]() -> asio::awaitable<int> {
         auto first = co_await async_wait(async::spawn<int>(engine.strand, answer()), asio::use_awaitable);
         auto second = co_await async_wait(async::spawn<NoDefault>(engine.strand, no_default()), asio::use_awaitable);
@@ -181,8 +181,8 @@ TEST_CASE("async_wait gives the result to a coroutine on its own executor") {
 }
 
 TEST_CASE("async_wait never calls its handler inside the call, and calls it on the handler's executor") {
-    Engine engine;
     asio::io_context host(1);
+    Engine engine; // closed before the host's context goes
     auto operation = async::spawn<int>(engine.strand, answer());
     while (!operation.done()) std::this_thread::yield();
     bool called = false;
@@ -197,9 +197,9 @@ TEST_CASE("async_wait never calls its handler inside the call, and calls it on t
 }
 
 TEST_CASE("cancelling the wait cancels the operation") {
-    Engine engine;
     for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
         asio::io_context host(1);
+        Engine engine;
         asio::cancellation_signal signal;
         std::optional<Result<int>> result;
         std::atomic<bool> waiting = false;

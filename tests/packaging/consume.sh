@@ -12,8 +12,7 @@ compile() { # BUILD-DIR cmake arguments...
     shift
     cmake -S "$consumer" -B "$out" -G Ninja "$@"
     cmake --build "$out"
-    "$out/consumer"
-    "$out/core_consumer"
+    (cd "$out" && ./consumer && ./core_consumer)
 }
 
 case $way in
@@ -38,17 +37,21 @@ pkg_config)
     export PKG_CONFIG_PATH
     read -ra flags < <(pkg-config --cflags --libs sandboxkit)
     g++ -std=c++20 "$consumer/main.cpp" -o "$work/pkg_config/consumer" "${flags[@]}"
-    "$work/pkg_config/consumer"
+    (cd "$work/pkg_config" && ./consumer)
     read -ra flags < <(pkg-config --static --cflags --libs sandboxkit)
     g++ -std=c++20 "$consumer/main.cpp" -o "$work/pkg_config/consumer_static" "${flags[@]}"
-    "$work/pkg_config/consumer_static"
+    (cd "$work/pkg_config" && ./consumer_static)
     ;;
 add_subdirectory)
-    # Compiles the library once more, as part of the consumer, without optimization and as a shared library; ccache makes
-    # the next time cheap.
+    # Compiles the library once more, as a part of the consumer and as a shared one; with the flags of the build, so that
+    # ccache has all of it already.
+    cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+    export CCACHE_NOHASHDIR=1
     launcher=()
     if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache); fi
-    compile "$work/add_subdirectory" -DCONSUMER_SOURCE_DIR="$source" -DBUILD_SHARED_LIBS=ON "${launcher[@]}"
+    compile "$work/add_subdirectory" -DCONSUMER_SOURCE_DIR="$source" -DBUILD_SHARED_LIBS=ON "${launcher[@]}" \
+        -DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)" -DCMAKE_CXX_COMPILER="$(cached CMAKE_CXX_COMPILER)" \
+        -DCMAKE_C_COMPILER="$(cached CMAKE_C_COMPILER)" -DSANDBOXKIT_WARNINGS_AS_ERRORS="$(cached SANDBOXKIT_WARNINGS_AS_ERRORS)"
     ;;
 *)
     echo "there is no way '$way'" >&2

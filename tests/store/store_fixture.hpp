@@ -19,7 +19,7 @@
 // Boost's own operator<< of a result needs one of its value and of its error.
 template <class T>
 struct doctest::StringMaker<boost::system::result<T, sandboxkit::Error>> {
-    static String convert(const boost::system::result<T, sandboxkit::Error> &r) {
+    static String convert(const boost::system::result<T, sandboxkit::Error>& r) {
         if (r.has_value()) return "a value";
         return (r.error().code + ": " + r.error().message + " " + r.error().detail).c_str();
     }
@@ -42,13 +42,13 @@ public:
         std::error_code ignored;
         std::filesystem::remove_all(path, ignored);
     }
-    TemporaryDirectory(const TemporaryDirectory &) = delete;
-    TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
     std::filesystem::path path;
 };
 
-inline std::unique_ptr<Store> open_store(const std::filesystem::path &file, Options options = {}) {
+inline std::unique_ptr<Store> open_store(const std::filesystem::path& file, Options options = {}) {
     auto opened = Store::open(file, std::move(options));
     if (!opened) throw std::runtime_error(opened.error().code + ": " + opened.error().message + " " + opened.error().detail);
     return std::move(*opened);
@@ -61,18 +61,18 @@ inline const std::function<bool(std::string_view)> nobody_is_dead = [](std::stri
 
 // The code of an error; "" for a value.
 template <class T>
-std::string code(const Result<T> &r) {
+std::string code(const Result<T>& r) {
     return r ? "" : r.error().code;
 }
 template <class T>
-ErrorClass kind(const Result<T> &r) {
+ErrorClass kind(const Result<T>& r) {
     REQUIRE_FALSE(r.has_value());
     return r.error().kind;
 }
 
 // Each returns what it made, and throws when it could not.
 struct Maker {
-    Store &store;
+    Store& store;
     int counter = 0;
 
     std::string profile() {
@@ -81,7 +81,7 @@ struct Maker {
         return id;
     }
     // A version with a queued job; the job's id.
-    std::string version(const std::string &profile, const std::string &digest = "") {
+    std::string version(const std::string& profile, const std::string& digest = "") {
         const std::string job = "job_" + std::to_string(++counter);
         const ProfileInfo info = store.profile(profile).value();
         if (!info.has_draft)
@@ -90,7 +90,7 @@ struct Maker {
         store.publish_draft(publish(profile, job)).value();
         return job;
     }
-    Publish publish(const std::string &profile, const std::string &job) {
+    Publish publish(const std::string& profile, const std::string& job) {
         Publish p;
         p.profile = profile;
         p.draft_revision = store.profile(profile).value().draft_revision;
@@ -109,14 +109,14 @@ struct Maker {
         return id;
     }
     // Publishes the draft and gives it the image "img_<profile>".
-    void use(const std::string &id) {
+    void use(const std::string& id) {
         const std::string job = version(id);
         // Jobs are leased oldest first; a test that needs an older one to stay queued leases by itself.
         const auto leased = store.lease_next_job("eng_maker", at(2500), 1h, nobody_is_dead).value();
         if (!leased || leased->info.id != job) throw std::runtime_error("another job was queued");
         store.succeed_job(job, "eng_maker", {"local", "img_" + id}, "{}", at(3000)).value();
     }
-    NewSession session(const std::string &profile, const std::string &token = "") {
+    NewSession session(const std::string& profile, const std::string& token = "") {
         NewSession n;
         n.id = "ses_" + std::to_string(++counter);
         n.profile = profile;
@@ -142,43 +142,43 @@ struct Fixture {
 // A second connection that knows nothing of the library's rules but what the file says.
 class RawConnection {
 public:
-    explicit RawConnection(const std::filesystem::path &file) {
+    explicit RawConnection(const std::filesystem::path& file) {
         if (sqlite3_open(file.c_str(), &db_) != SQLITE_OK) throw std::runtime_error("sqlite3_open failed");
         sqlite3_busy_timeout(db_, 10000);
         run("PRAGMA foreign_keys = ON");
     }
     ~RawConnection() { sqlite3_close(db_); }
-    RawConnection(const RawConnection &) = delete;
-    RawConnection &operator=(const RawConnection &) = delete;
+    RawConnection(const RawConnection&) = delete;
+    RawConnection& operator=(const RawConnection&) = delete;
 
     // "" or what SQLite said.
-    std::string run(const std::string &sql) {
-        char *message = nullptr;
+    std::string run(const std::string& sql) {
+        char* message = nullptr;
         std::string said;
         if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, &message) != SQLITE_OK) said = message ? message : "error";
         sqlite3_free(message);
         return said;
     }
     // The first column of every row.
-    std::vector<std::string> texts(const std::string &sql) {
-        sqlite3_stmt *statement = nullptr;
+    std::vector<std::string> texts(const std::string& sql) {
+        sqlite3_stmt* statement = nullptr;
         if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
             throw std::runtime_error(sqlite3_errmsg(db_));
         std::vector<std::string> all;
         while (sqlite3_step(statement) == SQLITE_ROW) {
-            const auto *text = reinterpret_cast<const char *>(sqlite3_column_text(statement, 0));
+            const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
             all.emplace_back(text ? text : "NULL");
         }
         sqlite3_finalize(statement);
         return all;
     }
-    std::string text(const std::string &sql) {
+    std::string text(const std::string& sql) {
         const auto all = texts(sql);
         return all.empty() ? "" : all.front();
     }
 
 private:
-    sqlite3 *db_ = nullptr;
+    sqlite3* db_ = nullptr;
 };
 
 } // namespace store_test

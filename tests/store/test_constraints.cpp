@@ -13,12 +13,12 @@ struct RawFixture : Fixture {
     RawConnection raw{file};
 
     RawFixture() { queued = make.version(profile); }
-    void refused(const std::string &sql, const std::string &why) {
+    void refused(const std::string& sql, const std::string& why) {
         const std::string said = raw.run(sql);
         CHECK_MESSAGE(said.find(why) != std::string::npos, sql << ": " << said);
     }
     // Ends in the words "WHERE id = ..." of the table.
-    void job_refused(const std::string &set) { refused("UPDATE jobs SET " + set + " WHERE id = '" + queued + "'", "CHECK"); }
+    void job_refused(const std::string& set) { refused("UPDATE jobs SET " + set + " WHERE id = '" + queued + "'", "CHECK"); }
 };
 
 } // namespace

@@ -17,16 +17,16 @@ namespace {
 
 class SmallDisk {
 public:
-    explicit SmallDisk(const char *size) {
+    explicit SmallDisk(const char* size) {
         const std::string options = std::string("mode=0700,size=") + size;
         if (::mount("sandboxkit-test", directory_.path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
             throw std::runtime_error(std::string("no tmpfs can be mounted: ") + std::strerror(errno));
     }
     ~SmallDisk() { ::umount2(directory_.path.c_str(), MNT_DETACH); }
-    SmallDisk(const SmallDisk &) = delete;
-    SmallDisk &operator=(const SmallDisk &) = delete;
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
 
-    [[nodiscard]] const std::filesystem::path &path() const { return directory_.path; }
+    [[nodiscard]] const std::filesystem::path& path() const { return directory_.path; }
     // All but `pages` of 4 KiB are taken.
     void fill(std::size_t pages) {
         struct statvfs s {};
@@ -47,7 +47,7 @@ private:
 };
 
 template <class T>
-void check_full(const Result<T> &r) {
+void check_full(const Result<T>& r) {
     REQUIRE_FALSE(r.has_value());
     CHECK_MESSAGE(r.error().code == "disk_full", r.error().code << " " << r.error().detail);
     CHECK(r.error().kind == ErrorClass::quota);
@@ -73,7 +73,7 @@ TEST_CASE("a full disk while a store is made, page by page") {
         disk.drain();
         // What the failure left is no obstacle.
         CHECK(open_store(file)->profiles()->empty());
-        for (const char *suffix : {"", "-wal", "-shm", "-journal"}) std::filesystem::remove(file.string() + suffix);
+        for (const char* suffix : {"", "-wal", "-shm", "-journal"}) std::filesystem::remove(file.string() + suffix);
     }
     CHECK(failed > 5);
 }
@@ -123,7 +123,7 @@ TEST_CASE("a read-only disk") {
     const auto file = disk.path() / "store.db";
     { Maker{*open_store(file)}.profile(); }
     disk.read_only(true);
-    for (const auto &path : {file, disk.path() / "new.db", disk.path() / "new" / "store.db"}) {
+    for (const auto& path : {file, disk.path() / "new.db", disk.path() / "new" / "store.db"}) {
         CAPTURE(path);
         const auto opened = Store::open(path);
         CHECK(kind(opened) == ErrorClass::permission);
@@ -134,10 +134,10 @@ TEST_CASE("a read-only disk") {
     CHECK(open_store(file)->profiles()->size() == 1);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     try {
         SmallDisk probe("64k");
-    } catch (const std::exception &e) {
+    } catch (const std::exception& e) {
         std::cout << "SKIPPED: " << e.what() << std::endl;
         return 77;
     }

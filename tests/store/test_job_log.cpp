@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t end_size = 512 * 1024;
 
 // What the store promises, in the simplest way.
-std::string expected(const std::string &all) {
+std::string expected(const std::string& all) {
     if (all.size() <= 2 * end_size) return all;
     return all.substr(0, end_size) + "\n... " + std::to_string(all.size() - 2 * end_size) + " bytes left out ...\n" +
            all.substr(all.size() - end_size);
@@ -22,7 +22,7 @@ struct LogFixture : Fixture {
     LogFixture() { store->lease_next_job("eng", at(3000), 1h, nobody_is_dead).value(); }
 
     std::string all;
-    void append(const std::string &bytes) {
+    void append(const std::string& bytes) {
         REQUIRE(store->append_job_log(job, "eng", bytes));
         all += bytes;
     }

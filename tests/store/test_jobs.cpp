@@ -88,7 +88,7 @@ TEST_CASE_FIXTURE(Fixture, "one active job a version and host") {
 TEST_CASE_FIXTURE(Fixture, "jobs are leased oldest first and listed newest first") {
     const std::string a = make.profile(), b = make.profile();
     const std::string first = make.version(a), second = make.version(b), third = make.version(a);
-    for (const std::string &expected : {first, second, third})
+    for (const std::string& expected : {first, second, third})
         CHECK(store->lease_next_job("eng", at(3000), 30s, nobody_is_dead).value()->info.id == expected);
     CHECK_FALSE(store->lease_next_job("eng", at(3000), 30s, nobody_is_dead).value());
     const auto all = store->jobs("").value();

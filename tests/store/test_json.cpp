@@ -46,7 +46,7 @@ TEST_CASE("text of others is bounded and made UTF-8") {
 }
 
 TEST_CASE("a document that does not fit is data loss") {
-    for (const char *bad : {"", "{", "null", "[]", "{}", "7", "{\"steps\":{}}", "{\"steps\":[{\"name\":\"x\"}]}",
+    for (const char* bad : {"", "{", "null", "[]", "{}", "7", "{\"steps\":{}}", "{\"steps\":[{\"name\":\"x\"}]}",
                             "{\"steps\":[{\"name\":\"x\",\"begin_us\":\"1\",\"duration_us\":1}]}"}) {
         CAPTURE(bad);
         const auto timeline = timeline_from_json(bad);

@@ -11,18 +11,18 @@ using namespace store_test;
 
 namespace {
 
-void empty_file(const std::filesystem::path &file) {
+void empty_file(const std::filesystem::path& file) {
     std::ofstream made(file);
 }
 
-std::string migrate_code(const std::filesystem::path &file, std::span<const Migration> steps) {
+std::string migrate_code(const std::filesystem::path& file, std::span<const Migration> steps) {
     try {
         Connection connection(file);
         migrate(connection, steps, {}, file);
         return "";
-    } catch (const Failure &f) {
+    } catch (const Failure& f) {
         return f.error.code;
-    } catch (const soci::soci_error &) {
+    } catch (const soci::soci_error&) {
         return error_of_current_exception(file, 0).code;
     }
 }
@@ -31,7 +31,7 @@ std::string migrate_code(const std::filesystem::path &file, std::span<const Migr
 
 TEST_CASE("the steps are numbered without a gap, and the last one is the schema's version") {
     int expected = 0;
-    for (const Migration &m : migrations()) {
+    for (const Migration& m : migrations()) {
         CHECK(m.version == ++expected);
         CHECK_FALSE(m.statements.empty());
     }

@@ -8,7 +8,7 @@
 using namespace store_test;
 
 namespace {
-unsigned mode(const std::filesystem::path &path) {
+unsigned mode(const std::filesystem::path& path) {
     struct stat s {};
     REQUIRE(::stat(path.c_str(), &s) == 0);
     return s.st_mode & 07777;
@@ -66,7 +66,7 @@ TEST_CASE("what was written is there after a reopen") {
 
 TEST_CASE("paths with spaces, signs and non-ASCII letters work; a double quote is refused by name") {
     TemporaryDirectory directory;
-    for (const char *name :
+    for (const char* name :
          {"a  b.db", "a=b;c'd", "\xC3\xA9\xE2\x82\xAC", "file:x?mode=memory", " lead", "trail ", "%41", "a\nb"}) {
         CAPTURE(name);
         {
@@ -76,7 +76,7 @@ TEST_CASE("paths with spaces, signs and non-ASCII letters work; a double quote i
         }
         CHECK(open_store(directory.path / "sub dir = 1" / name)->profiles()->size() == 1);
     }
-    for (const std::filesystem::path &bad :
+    for (const std::filesystem::path& bad :
          {directory.path / "a\"b", directory.path, std::filesystem::path(""), directory.path / "x" / ""}) {
         CAPTURE(bad);
         const auto opened = Store::open(bad);
@@ -109,7 +109,7 @@ TEST_CASE("every write verb tells before and after its commit, and reads tell no
     options.on_commit = [&](std::string_view verb, bool after) { told.push_back(std::string(verb) + (after ? "+" : "-")); };
     auto store = open_store(directory.path / "store.db", options);
     Maker make{*store};
-    const auto expect = [&](const char *verb, int line) {
+    const auto expect = [&](const char* verb, int line) {
         const std::vector<std::string> wanted{std::string(verb) + "-", std::string(verb) + "+"};
         CHECK_MESSAGE(told == wanted, "line " << line);
         told.clear();

@@ -24,7 +24,7 @@ constexpr int round_count = 15;
 // A child process and the pipe of its standard output.
 class Child {
 public:
-    Child(const std::string &role, const std::filesystem::path &file, int number) {
+    Child(const std::string& role, const std::filesystem::path& file, int number) {
         int out[2], in[2];
         // Close-on-exec: a sibling that held these ends would keep this child waiting, or its reader.
         if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
@@ -46,8 +46,8 @@ public:
         ::close(out_);
         if (in_ >= 0) ::close(in_);
     }
-    Child(const Child &) = delete;
-    Child &operator=(const Child &) = delete;
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
 
     // One line without its end; empty at the end of the output.
     std::string line() {
@@ -73,13 +73,13 @@ private:
     int out_ = -1, in_ = -1;
 };
 
-void say(const std::string &line) {
+void say(const std::string& line) {
     const std::string text = line + "\n";
     if (::write(1, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(3);
 }
 
 // Every round of every race: what this process won, as "race round".
-int racer(Store &store, const std::string &number) {
+int racer(Store& store, const std::string& number) {
     const std::string profile = "prf_1";
     for (int round = 0; round < round_count; ++round) {
         const std::string r = std::to_string(round);
@@ -112,7 +112,7 @@ int racer(Store &store, const std::string &number) {
 }
 
 // Writes without end; says what was acknowledged.
-int writer(Store &store, const std::string &number) {
+int writer(Store& store, const std::string& number) {
     for (int i = 0;; ++i) {
         const std::string id = "prf_" + number + "_" + std::to_string(i);
         if (const auto r = store.create_profile({id, "n", "", "{}", "sha256:" + id, "alice", at(i)}); !r)
@@ -124,7 +124,7 @@ int writer(Store &store, const std::string &number) {
     }
 }
 
-int child(const std::string &role, const std::filesystem::path &file, const std::string &number) {
+int child(const std::string& role, const std::filesystem::path& file, const std::string& number) {
     ::signal(SIGPIPE, SIG_DFL);
     auto opened = Store::open(file);
     if (!opened) return say("error " + opened.error().code), 1;
@@ -141,11 +141,11 @@ TEST_CASE_FIXTURE(Fixture, "of several processes exactly one wins each race") {
     REQUIRE(make.usable_profile() == "prf_1");
     std::vector<std::unique_ptr<Child>> children;
     for (int i = 0; i < process_count; ++i) children.push_back(std::make_unique<Child>("race", file, i));
-    for (auto &c : children) REQUIRE(c->line() == "ready");
-    for (auto &c : children) c->go();
+    for (auto& c : children) REQUIRE(c->line() == "ready");
+    for (auto& c : children) c->go();
     std::multiset<std::string> won;
     std::set<std::string> same;
-    for (auto &c : children)
+    for (auto& c : children)
         for (;;) {
             const std::string line = c->line();
             REQUIRE_FALSE(line.empty());
@@ -157,13 +157,13 @@ TEST_CASE_FIXTURE(Fixture, "of several processes exactly one wins each race") {
                 won.insert(line);
         }
     for (int round = 0; round < round_count; ++round)
-        for (const char *race : {"token ", "enqueue ", "move "}) {
+        for (const char* race : {"token ", "enqueue ", "move "}) {
             CAPTURE(race);
             CAPTURE(round);
             CHECK(won.count(race + std::to_string(round)) == 1);
         }
     CHECK(same.size() == round_count);
-    for (const Job &job : store->jobs("prf_1").value()) {
+    for (const Job& job : store->jobs("prf_1").value()) {
         CHECK(won.count("lease " + job.info.id) <= 1);
         CHECK(job.info.attempt == (job.info.state == JobState::queued ? 0u : 1u));
     }
@@ -177,7 +177,7 @@ TEST_CASE_FIXTURE(Fixture, "a process that is killed while it writes loses nothi
         REQUIRE(second.line() == "ready");
         first.go();
         second.go();
-        const auto take = [&](const std::string &line) {
+        const auto take = [&](const std::string& line) {
             REQUIRE(line.find("error") == std::string::npos);
             if (line.empty()) return;
             std::istringstream words(line);
@@ -195,7 +195,7 @@ TEST_CASE_FIXTURE(Fixture, "a process that is killed while it writes loses nothi
         for (std::string line = second.line(); !line.empty(); line = second.line()) take(line);
 
         auto reopened = open_store(file);
-        for (const auto &[id, saved] : acknowledged) {
+        for (const auto& [id, saved] : acknowledged) {
             const auto profile = reopened->profile(id);
             REQUIRE(profile);
             // Not acknowledged is not "not done": the process may have died between the two.
@@ -255,7 +255,7 @@ TEST_CASE("a process killed while it makes the store leaves one that opens") {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc == 5 && std::string_view(argv[1]) == "--child") return child(argv[2], argv[3], argv[4]);
     return doctest::Context(argc, argv).run();
 }

@@ -102,7 +102,7 @@ TEST_CASE_FIXTURE(Fixture, "the activity log tells who did what, in order") {
 
     std::vector<std::string> told;
     std::int64_t last = 0;
-    for (const Activity &a : store->activity(id).value()) {
+    for (const Activity& a : store->activity(id).value()) {
         CHECK(a.profile == id);
         CHECK(a.sequence > last);
         last = a.sequence;

@@ -26,7 +26,7 @@ struct RaceFixture : Fixture {
                 start.arrive_and_wait();
                 body(i % 2 == 0 ? *store : *second, i);
             });
-        for (std::thread &t : threads) t.join();
+        for (std::thread& t : threads) t.join();
     }
 };
 
@@ -39,7 +39,7 @@ TEST_CASE_FIXTURE(RaceFixture, "one session for a token") {
         for (int i = 0; i < thread_count; ++i) requests.push_back(make.session(profile, "token " + std::to_string(round)));
         std::vector<std::string> got(thread_count);
         std::atomic<int> created = 0;
-        race([&](Store &s, int i) {
+        race([&](Store& s, int i) {
             const auto r = s.create_session(requests[static_cast<std::size_t>(i)]);
             if (!r) return;
             got[static_cast<std::size_t>(i)] = r->session.id;
@@ -56,7 +56,7 @@ TEST_CASE_FIXTURE(RaceFixture, "one active job") {
     const std::string profile = make.usable_profile();
     for (int round = 0; round < 10; ++round) {
         std::atomic<int> won = 0, refused = 0;
-        race([&](Store &s, int i) {
+        race([&](Store& s, int i) {
             const std::string id = "job_race" + std::to_string(round) + "_" + std::to_string(i);
             const auto r = s.enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, "alice", at(1));
             ++(r ? won : refused);
@@ -74,7 +74,7 @@ TEST_CASE_FIXTURE(RaceFixture, "a job is leased to one engine") {
         const std::string id = "job_round" + std::to_string(round);
         store->enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, "alice", at(1)).value();
         std::atomic<int> won = 0, failed = 0;
-        race([&](Store &s, int i) {
+        race([&](Store& s, int i) {
             const std::string engine = "eng_" + std::to_string(i);
             const auto r = s.lease_next_job(engine, at(2), 1h, nobody_is_dead);
             if (!r)
@@ -95,7 +95,7 @@ TEST_CASE_FIXTURE(RaceFixture, "a transition happens once") {
         const NewSession request = make.session(profile);
         store->create_session(request).value();
         std::atomic<int> won = 0, conflicts = 0;
-        race([&](Store &s, int i) {
+        race([&](Store& s, int i) {
             const auto to = i % 3 == 0 ? SessionState::failed : SessionState::running;
             const auto r = s.move_session(request.id, SessionState::starting, to, {}, at(5));
             if (r)
@@ -111,7 +111,7 @@ TEST_CASE_FIXTURE(RaceFixture, "a transition happens once") {
 TEST_CASE_FIXTURE(RaceFixture, "version numbers and revisions have no gap and no double") {
     const std::string profile = make.profile();
     std::atomic<int> published = 0, saved = 0;
-    race([&](Store &s, int i) {
+    race([&](Store& s, int i) {
         for (int n = 0; n < 10; ++n) {
             const std::string key = std::to_string(i) + "_" + std::to_string(n);
             const auto save = s.save_draft(profile, {}, {"n", ""}, "{}", "sha256:" + key, "alice", at(1));
@@ -140,7 +140,7 @@ TEST_CASE_FIXTURE(RaceFixture, "readers see whole transactions while others writ
     store->save_draft(profile, {}, {"-", "-"}, "-", "-", "alice", at(1)).value();
     std::atomic<bool> done = false;
     std::atomic<int> torn = 0, errors = 0, reads = 0;
-    race([&](Store &s, int i) {
+    race([&](Store& s, int i) {
         if (i == 0) {
             for (int n = 0; n < 100; ++n) {
                 const std::string value = std::to_string(n);
@@ -178,8 +178,8 @@ TEST_CASE("many open a new store at once, and it is one store") {
                 auto opened = Store::open(file);
                 ids[i] = opened ? (*opened)->store_id().value() : opened.error().code + " " + opened.error().detail;
             });
-        for (std::thread &t : threads) t.join();
-        for (const std::string &id : ids) CHECK(id == ids[0]);
+        for (std::thread& t : threads) t.join();
+        for (const std::string& id : ids) CHECK(id == ids[0]);
         CHECK(ids[0].starts_with("sto_"));
     }
 }

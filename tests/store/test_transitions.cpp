@@ -25,7 +25,7 @@ TEST_CASE_FIXTURE(Fixture, "sessions move only along the allowed transitions") {
     }
     int moved = 0;
     for (int i = 0; i < 1000; ++i) {
-        auto &[id, state] = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
+        auto& [id, state] = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
         // Mostly from the real state: a blind choice rarely gets anywhere.
         const SessionState from = random() % 4 == 0 ? any() : state, to = any();
         const auto result = store->move_session(id, from, to, {}, at(i));
@@ -50,7 +50,7 @@ TEST_CASE_FIXTURE(Fixture, "sessions move only along the allowed transitions") {
     }
     CHECK(moved > 100);
     std::map<std::string, SessionState> stored;
-    for (const Session &s : store->sessions(false).value()) stored[s.id] = s.state;
+    for (const Session& s : store->sessions(false).value()) stored[s.id] = s.state;
     CHECK(stored == model);
 }
 
@@ -78,9 +78,9 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
     int succeeded = 0, exhausted = 0;
     for (int i = 0; i < 1000; ++i) {
         now += static_cast<std::int64_t>(random() % 40);
-        const std::string &engine = engines[random() % 2];
+        const std::string& engine = engines[random() % 2];
         const std::string id = order[order.size() - 1 - random() % std::min<std::size_t>(order.size(), 6)];
-        Model &job = jobs[id];
+        Model& job = jobs[id];
         const bool owned = job.state == JobState::running && job.owner == engine;
         const auto end = [&](JobState state) {
             job.state = state;
@@ -90,8 +90,8 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
         case 0:
         case 1: {
             std::string expected;
-            for (const std::string &candidate : order) {
-                Model &m = jobs[candidate];
+            for (const std::string& candidate : order) {
+                Model& m = jobs[candidate];
                 if (!is_active(m.state) || (m.state == JobState::running && m.until > now)) continue;
                 if (m.attempt == 3) {
                     m.state = JobState::failed;
@@ -152,7 +152,7 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
         }
         default: {
             const std::string profile = profiles[random() % profiles.size()];
-            const bool active = std::any_of(jobs.begin(), jobs.end(), [&](const auto &j) {
+            const bool active = std::any_of(jobs.begin(), jobs.end(), [&](const auto& j) {
                 return j.second.profile == profile && is_active(j.second.state);
             });
             const std::string fresh = "job_r" + std::to_string(i);
@@ -167,13 +167,13 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
     }
     CHECK(succeeded > 10);
     CHECK(exhausted > 3);
-    for (const auto &[id, model] : jobs) {
+    for (const auto& [id, model] : jobs) {
         const Job job = store->job(id).value();
         CHECK(job.info.state == model.state);
         CHECK(job.info.attempt == model.attempt);
         CHECK(job.lease_owner == model.owner);
     }
-    for (const std::string &profile : profiles) {
+    for (const std::string& profile : profiles) {
         const Version v = store->version(profile, 1).value();
         CHECK((v.image ? v.image->id : "") == image[profile]);
     }

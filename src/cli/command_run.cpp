@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// A profile document and a command: everything between them in one go.
+#include "cli/building.hpp"
+#include "cli/commands.hpp"
+#include "cli/exec_options.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/passthrough.hpp"
+
+#include <sandboxkit/digest.hpp>
+#include <sandboxkit/profile_document.hpp>
+
+#include <iostream>
+
+namespace sandboxkit::cli {
+
+namespace {
+
+// The profile of that name, the oldest if there are several; made when there is none.
+Result<ProfileInfo> profile_named(const Settings& settings, Engine& engine, const std::string& name,
+                                  const std::string& document) {
+    auto profiles = engine.profiles(settings.who());
+    if (!profiles) return profiles.error();
+    const ProfileInfo* found = nullptr;
+    for (const auto& profile : *profiles)
+        if (profile.record.name == name && (!found || profile.created < found->created)) found = &profile;
+    if (found) return *found;
+    return engine.create_profile(settings.who(), document);
+}
+
+// A version that says what the document says: the newest when it does, else a new one.
+Result<VersionInfo> version_of(const Settings& settings, Engine& engine, const std::string& document) {
+    auto read = read_profile(document);
+    if (!read) return read.error();
+    const auto digest = digest_of(canonical_recipe(read->recipe));
+    auto profile = profile_named(settings, engine, read->record.name, document);
+    if (!profile) return profile.error();
+    if (profile->latest_version) {
+        auto newest = engine.version(settings.who(), profile->id, *profile->latest_version);
+        if (!newest || newest->digest == digest) return newest;
+    }
+    std::cerr << "publishing " << profile->id << " (" << read->record.name << ")\n";
+    auto edited = engine.edit_draft(settings.who(), profile->id, document);
+    if (!edited) return edited.error();
+    auto published = wait(settings, engine.publish(settings.who(), profile->id));
+    if (published) std::cerr << "version " << published->number << ": " << published->decision.reason << '\n';
+    return published;
+}
+
+// Waits for the version's snapshot, or has a failed one made again.
+Result<void> make_ready(const Settings& settings, Engine& engine, const VersionInfo& version) {
+    if (version.snapshot == SnapshotState::ready || version.snapshot == SnapshotState::stale) return {};
+    std::string job = version.last_job.value_or("");
+    if (version.snapshot != SnapshotState::pending || job.empty()) {
+        auto queued = engine.refresh_snapshot(settings.who(), version.profile, version.number);
+        if (!queued) return queued.error();
+        job = queued->id;
+    }
+    auto made = wait_for_snapshot(settings, engine, job);
+    if (!made) return made.error();
+    return {};
+}
+
+int run(const Settings& settings, const std::string& file, bool keep, const ExecOptions& options) {
+    auto request = options.request();
+    if (!request) return settings.fail_aside(request.error());
+    auto document = read_document(file);
+    if (!document) return settings.fail_aside(document.error());
+    auto engine = settings.open(true);
+    if (!engine) return settings.fail_aside(engine.error());
+    auto version = version_of(settings, *engine, *document);
+    if (!version) return settings.fail_aside(version.error());
+    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail_aside(ready.error());
+
+    // From here on a signal is no way out before the session is removed: it goes to the command, or prevents it.
+    const Signals::Scope no_way_out(*settings.signals, [](int) {});
+    StartOptions start;
+    start.profile = version->profile;
+    start.version = version->number;
+    auto session = wait(settings, engine->start_session(settings.who(), std::move(start)));
+    if (!session) return settings.fail_aside(session.error());
+    for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
+    const int signal = settings.signals->last();
+    const int code = signal != 0
+                         ? 128 + signal
+                         : run_command(settings, *engine, session->id, std::move(*request), file != "-" && options.pass_input());
+    if (keep) {
+        std::cerr << "kept: " << session->id << '\n';
+        return code;
+    }
+    auto removed = engine->remove_session(settings.who(), session->id).get();
+    if (!removed) return settings.fail_aside(removed.error());
+    return code;
+}
+
+} // namespace
+
+void add_run(CLI::App& app, const Settings& settings, Chosen& chosen) {
+    struct Arguments {
+        std::string file;
+        bool keep = false;
+        ExecOptions exec;
+    };
+    const auto arguments = std::make_shared<Arguments>();
+    auto* command = app.add_subcommand("run", "Run a command in a session of its own, from a profile document, all in one go");
+    command->footer("The profile of the document's name is made or changed, published and snapshotted when it has to be; the "
+                    "second run of an\n"
+                    "unchanged document starts at once.");
+    command->add_option("profile", arguments->file, "The profile document; - for standard input")
+        ->required()
+        ->type_name("PROFILE.json");
+    command->add_flag("--keep", arguments->keep, "Keep the session afterwards");
+    arguments->exec.add_to(*command);
+    command->callback([&chosen, arguments, &settings] {
+        chosen = [arguments, &settings] { return run(settings, arguments->file, arguments->keep, arguments->exec); };
+    });
+}
+
+} // namespace sandboxkit::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// sandboxkit, the command line: the public C++ interface and nothing else.
+#include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
+
+#include <iostream>
+
+int main(int argc, char** argv) {
+    using namespace sandboxkit;
+    using namespace sandboxkit::cli;
+
+    Settings settings;
+    Chosen chosen;
+    CLI::App app{"Sandboxes for AI coding agents.", "sandboxkit"};
+    app.footer(exit_code_help);
+    app.fallthrough(); // so that --json and the like may also follow a command
+    app.require_subcommand(1);
+    std::string store;
+    app.add_option("--store", store, "The store's file (else SANDBOXKIT_STORE, else in the user's data directory)")
+        ->type_name("FILE");
+    app.add_flag("--json", settings.json, "Answer with one JSON document on standard output, errors included");
+    app.add_option("--principal", settings.principal, "Who is recorded as asking (else the user's name)")->type_name("ID");
+    app.set_version_flag("--version", SANDBOXKIT_VERSION);
+    add_doctor(app, settings, chosen);
+    add_profile(app, settings, chosen);
+    add_snapshot(app, settings, chosen);
+    add_session(app, settings, chosen);
+    add_run(app, settings, chosen);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e); // --help, --version
+        std::cerr << "error: " << e.what() << "\nhint: run with --help\n";
+        return exit_usage;
+    }
+    settings.store = store;
+    Signals signals;
+    settings.signals = &signals;
+    return chosen();
+}

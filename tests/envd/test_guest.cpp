@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client against the real guest: real processes, input, signals, files.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "envd/client.hpp"
+#include "net/loop.hpp"
+#include "net/result_text.hpp"
+#include "net/scripted_peer.hpp"
+
+#include <csignal>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <string>
+
+using namespace sandboxkit;
+using test::Loop;
+
+namespace {
+
+// The guest as a child process; it goes with the test.
+class Guest {
+public:
+    Guest() {
+        const std::string path = socket_path();
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            ::execl(SANDBOXKIT_GUEST, SANDBOXKIT_GUEST, "--listen-unix", path.c_str(), nullptr);
+            ::_exit(127);
+        }
+        // Until it listens; or until it ended, which the tests will see.
+        while (::waitpid(pid_, nullptr, WNOHANG) == 0) {
+            Loop loop;
+            if (loop.run(client(loop)->health())) return;
+            std::this_thread::yield();
+        }
+        pid_ = -1;
+    }
+    ~Guest() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+    [[nodiscard]] bool running() const { return pid_ > 0; }
+    [[nodiscard]] std::string socket_path() const { return (directory_.path() / "guest.sock").string(); }
+    [[nodiscard]] std::filesystem::path files() const { return directory_.path(); }
+    [[nodiscard]] std::shared_ptr<envd::Client> client(Loop& loop) const {
+        Endpoint endpoint;
+        endpoint.unix_socket = socket_path();
+        return envd::Client::make(loop.executor(), endpoint);
+    }
+
+private:
+    test::TemporaryDirectory directory_;
+    pid_t pid_ = -1;
+};
+
+struct Collected {
+    std::string out, err;
+    ProcessEnd end;
+};
+
+Task<Collected> collect(std::shared_ptr<envd::ProcessStream> process) {
+    Collected collected;
+    for (;;) {
+        auto event = co_await process->next();
+        if (!event) co_return event.error();
+        if (event->end) {
+            collected.end = *event->end;
+            co_return collected;
+        }
+        (event->stream == Stream::standard_error ? collected.err : collected.out) += event->bytes;
+    }
+}
+
+Task<Collected> run(std::shared_ptr<envd::Client> client, ExecRequest request) {
+    auto process = co_await client->start(std::move(request));
+    if (!process) co_return process.error();
+    auto collected = co_await collect(*process);
+    co_return collected;
+}
+
+// Not through a shell: one that is still starting may swallow a signal.
+ExecRequest sleeping() {
+    ExecRequest request;
+    request.argv = {"sleep", "1000"};
+    return request;
+}
+
+ExecRequest shell(std::string script) {
+    ExecRequest request;
+    request.argv = {"/bin/sh", "-c", std::move(script)};
+    return request;
+}
+
+} // namespace
+
+TEST_CASE("commands: output of both streams, environment, working directory, exit code") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto request = shell("echo out; echo err >&2; echo $A $PWD; exit 3");
+    request.environment = {{"A", "a b"}};
+    request.cwd = "/tmp";
+    const auto result = loop.run(run(client, request));
+    REQUIRE(result);
+    CHECK(result->out == "out\na b /tmp\n");
+    CHECK(result->err == "err\n");
+    CHECK(result->end == ProcessEnd{3, 0, false});
+}
+
+TEST_CASE("every byte of a large output arrives, in order") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto result = loop.run(run(guest.client(loop), shell("seq 1 200000")));
+    REQUIRE(result);
+    std::string expected;
+    for (int i = 1; i <= 200000; ++i) expected += std::to_string(i) + "\n";
+    CHECK(result->out.size() == expected.size());
+    CHECK((result->out == expected));
+}
+
+TEST_CASE("input, in order and to its end") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto request = shell("exec cat");
+    request.standard_input = true;
+    auto process = loop.run(client->start(request));
+    REQUIRE(process);
+    std::string bytes(300'000, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
+    auto output = loop.start(collect(*process));
+    REQUIRE(loop.run(client->send_input((*process)->pid(), bytes)));
+    REQUIRE(loop.run(client->close_stdin((*process)->pid())));
+    const auto result = loop.finish(output);
+    REQUIRE(result);
+    CHECK((result->out == bytes));
+    CHECK(result->end == ProcessEnd{0, 0, false});
+    const auto none = loop.run(client->send_input((*process)->pid(), "x"));
+    CHECK(!none);
+}
+
+TEST_CASE("signals, the time limit, and how they are reported") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    for (const int signal : {SIGKILL, SIGTERM, SIGINT, SIGUSR1}) {
+        CAPTURE(signal);
+        auto process = loop.run(client->start(sleeping()));
+        REQUIRE(process);
+        REQUIRE(loop.run(client->send_signal((*process)->pid(), signal)));
+        const auto result = loop.run(collect(*process));
+        REQUIRE(result);
+        CHECK(result->end == ProcessEnd{-1, signal, false});
+    }
+    auto limited = sleeping();
+    limited.timeout = std::chrono::milliseconds(50);
+    const auto result = loop.run(run(client, limited));
+    REQUIRE(result);
+    CHECK(result->end.timed_out);
+    CHECK(result->end.signal == SIGKILL);
+    CHECK(result->end.exit_code == -1);
+}
+
+TEST_CASE("a running process is listed, and can be connected to") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto request = shell("read line; echo got $line");
+    request.standard_input = true;
+    auto process = loop.run(client->start(request, "a-tag"));
+    REQUIRE(process);
+    const auto pid = (*process)->pid();
+    const auto list = loop.run(client->list());
+    REQUIRE(list);
+    const auto found = std::ranges::find(*list, pid, &envd::ProcessInfo::pid);
+    REQUIRE(found != list->end());
+    CHECK(found->tag == "a-tag");
+    CHECK(found->cmd == "/bin/sh");
+    auto second = loop.run(client->connect(pid));
+    REQUIRE(second);
+    CHECK((*second)->pid() == pid);
+    process->reset(); // the process does not end with its first stream
+    REQUIRE(loop.run(client->send_input(pid, "it\n")));
+    const auto result = loop.run(collect(*second));
+    REQUIRE(result);
+    CHECK(result->out == "got it\n");
+    CHECK(result->end == ProcessEnd{0, 0, false});
+}
+
+TEST_CASE("files") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    const std::string directory = (guest.files() / "d &?#%\xc3\xa4").string();
+    const std::string file = directory + "/a file+.txt";
+    REQUIRE(loop.run(client->make_dir(directory)));
+    const auto again = loop.run(client->make_dir(directory));
+    REQUIRE(!again);
+    CHECK(again.error().kind == ErrorClass::conflict);
+    std::string bytes(1'000'000, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31 + i / 999);
+    const auto written = loop.run(client->write_file(file, bytes));
+    REQUIRE(written);
+    CHECK(written->path == file);
+    const auto read = loop.run(client->read_file(file));
+    REQUIRE(read);
+    CHECK((*read == bytes));
+    const auto small = loop.run(client->read_file(file, 1000));
+    REQUIRE(!small);
+    CHECK(small.error().code == "file_too_large");
+    const auto entry = loop.run(client->stat(file));
+    REQUIRE(entry);
+    CHECK(entry->size == bytes.size());
+    CHECK(entry->type == envd::FileType::file);
+    const auto entries = loop.run(client->list_dir(directory));
+    REQUIRE(entries);
+    REQUIRE(entries->size() == 1);
+    CHECK(entries->at(0).path == file);
+    const auto moved = loop.run(client->move(file, directory + "/b"));
+    REQUIRE(moved);
+    CHECK(moved->name == "b");
+    REQUIRE(loop.run(client->remove(directory)));
+    const auto gone = loop.run(client->stat(directory));
+    REQUIRE(!gone);
+    CHECK(gone.error().kind == ErrorClass::not_found);
+    REQUIRE(loop.run(client->write_file(file, ""))); // makes the directory again
+    CHECK(loop.run(client->read_file(file))->empty());
+}
+
+TEST_CASE("refusals") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto cwd = shell("true");
+    cwd.cwd = "/no/such/directory";
+    const auto no_cwd = loop.run(run(client, cwd));
+    REQUIRE(!no_cwd);
+    CHECK(no_cwd.error().kind == ErrorClass::invalid);
+    auto user = shell("true");
+    user.user = "nobody-has-this-name";
+    const auto no_user = loop.run(run(client, user));
+    REQUIRE(!no_user);
+    CHECK(no_user.error().kind == ErrorClass::permission);
+    CHECK(loop.run(client->send_signal(999'999, 9)).error().kind == ErrorClass::not_found);
+    CHECK(loop.run(client->connect(999'999)).error().kind == ErrorClass::not_found);
+    CHECK(loop.run(client->read_file("/no/such/file")).error().kind == ErrorClass::not_found);
+    CHECK(loop.run(client->remove("/no/such/file"))); // as envd
+}
+
+TEST_CASE("cancelling the wait for output closes the stream, not the process") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto process = loop.run(client->start(sleeping()));
+    REQUIRE(process);
+    const auto pid = (*process)->pid();
+    auto waiting = loop.start((*process)->next());
+    while (loop.context().poll_one() > 0) {}
+    waiting.cancel();
+    const auto event = loop.finish(waiting);
+    REQUIRE(!event);
+    CHECK(event.error().kind == ErrorClass::cancelled);
+    auto second = loop.run(client->connect(pid));
+    REQUIRE(second);
+    REQUIRE(loop.run(client->send_signal(pid, SIGKILL)));
+    CHECK(loop.run(collect(*second))->end.signal == SIGKILL);
+}
+
+TEST_CASE("a guest that dies in the middle") {
+    auto guest = std::make_unique<Guest>();
+    REQUIRE(guest->running());
+    Loop loop;
+    const auto client = guest->client(loop);
+    auto process = loop.run(client->start(sleeping()));
+    REQUIRE(process);
+    const auto pid = static_cast<pid_t>((*process)->pid());
+    auto output = loop.start(collect(*process));
+    guest.reset();
+    const auto result = loop.finish(output);
+    REQUIRE(!result);
+    CHECK(result.error().code == "guest_disconnected");
+    CHECK(loop.run(client->health()).error().code == "guest_unreachable");
+    ::kill(-pid, SIGKILL); // what the guest left: it was no PID 1 here
+    ::kill(pid, SIGKILL);
+}
