@@ -22,7 +22,7 @@ add_library(sandboxkit_flags INTERFACE)
 target_compile_features(sandboxkit_flags INTERFACE cxx_std_20)
 target_include_directories(sandboxkit_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(sandboxkit_flags INTERFACE
-  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_USE_STD_STRING_VIEW)
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(sandboxkit_flags INTERFACE sandboxkit_warnings sandboxkit_sanitizers Boost::headers Threads::Threads)
 
 # sandboxkit_module(<name> SOURCES ... [LINK ...])

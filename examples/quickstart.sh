@@ -60,8 +60,9 @@ else
     tar --exclude=./build --exclude=./.git -cf - . | tar -xf - -C "$repository"
     git -C "$repository" init --quiet --initial-branch main
     git -C "$repository" add --all
-    git -C "$repository" -c user.name=quickstart -c user.email=quickstart@localhost -c commit.gpgsign=false \
-        commit --quiet --message 'A copy of the files' --date '2000-01-01T00:00:00Z'
+    # The same files make the same commit.
+    GIT_AUTHOR_DATE=2000-01-01T00:00:00Z GIT_COMMITTER_DATE=2000-01-01T00:00:00Z git -C "$repository" -c user.name=quickstart -c user.email=quickstart@localhost \
+        -c commit.gpgsign=false commit --quiet --message 'A copy of the files'
     commit=$(git -C "$repository" rev-parse HEAD)
 fi
 
@@ -75,12 +76,12 @@ if [ "$example" = debian ]; then
         boost=libboost-dev
         [ "$VERSION_CODENAME" != bookworm ] || boost=libboost1.81-dev
         echo "making a root filesystem of Debian $VERSION_CODENAME with a compiler, from $mirror, once: about a minute"
-        "${as_root[@]}" mmdebstrap --quiet --variant=minbase --skip=output/dev --include="g++,$boost,libssl-dev,doctest-dev,git,ca-certificates" \
+        "${as_root[@]}" mmdebstrap --quiet --format=tar --variant=minbase --skip=output/dev --include="g++,$boost,libssl-dev,doctest-dev,git,ca-certificates" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
             ${keyring:+--keyring="$keyring"} "$VERSION_CODENAME" "$archive.part" "$mirror" </dev/null
         "${as_root[@]}" mv "$archive.part" "$archive"
     fi
-    echo "root filesystem: $archive ($(du -h "$archive" | cut -f 1))"
+    echo "root filesystem: $archive ($(du -sh "$archive" | cut -f 1))"
 fi
 
 profile=$work/$example.json
@@ -93,28 +94,39 @@ sed 's/^/    /' "$profile"
 say "4. A published version, and its snapshot"
 # An earlier run left its profile: only a changed one is published again, and only a newer commit makes a new snapshot.
 state=$work/$example.state
-id='' built_profile='' built_commit='' build_time=''
+id='' published='' built_profile='' built_commit='' build_time=0
 # shellcheck source=/dev/null
 if [ -e "$state" ]; then . "$state"; fi
 digest=$(sha256sum <"$profile" | cut -d ' ' -f 1)
+remember() { printf '%s=%q\n' id "$id" published "$published" built_profile "$built_profile" built_commit "$built_commit" build_time "$build_time" >"$state"; }
 begin=$(now)
 if [ -z "$id" ]; then
     id=$(sandboxkit profile create "$profile")
-    echo "profile $id; publishing it: the repository is cloned, and the setup script runs in a sandbox, once"
-    sandboxkit profile publish "$id" --wait
-elif [ "$built_profile" != "$digest" ]; then
-    echo "profile $id, changed since the last run; publishing a new version"
+    remember
+    echo "profile $id"
+elif [ "$published" != "$digest" ]; then
+    echo "profile $id, changed since the last run"
     sandboxkit profile edit "$id" "$profile" >/dev/null
-    sandboxkit profile publish "$id" --wait
-elif [ "$built_commit" != "$commit" ]; then
-    echo "profile $id; there are new commits since its snapshot was made: refreshing it"
-    sandboxkit snapshot refresh "$id" --wait
+fi
+if [ "$published" != "$digest" ]; then
+    echo "publishing it: the repository is cloned, and the setup script runs in a sandbox, once"
+    sandboxkit profile publish "$id"
+    published=$digest
+    remember
+    sandboxkit snapshot status "$id" --wait
+elif [ "$built_profile" != "$digest" ] || [ "$built_commit" != "$commit" ]; then
+    echo "profile $id is published, and its snapshot failed or is of an older commit: making it again"
+    # 67, a conflict: an earlier run left a job on its way, which is as good.
+    sandboxkit snapshot refresh "$id" --wait || { [ $? -eq 67 ] && sandboxkit snapshot status "$id" --wait; }
+    sandboxkit snapshot status "$id"
 else
     echo "profile $id; its snapshot of commit $commit is there from the last run"
+    sandboxkit snapshot status "$id"
 fi
-if [ "$built_profile" != "$digest" ] || [ "$built_commit" != "$commit" ]; then build_time=$(($(now) - begin)); fi
-printf '%s=%q\n' id "$id" built_profile "$digest" built_commit "$commit" build_time "$build_time" >"$state"
-sandboxkit snapshot status "$id"
+if [ "$built_profile" != "$digest" ] || [ "$built_commit" != "$commit" ]; then
+    build_time=$(($(now) - begin)) built_profile=$digest built_commit=$commit
+    remember
+fi
 
 # ---------------------------------------------------------------------------------------------------------------------
 start_and_work() { # NUMBER

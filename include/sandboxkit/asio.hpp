@@ -42,8 +42,7 @@ auto async_wait(Operation<T> operation, CompletionToken&& token) {
         using Handler = decltype(handler);
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto waiting = std::make_shared<detail::WaitingHandler<T, Handler>>(std::move(handler));
-        if (slot.is_connected())
-            slot.assign([started](asio::cancellation_type) mutable { started.cancel(); });
+        if (slot.is_connected()) slot.assign([started](asio::cancellation_type) mutable { started.cancel(); });
         started.on_complete([waiting](Result<T> result) {
             waiting->result.emplace(std::move(result));
             // The executor first: the handler below moves away what it belongs to.

@@ -33,7 +33,9 @@ public:
     Completion(Completion&&) noexcept = default;
     Completion& operator=(Completion&&) = delete;
     ~Completion() {
-        if (state_) state_->complete(Error{ErrorClass::cancelled, "abandoned", "the engine was closed before the operation ended", "", "", {}});
+        if (state_)
+            state_->complete(
+                Error{ErrorClass::cancelled, "abandoned", "the engine was closed before the operation ended", "", "", {}});
     }
     void operator()(Result<T> result) { std::exchange(state_, nullptr)->complete(std::move(result)); }
 
@@ -61,9 +63,7 @@ Operation<T> spawn(boost::asio::any_io_executor executor, boost::asio::awaitable
     namespace asio = boost::asio;
     auto state = std::make_shared<sandboxkit::detail::OperationState<T>>();
     auto signal = std::make_shared<asio::cancellation_signal>();
-    state->set_cancel([executor, signal] {
-        asio::post(executor, [signal] { signal->emit(asio::cancellation_type::all); });
-    });
+    state->set_cancel([executor, signal] { asio::post(executor, [signal] { signal->emit(asio::cancellation_type::all); }); });
     // The handler keeps the signal, and with it the slot, for as long as the coroutine runs.
     asio::co_spawn(executor, detail::run<T>(std::move(task), detail::Completion<T>(state)),
                    asio::bind_cancellation_slot(signal->slot(), [signal](const std::exception_ptr&) {}));

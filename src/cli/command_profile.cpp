@@ -246,10 +246,10 @@ void add_profile(CLI::App& app, const Settings& settings, Chosen& chosen) {
     auto* file = command->add_option("file", arguments->file, "The new document; - for standard input")->type_name("FILE");
     auto* editor = command->add_flag("--editor", arguments->editor, "Open the draft in VISUAL or EDITOR instead");
     editor->excludes(file);
-    command->final_callback([arguments] {
+    command->callback([&chosen, arguments, &settings] {
         if (arguments->file.empty() && !arguments->editor) throw CLI::RequiredError("FILE or --editor");
+        chosen = [arguments, &settings] { return edit(settings, arguments->id, arguments->file, arguments->editor); };
     });
-    on(command, [](const Settings& s, const Arguments& a) { return edit(s, a.id, a.file, a.editor); });
 
     command = group->add_subcommand("show", "Print a profile's document: its draft, or else its newest version");
     command->add_option("id", arguments->id, "The profile")->required()->type_name("ID");

@@ -3,7 +3,38 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include <iostream>
+
+namespace sandboxkit::cli {
+
+namespace {
+
+int usage_error(const CLI::App& app, const CLI::ParseError& e, bool json) {
+    std::string message = e.what();
+    if (const auto unknown = app.remaining(true); !unknown.empty() && dynamic_cast<const CLI::RequiredError*>(&e))
+        message = "'" + unknown.front() + "' is not known here";
+    const CLI::App* at = &app;
+    std::string command = "sandboxkit";
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().front();
+        command += ' ' + at->get_name();
+    }
+    const std::string remedy = "see " + command + " --help";
+    if (json) {
+        const Error error{ErrorClass::invalid, "usage", message, remedy, "", {}};
+        std::cout << boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) << '\n';
+    } else {
+        std::cerr << "error: " << message << "\nhint: " << remedy << '\n';
+    }
+    return exit_usage;
+}
+
+} // namespace
+
+} // namespace sandboxkit::cli
 
 int main(int argc, char** argv) {
     using namespace sandboxkit;
@@ -31,8 +62,7 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e); // --help, --version
-        std::cerr << "error: " << e.what() << "\nhint: run with --help\n";
-        return exit_usage;
+        return usage_error(app, e, settings.json);
     }
     settings.store = store;
     Signals signals;

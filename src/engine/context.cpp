@@ -47,7 +47,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     if (!c->providers_.contains("local")) {
         auto guest = find_guest(c->options.guest);
         Result<std::shared_ptr<Provider>> local =
-            guest ? local::make_local_provider({c->state_directory / "local", *guest, ""}, c->pool) : guest.error();
+            guest ? local::make_local_provider({c->state_directory / "local", *guest, c->options.runtime}, c->pool) : guest.error();
         c->providers_.emplace("local", std::move(local));
     }
     if (c->options.on_step)

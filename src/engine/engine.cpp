@@ -63,7 +63,7 @@ Result<Engine> Engine::open(EngineOptions options) {
 std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
     const auto state = options.state_directory.empty() ? std::filesystem::path(options.store.string() + ".state") : options.state_directory;
     auto guest = engine::find_guest(options.guest);
-    auto checks = local::doctor({state / "local", guest ? *guest : std::filesystem::path(), ""});
+    auto checks = local::doctor({state / "local", guest ? *guest : std::filesystem::path(), options.runtime});
     if (!guest)
         checks.push_back({"guest program", DoctorCheck::Status::missing, guest.error().message, guest.error().remedy});
     return checks;
@@ -217,15 +217,15 @@ Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool inc
 }
 
 Operation<SessionInfo> Engine::stop_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::stop_session(c, std::string(id), Error{}); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::stop_session(c, who.id, std::string(id), Error{}); });
 }
 
 Operation<SessionInfo> Engine::resume_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, std::string(id)); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, who.id, std::string(id)); });
 }
 
 Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, std::string(id)); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, who.id, std::string(id)); });
 }
 
 Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {

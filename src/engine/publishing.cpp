@@ -97,7 +97,6 @@ Task<VersionInfo> publish(Context& context, std::string principal, std::string p
         co_return Error{ErrorClass::unsupported, "publish_refused", "the draft asks for what cannot be enacted", "change the fields named below", "",
                         std::move(*problems)};
 
-    auto decision = decide_rebuild(draft->previous_recipe ? &*draft->previous_recipe : nullptr, draft->recipe);
     store::Publish order;
     order.profile = profile;
     order.draft_revision = draft->row.revision;
@@ -105,19 +104,28 @@ Task<VersionInfo> publish(Context& context, std::string principal, std::string p
     order.host = draft->recipe.provider;
     order.principal = principal;
     order.now = context.now();
-    if (decision.reuse && draft->previous->image && !draft->previous->stale) {
-        order.reuse_image = draft->previous->image;
-        order.reuse_manifest = draft->previous->manifest;
-    } else {
-        if (decision.reuse) {
-            decision.reuse = false;
-            decision.reason = draft->previous->stale ? "nothing relevant changed, but the previous snapshot is stale"
-                                                     : "nothing relevant changed, but the previous version has no usable snapshot";
-        }
-        order.job_id = context.ids->next("job");
+    order.job_id = context.ids->next("job");
+    auto decision = decide_rebuild(draft->previous_recipe ? &*draft->previous_recipe : nullptr, draft->recipe);
+    if (decision.reuse && (!draft->previous->image || draft->previous->stale)) {
+        decision.reuse = false;
+        decision.reason = draft->previous->stale ? "nothing relevant changed, but the previous snapshot is stale"
+                                                 : "nothing relevant changed, but the previous version has no usable snapshot";
     }
-    order.decision = store::to_json(decision);
-    auto version = co_await context.in_store([&](store::Store& store) { return store.publish_draft(order); });
+    auto version = co_await context.in_store([&](store::Store& store) {
+        if (decision.reuse) {
+            store::Publish reusing = order;
+            reusing.job_id.clear();
+            reusing.reuse_image = draft->previous->image;
+            reusing.reuse_manifest = draft->previous->manifest;
+            reusing.decision = store::to_json(decision);
+            auto published = store.publish_draft(reusing);
+            if (published || published.error().code != "image_replaced") return published;
+            decision.reuse = false;
+            decision.reason = "nothing relevant changed, but the previous snapshot is being replaced";
+        }
+        order.decision = store::to_json(decision);
+        return store.publish_draft(order);
+    });
     if (!version) co_return version.error();
     context.wake_builders();
     co_return to_info(*version);

@@ -198,10 +198,10 @@ Task<void> enforce_time_limits(Context& context) {
         const auto now = context.now();
         if (session.deadline && *session.deadline <= now) {
             Error why{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, session.id, std::move(why));
+            (void)co_await stop_session(context, "", session.id, std::move(why));
         } else if (!busy && session.idle_deadline && *session.idle_deadline <= now) {
             Error why{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, session.id, std::move(why));
+            (void)co_await stop_session(context, "", session.id, std::move(why));
         }
     }
     co_return Result<void>{};

@@ -169,7 +169,12 @@ Task<SessionInfo> start_session(Context& context, std::string principal, StartOp
         co_return Error{ErrorClass::invalid, "client_token_too_long", "a client token has at most 200 bytes", "", "", {}};
     if ((options.idle_limit && *options.idle_limit <= 0s) || (options.time_limit && *options.time_limit <= 0s))
         co_return Error{ErrorClass::invalid, "limit_out_of_range", "a session's time limits must be at least one second", "leave a limit out for none", "", {}};
-    auto begun = co_await context.in_store([&](store::Store& store) { return begin_session(context, store, principal, options); });
+    auto begun = co_await context.in_store([&](store::Store& store) {
+        auto tried = begin_session(context, store, principal, options);
+        // A refresh put another image in place between the two: take that one.
+        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, principal, options);
+        return tried;
+    });
     if (!begun) co_return begun.error();
     if (!begun->row.created) {
         auto joined = co_await join_start(context, std::move(begun->row.session));
@@ -227,7 +232,7 @@ static void forget_client(Context& context, const std::string& session) {
     context.clients.erase(session);
 }
 
-Task<SessionInfo> stop_session(Context& context, std::string session, Error why) {
+Task<SessionInfo> stop_session(Context& context, std::string principal, std::string session, Error why) {
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
@@ -240,6 +245,7 @@ Task<SessionInfo> stop_session(Context& context, std::string session, Error why)
     if (!stopped) co_return stopped.error();
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     store::SessionChange change;
+    if (!principal.empty()) change.principal = principal;
     change.error = why.code.empty() ? "" : store::to_json(why);
     change.idle_deadline.emplace();
     change.deadline.emplace();
@@ -250,7 +256,7 @@ Task<SessionInfo> stop_session(Context& context, std::string session, Error why)
     co_return to_info(*moved);
 }
 
-Task<SessionInfo> resume_session(Context& context, std::string session) {
+Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
@@ -260,6 +266,7 @@ Task<SessionInfo> resume_session(Context& context, std::string session) {
             return Error{ErrorClass::conflict, "session_not_stopped", "the session is " + std::string(to_string(found->state)),
                          "only a stopped session can be resumed", "", {}};
         store::SessionChange change;
+        change.principal = principal;
         change.engine = context.engine_id();
         return store.move_session(session, SessionState::stopped, SessionState::starting, change, context.now());
     });
@@ -269,7 +276,7 @@ Task<SessionInfo> resume_session(Context& context, std::string session) {
     co_return info;
 }
 
-Task<SessionInfo> remove_session(Context& context, std::string session) {
+Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session) {
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
         auto found = store.session(session);
         if (!found) return found;
@@ -278,6 +285,7 @@ Task<SessionInfo> remove_session(Context& context, std::string session) {
         if (found->state == SessionState::starting && !context.lock->is_dead(found->engine))
             return Error{ErrorClass::conflict, "session_starting", "the session is still starting", "wait for its start or cancel it", "", {}};
         store::SessionChange change;
+        change.principal = principal;
         change.engine = context.engine_id();
         return store.move_session(session, found->state, SessionState::removing, change, context.now());
     });
@@ -347,7 +355,7 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
     if (!sandbox || sandbox->state == SandboxState::running) co_return error;
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself", "resume the session", error.message, {}};
-    (void)co_await stop_session(context, session, ended);
+    (void)co_await stop_session(context, "", session, ended);
     co_return ended;
 }
 

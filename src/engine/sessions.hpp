@@ -8,9 +8,10 @@
 namespace sandboxkit::engine {
 
 Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options);
-Task<SessionInfo> stop_session(Context& context, std::string session, Error why);
-Task<SessionInfo> resume_session(Context& context, std::string session);
-Task<SessionInfo> remove_session(Context& context, std::string session);
+// `principal` is who is recorded; empty: the session's own. `why` is kept with the stopped session, if it has a code.
+Task<SessionInfo> stop_session(Context& context, std::string principal, std::string session, Error why);
+Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session);
+Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session);
 
 // Takes a session in state `starting`, owned by this engine, to running; or, when that fails, to failed with nothing
 // left behind, or (a resume) back to stopped. Creation is idempotent, so a start of a dead engine is finished here too.

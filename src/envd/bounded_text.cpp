@@ -40,8 +40,10 @@ std::string bounded_text(std::string_view bytes, std::size_t limit) {
         const auto lead = static_cast<unsigned char>(bytes[0]);
         const bool c0 = lead < 0x20 && lead != '\n' && lead != '\t';
         const bool c1 = size == 2 && lead == 0xc2 && static_cast<unsigned char>(bytes[1]) < 0xa0;
-        if (size == 0 || c0 || c1 || lead == 0x7f) text += '?';
-        else text.append(bytes.substr(0, size));
+        if (size == 0 || c0 || c1 || lead == 0x7f)
+            text += '?';
+        else
+            text.append(bytes.substr(0, size));
         bytes.remove_prefix(size == 0 ? 1 : size);
     }
     return text;

@@ -64,7 +64,8 @@ struct Core {
     }
     net::HttpRequest complete(net::HttpRequest request) const {
         auto common = common_headers(endpoint, access_token);
-        request.headers.insert(request.headers.end(), std::make_move_iterator(common.begin()), std::make_move_iterator(common.end()));
+        request.headers.insert(request.headers.end(), std::make_move_iterator(common.begin()),
+                               std::make_move_iterator(common.end()));
         return request;
     }
 };
@@ -85,7 +86,8 @@ Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, 
     if (call.name == health_name) core->probed = true;
     if (response->head.status != call.expected_status) {
         if (response->head.status >= 400) co_return error_of_response(call.name, call.route, *response);
-        co_return protocol_error("the sandbox answered '" + call.name + "' with the HTTP status " + std::to_string(response->head.status));
+        co_return protocol_error("the sandbox answered '" + call.name + "' with the HTTP status " +
+                                 std::to_string(response->head.status));
     }
     if (call.route == Route::rpc && !net::has_media_type(response->head.headers, "application/json"))
         co_return protocol_error("the sandbox answered '" + call.name + "' with something that is not JSON");
@@ -120,7 +122,8 @@ Task<T> perform_decoded(CorePtr core, Result<net::HttpRequest> request, Call cal
 
 // The decoder and the bytes behind it.
 struct Events {
-    Events(net::HttpStream s, std::string operation, bool has_timeout) : stream(std::move(s)), decoder(std::move(operation), has_timeout) {}
+    Events(net::HttpStream s, std::string operation, bool has_timeout)
+        : stream(std::move(s)), decoder(std::move(operation), has_timeout) {}
     net::HttpStream stream;
     ProcessEventDecoder decoder;
 };
@@ -164,7 +167,8 @@ private:
     static Task<ProcessEvent> run_next(std::shared_ptr<State> state) {
         if (!state->events) co_return state->over;
         if (state->busy)
-            co_return Error{ErrorClass::invalid, "process_stream_busy", "another call already waits for this process's output", "", "", {}};
+            co_return Error{
+                ErrorClass::invalid, "process_stream_busy", "another call already waits for this process's output", "", "", {}};
         // A frame that is destroyed in the middle, or left by an exception, ends the stream like a failure.
         struct Turn {
             std::shared_ptr<State> state;
@@ -212,7 +216,8 @@ Task<net::HttpResponse> read_refusal(net::HttpStream stream) {
     co_return response;
 }
 
-Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::HttpRequest> request, std::string name, bool has_timeout) {
+Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::HttpRequest> request, std::string name,
+                                                  bool has_timeout) {
     if (!request) co_return request.error();
     auto stream = co_await core->http.stream(core->complete(std::move(*request)), unary_limit);
     if (!stream) co_return stream.error();
@@ -222,7 +227,8 @@ Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::Http
         auto refusal = co_await read_refusal(*stream);
         if (!refusal) co_return refusal.error();
         if (refusal->head.status >= 400) co_return error_of_response(name, Route::rpc, *refusal);
-        co_return protocol_error("the sandbox answered '" + name + "' with the HTTP status " + std::to_string(refusal->head.status));
+        co_return protocol_error("the sandbox answered '" + name + "' with the HTTP status " +
+                                 std::to_string(refusal->head.status));
     }
     if (!net::has_media_type(head.headers, "application/connect+json"))
         co_return protocol_error("the sandbox answered '" + name + "' with something that is not a Connect stream");
@@ -268,8 +274,12 @@ Task<void> run_send_signal(CorePtr core, std::uint32_t pid, int signal) {
         if (!healthy) co_return healthy;
     }
     if (!everywhere && !core->extensions)
-        co_return Error{ErrorClass::unsupported, "signal_not_supported",
-                        "this sandbox can be sent the signals 9 and 15 only, not " + std::to_string(signal), "send 15 to end or 9 to kill it", "", {}};
+        co_return Error{ErrorClass::unsupported,
+                        "signal_not_supported",
+                        "this sandbox can be sent the signals 9 and 15 only, not " + std::to_string(signal),
+                        "send 15 to end or 9 to kill it",
+                        "",
+                        {}};
     Call call{"SendSignal"};
     auto sent = co_await perform_void(core, std::move(request), std::move(call));
     co_return sent;
@@ -295,7 +305,8 @@ Task<EntryInfo> run_write_file(CorePtr core, std::string path, std::string bytes
     const std::uint64_t size = bytes.size();
     Call call{"write_file", Route::plain};
     call.limits.total = transfer_limit(size);
-    auto entry = co_await perform_decoded(core, write_file_request(path, std::move(bytes)), std::move(call), &decode_written_file);
+    auto entry =
+        co_await perform_decoded(core, write_file_request(path, std::move(bytes)), std::move(call), &decode_written_file);
     if (entry) entry->size = size;
     co_return entry;
 }
@@ -343,7 +354,8 @@ public:
         return entry_call(move_request(source, destination), "Move");
     }
     Task<void> remove(std::string path) override {
-        return async::without_exceptions(perform_void(core_, path_request("filesystem.Filesystem/Remove", path, true), Call{"Remove"}));
+        return async::without_exceptions(
+            perform_void(core_, path_request("filesystem.Filesystem/Remove", path, true), Call{"Remove"}));
     }
     Task<std::string> read_file(std::string path, std::uint64_t limit) override {
         return async::without_exceptions(run_read_file(core_, std::move(path), limit));

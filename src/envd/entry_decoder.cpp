@@ -23,11 +23,13 @@ FileType file_type(std::string_view name) {
 
 Result<EntryInfo> read_entry(const json::object& object) {
     EntryInfo entry;
-    const std::pair<std::string_view, std::string*> texts[] = {
-        {"name", &entry.name},   {"path", &entry.path},
-        {"owner", &entry.owner}, {"group", &entry.group},
-        {"permissions", &entry.permissions}, {"symlinkTarget", &entry.symlink_target},
-        {"modifiedTime", &entry.modified}};
+    const std::pair<std::string_view, std::string*> texts[] = {{"name", &entry.name},
+                                                               {"path", &entry.path},
+                                                               {"owner", &entry.owner},
+                                                               {"group", &entry.group},
+                                                               {"permissions", &entry.permissions},
+                                                               {"symlinkTarget", &entry.symlink_target},
+                                                               {"modifiedTime", &entry.modified}};
     for (const auto& [name, target] : texts) {
         auto text = string_member(object, name);
         if (!text) return text.error();
@@ -72,8 +74,12 @@ Result<std::vector<EntryInfo>> decode_entries(std::string_view body) {
         if (!list) return list.error();
         if (*list == nullptr) return {};
         if ((*list)->size() > entries_limit)
-            return Error{ErrorClass::quota, "guest_listing_too_large",
-                         "the directory has more than " + std::to_string(entries_limit) + " entries", "list it with a smaller depth", "", {}};
+            return Error{ErrorClass::quota,
+                         "guest_listing_too_large",
+                         "the directory has more than " + std::to_string(entries_limit) + " entries",
+                         "list it with a smaller depth",
+                         "",
+                         {}};
         entries.reserve((*list)->size());
         for (const auto& item : **list) {
             const auto* object = item.if_object();
@@ -117,7 +123,8 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body) {
                 if (*args != nullptr)
                     for (const auto& arg : **args) {
                         const auto* text = arg.if_string();
-                        if (text == nullptr) return protocol_error("the sandbox listed a process with an argument that is not text");
+                        if (text == nullptr)
+                            return protocol_error("the sandbox listed a process with an argument that is not text");
                         process.args.emplace_back(text->data(), text->size());
                     }
             }
@@ -132,16 +139,17 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body) {
 Result<EntryInfo> decode_written_file(std::string_view body) {
     // The reader knows objects only: one around the array keeps the bounds and checks in one place.
     EntryInfo entry;
-    const auto parsed = with_json_object("{\"files\":" + std::string(body) + "}", [&](const json::object& answer) -> Result<void> {
-        const auto list = array_member(answer, "files");
-        if (!list) return list.error();
-        const auto* object = *list != nullptr && (*list)->size() == 1 ? (*list)->front().if_object() : nullptr;
-        if (object == nullptr) return protocol_error("the sandbox answered without the file that was written");
-        auto read = read_entry(*object);
-        if (!read) return read.error();
-        entry = std::move(*read);
-        return {};
-    });
+    const auto parsed =
+        with_json_object("{\"files\":" + std::string(body) + "}", [&](const json::object& answer) -> Result<void> {
+            const auto list = array_member(answer, "files");
+            if (!list) return list.error();
+            const auto* object = *list != nullptr && (*list)->size() == 1 ? (*list)->front().if_object() : nullptr;
+            if (object == nullptr) return protocol_error("the sandbox answered without the file that was written");
+            auto read = read_entry(*object);
+            if (!read) return read.error();
+            entry = std::move(*read);
+            return {};
+        });
     if (!parsed) return parsed.error();
     return entry;
 }

@@ -67,7 +67,8 @@ Result<void> with_json_object(std::string_view text, const std::function<Result<
         parser.reset(json::storage_ptr(&memory));
         parser.write(text.data(), text.size(), error);
         const json::value value = error ? json::value() : parser.release();
-        if (error) return protocol_error("the sandbox answered with text that is not JSON: " + error.message(), text.substr(0, 256));
+        if (error)
+            return protocol_error("the sandbox answered with text that is not JSON: " + error.message(), text.substr(0, 256));
         const auto* object = value.if_object();
         if (object == nullptr) return protocol_error("the sandbox answered with JSON that is not an object", text.substr(0, 256));
         return use(*object);
@@ -107,7 +108,8 @@ Result<std::optional<std::int64_t>> integer_member(const json::object& object, s
         return wrong_type(name, "an integer");
     }
     if (number < min || number > max)
-        return protocol_error("the member '" + std::string(name) + "' of the sandbox's answer is out of range: " + std::to_string(number));
+        return protocol_error("the member '" + std::string(name) +
+                              "' of the sandbox's answer is out of range: " + std::to_string(number));
     return std::optional(number);
 }
 

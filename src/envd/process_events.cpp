@@ -18,7 +18,8 @@ constexpr int kill_signal = 9;
 constexpr int last_signal = 64;
 
 Result<ProcessEnd> decode_end(const json::object& end) {
-    const auto code = integer_member(end, "exitCode", std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
+    const auto code =
+        integer_member(end, "exitCode", std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
     if (!code) return code.error();
     const auto exited = bool_member(end, "exited");
     if (!exited) return exited.error();
@@ -41,7 +42,8 @@ Result<ProcessEnd> decode_end(const json::object& end) {
     result.exit_code = -1;
     result.signal = static_cast<int>(signal->value_or(0));
     if (result.signal == 0) result.signal = signal_of_status(*status).value_or(0);
-    if (result.signal == 0) return protocol_error("the sandbox reported an end that is neither an exit nor a known signal", *status);
+    if (result.signal == 0)
+        return protocol_error("the sandbox reported an end that is neither an exit nor a known signal", *status);
     return result;
 }
 
@@ -54,7 +56,8 @@ Result<std::optional<ProcessItem>> ProcessEventDecoder::next() {
         if (!*envelope) return std::optional<ProcessItem>{};
         const std::uint8_t flags = (*envelope)->flags;
         if (flags != 0 && flags != net::envelope_end_of_stream)
-            return protocol_error("the sandbox sent an envelope with the flags " + std::to_string(flags) + ", which were not asked for");
+            return protocol_error("the sandbox sent an envelope with the flags " + std::to_string(flags) +
+                                  ", which were not asked for");
         Result<std::optional<ProcessItem>> item{std::optional<ProcessItem>{}};
         const auto parsed = with_json_object((*envelope)->payload, [&](const json::object& message) -> Result<void> {
             item = flags == 0 ? on_event(message) : on_end_frame(message);

@@ -20,7 +20,9 @@ namespace {
 constexpr std::int64_t timeout_limit_ms = 9'999'999'999; // the protocol allows ten digits
 constexpr std::size_t message_limit = 4U << 20;          // of a request; a kernel takes less for a command anyway
 
-Error invalid(std::string code, std::string message) { return Error{ErrorClass::invalid, std::move(code), std::move(message), "", "", {}}; }
+Error invalid(std::string code, std::string message) {
+    return Error{ErrorClass::invalid, std::move(code), std::move(message), "", "", {}};
+}
 
 Result<void> check_text(std::string_view what, std::string_view text) {
     if (text.find('\0') != std::string_view::npos) return invalid("text_has_nul", std::string(what) + " contains a NUL byte");
@@ -56,7 +58,8 @@ Result<net::HttpRequest> streaming(std::string_view method, const json::object& 
     request.method = "POST";
     request.target = "/" + std::string(method);
     // The server then sends an event at least that often (seconds), so that silence means that it is gone.
-    request.headers = {{"Content-Type", "application/connect+json"}, {"Connect-Protocol-Version", "1"}, {"Keepalive-Ping-Interval", "50"}};
+    request.headers = {
+        {"Content-Type", "application/connect+json"}, {"Connect-Protocol-Version", "1"}, {"Keepalive-Ping-Interval", "50"}};
     request.body = net::encode_envelope(0, text);
     return request;
 }
@@ -153,7 +156,8 @@ Result<net::HttpRequest> start_request(const ExecRequest& exec, std::string_view
     }
     if (exec.timeout) {
         const std::int64_t ms = exec.timeout->count();
-        if (ms < 1 || ms > timeout_limit_ms) return invalid("timeout_out_of_range", "the time limit of a command is not 1 ms to 115 days");
+        if (ms < 1 || ms > timeout_limit_ms)
+            return invalid("timeout_out_of_range", "the time limit of a command is not 1 ms to 115 days");
         request->headers.emplace_back("Connect-Timeout-Ms", std::to_string(ms));
     }
     return request;
@@ -165,7 +169,9 @@ Result<net::HttpRequest> connect_request(std::uint32_t pid) {
     return streaming("process.Process/Connect", message);
 }
 
-Result<net::HttpRequest> list_request() { return unary("process.Process/List", json::object(), true); }
+Result<net::HttpRequest> list_request() {
+    return unary("process.Process/List", json::object(), true);
+}
 
 Result<net::HttpRequest> input_request(std::uint32_t pid, std::string_view bytes) {
     json::object input;
@@ -186,9 +192,12 @@ Result<net::HttpRequest> signal_request(std::uint32_t pid, int signal) {
     if (signal < 1 || signal > 64) return invalid("signal_out_of_range", "a signal is a number from 1 to 64");
     json::object message;
     message["process"] = selector(pid);
-    if (signal == 9) message["signal"] = "SIGNAL_SIGKILL";
-    else if (signal == 15) message["signal"] = "SIGNAL_SIGTERM";
-    else message["signalNumber"] = signal;
+    if (signal == 9)
+        message["signal"] = "SIGNAL_SIGKILL";
+    else if (signal == 15)
+        message["signal"] = "SIGNAL_SIGTERM";
+    else
+        message["signalNumber"] = signal;
     return unary("process.Process/SendSignal", message, false);
 }
 

@@ -17,7 +17,7 @@ Error over(std::string code, std::string message) {
 // Depth first, with a stack of its own: how deep a tree nests is the server's choice.
 // `visit(path, entry)` is called for what is not a directory.
 template <class Visit>
-Result<void> walk(git_repository *repository, const git_oid &commit_id, Watch &watch, Visit visit) {
+Result<void> walk(git_repository* repository, const git_oid& commit_id, Watch& watch, Visit visit) {
     struct Level {
         TreePtr tree;
         std::size_t next = 0;
@@ -27,26 +27,26 @@ Result<void> walk(git_repository *repository, const git_oid &commit_id, Watch &w
     std::vector<Level> levels;
     std::string path;
 
-    const auto enter = [&](git_tree *tree) { levels.push_back({TreePtr(tree), 0, path.size(), {}}); };
+    const auto enter = [&](git_tree* tree) { levels.push_back({TreePtr(tree), 0, path.size(), {}}); };
     {
-        git_commit *commit = nullptr;
+        git_commit* commit = nullptr;
         if (const int status = git_commit_lookup(&commit, repository, &commit_id); status < 0)
             return last_error(status, Where::source, watch, "reading the commit to check out");
         const CommitPtr owned(commit);
-        git_tree *tree = nullptr;
+        git_tree* tree = nullptr;
         if (const int status = git_commit_tree(&tree, commit); status < 0)
             return last_error(status, Where::source, watch, "reading the tree to check out");
         enter(tree);
     }
     std::uint64_t entries = 0;
     while (!levels.empty()) {
-        Level &level = levels.back();
+        Level& level = levels.back();
         path.resize(level.path_length);
         if (level.next == git_tree_entrycount(level.tree.get())) {
             levels.pop_back();
             continue;
         }
-        const git_tree_entry *entry = git_tree_entry_byindex(level.tree.get(), level.next++);
+        const git_tree_entry* entry = git_tree_entry_byindex(level.tree.get(), level.next++);
         const std::string_view name = git_tree_entry_name(entry);
         if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos ||
             ::strcasecmp(std::string(name).c_str(), ".git") == 0 || !level.names.insert(name).second)
@@ -70,7 +70,7 @@ Result<void> walk(git_repository *repository, const git_oid &commit_id, Watch &w
                         "the work tree has more files than the limit of " + std::to_string(watch.limits().checkout_files));
         if (!watch.go_on()) return *watch.why();
         if (git_tree_entry_type(entry) == GIT_OBJECT_TREE) {
-            git_tree *tree = nullptr;
+            git_tree* tree = nullptr;
             if (const int status = git_tree_lookup(&tree, repository, git_tree_entry_id(entry)); status < 0)
                 return last_error(status, Where::source, watch, "reading a directory to check out");
             path += '/';
@@ -86,14 +86,14 @@ struct Size {
     std::uint64_t files = 0;
 };
 
-Result<Size> measure(git_repository *repository, const git_oid &commit, Watch &watch) {
-    git_odb *raw = nullptr;
+Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& watch) {
+    git_odb* raw = nullptr;
     if (const int status = git_repository_odb(&raw, repository); status < 0)
         return last_error(status, Where::source, watch, "opening the objects");
     const OdbPtr odb(raw);
     Size size;
     std::uint64_t bytes = 0;
-    auto walked = walk(repository, commit, watch, [&](const std::string &path, const git_tree_entry *entry) -> Result<void> {
+    auto walked = walk(repository, commit, watch, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
         ++size.files;
         if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB) return {}; // a submodule: an empty directory
         std::size_t length = 0;
@@ -113,17 +113,17 @@ Result<Size> measure(git_repository *repository, const git_oid &commit, Watch &w
     return size;
 }
 
-Result<void> point_head(git_repository *repository, const Target &target, Watch &watch) {
+Result<void> point_head(git_repository* repository, const Target& target, Watch& watch) {
     const auto failed = [&](int status) { return last_error(status, Where::writing, watch, "setting the branch"); };
     if (target.branch.empty()) {
         if (const int status = git_repository_set_head_detached(repository, &target.commit); status < 0) return failed(status);
         return {};
     }
-    git_commit *raw = nullptr;
+    git_commit* raw = nullptr;
     if (const int status = git_commit_lookup(&raw, repository, &target.commit); status < 0)
         return last_error(status, Where::source, watch, "reading the commit to check out");
     const CommitPtr commit(raw);
-    git_reference *made = nullptr;
+    git_reference* made = nullptr;
     if (const int status = git_branch_create(&made, repository, target.branch.c_str(), raw, 1); status < 0) return failed(status);
     const ReferencePtr branch(made);
     if (const int status = git_branch_set_upstream(made, ("origin/" + target.branch).c_str()); status < 0) return failed(status);
@@ -134,12 +134,12 @@ Result<void> point_head(git_repository *repository, const Target &target, Watch 
 
 } // namespace
 
-Result<void> check_out(git_repository *repository, const Target &target, Watch &watch) {
+Result<void> check_out(git_repository* repository, const Target& target, Watch& watch) {
     auto size = measure(repository, target.commit, watch);
     if (!size) return size.error();
     if (auto pointed = point_head(repository, target, watch); !pointed) return pointed.error();
 
-    git_object *raw = nullptr;
+    git_object* raw = nullptr;
     if (const int status = git_object_lookup(&raw, repository, &target.commit, GIT_OBJECT_COMMIT); status < 0)
         return last_error(status, Where::source, watch, "reading the commit to check out");
     const ObjectPtr commit(raw);
@@ -150,9 +150,11 @@ Result<void> check_out(git_repository *repository, const Target &target, Watch &
     std::uint64_t done = 0;
     const auto flush = [&]() -> Result<void> {
         if (paths.empty()) return {};
-        std::vector<char *> pointers;
-        for (auto &path : paths) pointers.push_back(path.data());
-        git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
+        std::vector<char*> pointers;
+        for (auto& path : paths) pointers.push_back(path.data());
+        git_checkout_options options;
+        git_checkout_options_init(&options,
+                                  GIT_CHECKOUT_OPTIONS_VERSION); // the macro leaves members out, which compilers dislike
         options.checkout_strategy = GIT_CHECKOUT_FORCE | GIT_CHECKOUT_DISABLE_PATHSPEC_MATCH | GIT_CHECKOUT_DONT_WRITE_INDEX;
         options.paths = {pointers.data(), pointers.size()};
         if (const int status = git_checkout_tree(repository, commit.get(), &options); status < 0)
@@ -165,14 +167,14 @@ Result<void> check_out(git_repository *repository, const Target &target, Watch &
         return {};
     };
     if (!watch.files(0, size->files)) return *watch.why();
-    auto walked = walk(repository, target.commit, watch, [&](const std::string &path, const git_tree_entry *) -> Result<void> {
+    auto walked = walk(repository, target.commit, watch, [&](const std::string& path, const git_tree_entry*) -> Result<void> {
         paths.push_back(path);
         return paths.size() < batch_files ? Result<void>{} : flush();
     });
     if (!walked) return walked.error();
     if (auto last = flush(); !last) return last.error();
 
-    git_index *index = nullptr;
+    git_index* index = nullptr;
     if (const int status = git_repository_index(&index, repository); status < 0)
         return last_error(status, Where::writing, watch, "writing the index");
     const IndexPtr owned(index);

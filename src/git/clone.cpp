@@ -18,8 +18,8 @@ namespace {
 class Destination {
 public:
     Destination(fs::path path, bool existed) : path_(std::move(path)), existed_(existed) {}
-    Destination(const Destination &) = delete;
-    Destination &operator=(const Destination &) = delete;
+    Destination(const Destination&) = delete;
+    Destination& operator=(const Destination&) = delete;
     ~Destination() {
         if (!kept_) clear();
     }
@@ -41,7 +41,7 @@ private:
     bool existed_, kept_ = false;
 };
 
-Result<bool> destination_exists(const fs::path &path) {
+Result<bool> destination_exists(const fs::path& path) {
     std::error_code error;
     if (path.empty() || !fs::is_directory(fs::absolute(path, error).parent_path(), error))
         return Error{ErrorClass::invalid, "bad_destination", "the directory to clone into has no parent directory",
@@ -55,8 +55,8 @@ Result<bool> destination_exists(const fs::path &path) {
     return true;
 }
 
-Result<void> set_config(git_repository *repository, const char *name, const std::string &value, const Watch &watch) {
-    git_config *raw = nullptr;
+Result<void> set_config(git_repository* repository, const char* name, const std::string& value, const Watch& watch) {
+    git_config* raw = nullptr;
     int status = git_repository_config(&raw, repository);
     const ConfigPtr config(raw);
     if (status == 0) status = git_config_set_string(raw, name, value.c_str());
@@ -65,8 +65,8 @@ Result<void> set_config(git_repository *repository, const char *name, const std:
 }
 
 // What git clone records of the remote's HEAD.
-Result<void> name_origins_head(git_repository *repository, const std::string &branch, const Watch &watch) {
-    git_reference *raw = nullptr;
+Result<void> name_origins_head(git_repository* repository, const std::string& branch, const Watch& watch) {
+    git_reference* raw = nullptr;
     const int status = git_reference_symbolic_create(&raw, repository, "refs/remotes/origin/HEAD",
                                                      (origins_branches + branch).c_str(), 1, nullptr);
     const ReferencePtr reference(raw);
@@ -79,8 +79,8 @@ struct Obtained {
     bool from_mirror = false;
 };
 
-Result<Obtained> obtain(git_repository *repository, Access &access, bool afresh) {
-    const auto &request = access.request;
+Result<Obtained> obtain(git_repository* repository, Access& access, bool afresh) {
+    const auto& request = access.request;
     if (access.url.kind == RemoteUrl::Kind::file) {
         auto target = take_from_local(repository, access);
         if (!target) return target.error();
@@ -101,15 +101,15 @@ Result<Obtained> obtain(git_repository *repository, Access &access, bool afresh)
     return Obtained{mirror->target, mirror->existed};
 }
 
-Result<CloneResult> attempt(Access &access, bool afresh) {
-    const auto &request = access.request;
+Result<CloneResult> attempt(Access& access, bool afresh) {
+    const auto& request = access.request;
     auto made =
         make_repository(request.destination.string(), false, request.url, "+refs/heads/*:refs/remotes/origin/*", access.watch);
     if (!made) return made.error();
-    git_repository *repository = made->get();
+    git_repository* repository = made->get();
     auto obtained = obtain(repository, access, afresh);
     if (!obtained) return obtained.error();
-    const Target &target = obtained->target;
+    const Target& target = obtained->target;
     if (request.depth && !target.branch.empty()) { // a later fetch gets this branch only, as after git clone --depth
         const auto refspec = "+refs/heads/" + target.branch + ":refs/remotes/origin/" + target.branch;
         if (auto set = set_config(repository, "remote.origin.fetch", refspec, access.watch); !set) return set.error();
@@ -122,8 +122,8 @@ Result<CloneResult> attempt(Access &access, bool afresh) {
 
 } // namespace
 
-Result<CloneResult> clone(const CloneRequest &request, std::stop_token stop,
-                          const std::function<void(const CloneProgress &)> &progress) {
+Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
+                          const std::function<void(const CloneProgress&)>& progress) {
     auto url = parse_url(request.url);
     if (!url) return url.error();
     if (request.depth && (*request.depth == 0 || *request.depth > 1'000'000))

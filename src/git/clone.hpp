@@ -52,7 +52,7 @@ struct CloneResult {
 // The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
 // commands and submodules are not run. Errors: not_found (no such repository or branch), permission (credentials needed),
 // unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind).
-Result<CloneResult> clone(const CloneRequest &request, std::stop_token stop,
-                          const std::function<void(const CloneProgress &)> &progress);
+Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
+                          const std::function<void(const CloneProgress&)>& progress);
 
 } // namespace sandboxkit::git

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int sync_path(const fs::path &path) { // 0 or an errno
+int sync_path(const fs::path& path) { // 0 or an errno
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return errno;
     const int number = ::fsync(fd) < 0 ? errno : 0;
@@ -24,7 +24,7 @@ int sync_path(const fs::path &path) { // 0 or an errno
 
 } // namespace
 
-Error file_error(ErrorClass kind, std::string message, const fs::path &path, int number) {
+Error file_error(ErrorClass kind, std::string message, const fs::path& path, int number) {
     if (number == ENOSPC || number == EDQUOT)
         return Error{ErrorClass::quota,         "disk_full",   "no space is left on the disk",
                      "make room and try again", path.string(), {}};
@@ -36,7 +36,7 @@ Error file_error(ErrorClass kind, std::string message, const fs::path &path, int
                  {}};
 }
 
-Result<void> write_durably(const fs::path &path, std::string_view text) {
+Result<void> write_durably(const fs::path& path, std::string_view text) {
     const fs::path temporary = path.string() + ".new";
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) return file_error(ErrorClass::internal, "writing a file failed", temporary, errno);
@@ -57,7 +57,7 @@ Result<void> write_durably(const fs::path &path, std::string_view text) {
     return file_error(ErrorClass::internal, "writing a file failed", path, number);
 }
 
-Result<void> sync_directory(const fs::path &path) {
+Result<void> sync_directory(const fs::path& path) {
     std::error_code error;
     for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
         std::error_code ignored;

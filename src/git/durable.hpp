@@ -11,12 +11,12 @@
 namespace sandboxkit::git {
 
 // A failed system call on a file; a full disk is a quota error.
-[[nodiscard]] Error file_error(ErrorClass kind, std::string message, const std::filesystem::path &path, int number);
+[[nodiscard]] Error file_error(ErrorClass kind, std::string message, const std::filesystem::path& path, int number);
 
 // Replaces a file by renaming a synced one over it.
-[[nodiscard]] Result<void> write_durably(const std::filesystem::path &path, std::string_view text);
+[[nodiscard]] Result<void> write_durably(const std::filesystem::path& path, std::string_view text);
 
 // Syncs a directory and the regular files in it.
-[[nodiscard]] Result<void> sync_directory(const std::filesystem::path &path);
+[[nodiscard]] Result<void> sync_directory(const std::filesystem::path& path);
 
 } // namespace sandboxkit::git

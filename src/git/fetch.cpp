@@ -7,14 +7,15 @@ namespace sandboxkit::git {
 
 namespace {
 
-Result<Target> fetch_origin(git_repository *repository, Access &access, bool mirror) {
-    const auto failed = [&](int status, const char *what) { return last_error(status, Where::network, access.watch, what); };
-    git_remote *raw = nullptr;
+Result<Target> fetch_origin(git_repository* repository, Access& access, bool mirror) {
+    const auto failed = [&](int status, const char* what) { return last_error(status, Where::network, access.watch, what); };
+    git_remote* raw = nullptr;
     if (const int status = git_remote_lookup(&raw, repository, "origin"); status < 0)
         return last_error(status, Where::source, access.watch, "reading the remote");
     const RemotePtr remote(raw);
 
-    git_remote_connect_options connect = GIT_REMOTE_CONNECT_OPTIONS_INIT;
+    git_remote_connect_options connect;
+    git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION);
     connect.callbacks = callbacks_for(access);
     connect.proxy_opts.type = GIT_PROXY_AUTO; // of the environment: the repository's config names none
     if (const int status = git_remote_connect_ext(raw, GIT_DIRECTION_FETCH, &connect); status < 0)
@@ -24,7 +25,8 @@ Result<Target> fetch_origin(git_repository *repository, Access &access, bool mir
     auto target = choose(*listing, access.request.branch);
     if (!target) return target.error();
 
-    git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+    git_fetch_options options;
+    git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
     options.callbacks = connect.callbacks;
     options.proxy_opts = connect.proxy_opts;
     options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE; // those wanted are among the refspecs
@@ -38,8 +40,8 @@ Result<Target> fetch_origin(git_repository *repository, Access &access, bool mir
         refspecs = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
     }
     if (target->branch.empty()) refspecs.push_back("+HEAD:refs/heads/HEAD");
-    std::vector<char *> pointers;
-    for (auto &refspec : refspecs) pointers.push_back(refspec.data());
+    std::vector<char*> pointers;
+    for (auto& refspec : refspecs) pointers.push_back(refspec.data());
     const git_strarray array{pointers.data(), pointers.size()};
     if (const int status = git_remote_download(raw, &array, &options); status < 0)
         return failed(status, "fetching the repository");
@@ -53,34 +55,36 @@ Result<Target> fetch_origin(git_repository *repository, Access &access, bool mir
 
 } // namespace
 
-Result<RepositoryPtr> make_repository(const std::string &path, bool bare, const std::string &url, const std::string &refspec,
-                                      const Watch &watch) {
+Result<RepositoryPtr> make_repository(const std::string& path, bool bare, const std::string& url, const std::string& refspec,
+                                      const Watch& watch) {
     const auto failed = [&](int status) { return last_error(status, Where::writing, watch, "making the repository"); };
-    git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+    git_repository_init_options options;
+    git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
     options.flags = GIT_REPOSITORY_INIT_MKDIR;
     if (bare) options.flags |= GIT_REPOSITORY_INIT_BARE;
     options.initial_head = "main"; // replaced before anybody sees it
-    git_repository *raw = nullptr;
+    git_repository* raw = nullptr;
     if (const int status = git_repository_init_ext(&raw, path.c_str(), &options); status < 0) return failed(status);
     RepositoryPtr repository(raw);
     if (const int status = use_own_config(raw); status < 0) return failed(status);
 
-    git_remote_create_options remote_options = GIT_REMOTE_CREATE_OPTIONS_INIT;
+    git_remote_create_options remote_options;
+    git_remote_create_options_init(&remote_options, GIT_REMOTE_CREATE_OPTIONS_VERSION);
     remote_options.repository = raw;
     remote_options.name = "origin";
     remote_options.fetchspec = refspec.c_str();
     remote_options.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF;
-    git_remote *remote = nullptr;
+    git_remote* remote = nullptr;
     if (const int status = git_remote_create_with_opts(&remote, url.c_str(), &remote_options); status < 0) return failed(status);
     const RemotePtr owned(remote);
     return repository;
 }
 
-Result<Target> fetch(git_repository *repository, Access &access) {
+Result<Target> fetch(git_repository* repository, Access& access) {
     return fetch_origin(repository, access, false);
 }
 
-Result<Target> fetch_mirror(git_repository *mirror, Access &access) {
+Result<Target> fetch_mirror(git_repository* mirror, Access& access) {
     return fetch_origin(mirror, access, true);
 }
 

@@ -10,14 +10,14 @@
 namespace sandboxkit::git {
 
 // Makes an empty repository at `path` (not a bare one: at `path`/.git) with its own config only and the remote "origin".
-[[nodiscard]] Result<RepositoryPtr> make_repository(const std::string &path, bool bare, const std::string &url,
-                                                    const std::string &refspec, const Watch &watch);
+[[nodiscard]] Result<RepositoryPtr> make_repository(const std::string& path, bool bare, const std::string& url,
+                                                    const std::string& refspec, const Watch& watch);
 
 // Connects to `repository`'s origin and chooses what to check out; then fetches: all branches and tags, or with
 // the request's depth that branch alone.
-[[nodiscard]] Result<Target> fetch(git_repository *repository, Access &access);
+[[nodiscard]] Result<Target> fetch(git_repository* repository, Access& access);
 
 // Fetches nothing but what the mirror lacks, and drops what the server no longer has.
-[[nodiscard]] Result<Target> fetch_mirror(git_repository *mirror, Access &access);
+[[nodiscard]] Result<Target> fetch_mirror(git_repository* mirror, Access& access);
 
 } // namespace sandboxkit::git

@@ -23,7 +23,7 @@ std::multiset<int> stalls;
 std::multiset<std::size_t> object_limits;
 Settings before;
 
-void apply(const Settings &s) {
+void apply(const Settings& s) {
     git_libgit2_opts(GIT_OPT_SET_SERVER_CONNECT_TIMEOUT, s.connect_milliseconds);
     git_libgit2_opts(GIT_OPT_SET_SERVER_TIMEOUT, s.milliseconds);
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, s.owner_validation);
@@ -36,7 +36,7 @@ Settings wanted() {
 
 } // namespace
 
-LibraryScope::LibraryScope(const CloneLimits &limits) {
+LibraryScope::LibraryScope(const CloneLimits& limits) {
     // Started once and never ended: ending it while another thread of the host application uses it would be worse.
     static const int started = git_libgit2_init();
     (void)started;
@@ -62,8 +62,8 @@ LibraryScope::~LibraryScope() {
     apply(stalls.empty() ? before : wanted());
 }
 
-Error last_error(int status, Where where, const Watch &watch, std::string what) {
-    const git_error *last = git_error_last();
+Error last_error(int status, Where where, const Watch& watch, std::string what) {
+    const git_error* last = git_error_last();
     std::string detail = last && last->message ? last->message : "";
     const int category = last ? last->klass : GIT_ERROR_NONE;
     const auto says = [&](std::string_view text) { return detail.find(text) != std::string::npos; };
@@ -112,8 +112,8 @@ Error last_error(int status, Where where, const Watch &watch, std::string what) 
     return make(ErrorClass::internal, "git_failed", what + ": git failed", "");
 }
 
-int use_own_config(git_repository *repository) {
-    git_config *raw = nullptr;
+int use_own_config(git_repository* repository) {
+    git_config* raw = nullptr;
     if (const int status = git_config_new(&raw); status < 0) return status;
     const ConfigPtr config(raw);
     const std::string path = std::string(git_repository_commondir(repository)) + "config";
@@ -123,7 +123,7 @@ int use_own_config(git_repository *repository) {
     return git_repository_set_config(repository, config.get());
 }
 
-std::string hex(const git_oid &id) {
+std::string hex(const git_oid& id) {
     std::string text(GIT_OID_SHA1_HEXSIZE, '\0');
     git_oid_fmt(text.data(), &id);
     return text;

@@ -15,7 +15,7 @@ namespace sandboxkit::git {
 template <auto Free>
 struct Freer {
     template <class T>
-    void operator()(T *object) const {
+    void operator()(T* object) const {
         Free(object);
     }
 };
@@ -40,10 +40,10 @@ using RefdbPtr = std::unique_ptr<git_refdb, Freer<git_refdb_free>>;
 // Thread-safe.
 class LibraryScope {
 public:
-    explicit LibraryScope(const CloneLimits &limits);
+    explicit LibraryScope(const CloneLimits& limits);
     ~LibraryScope();
-    LibraryScope(const LibraryScope &) = delete;
-    LibraryScope &operator=(const LibraryScope &) = delete;
+    LibraryScope(const LibraryScope&) = delete;
+    LibraryScope& operator=(const LibraryScope&) = delete;
 
 private:
     int stall_milliseconds_;
@@ -58,12 +58,12 @@ enum class Where {
 };
 
 // The error of the libgit2 call that just returned `status` on this thread; what the watch knows goes first.
-[[nodiscard]] Error last_error(int status, Where where, const Watch &watch, std::string what);
+[[nodiscard]] Error last_error(int status, Where where, const Watch& watch, std::string what);
 
 // Makes `repository` read its own config file only: neither the user's nor the system's settings decide what a checkout
 // looks like, whom a URL is rewritten to, or which credentials are used.
-[[nodiscard]] int use_own_config(git_repository *repository);
+[[nodiscard]] int use_own_config(git_repository* repository);
 
-[[nodiscard]] std::string hex(const git_oid &id);
+[[nodiscard]] std::string hex(const git_oid& id);
 
 } // namespace sandboxkit::git

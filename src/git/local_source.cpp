@@ -9,28 +9,28 @@ namespace sandboxkit::git {
 namespace {
 
 struct OidLess {
-    bool operator()(const git_oid &a, const git_oid &b) const { return git_oid_cmp(&a, &b) < 0; }
+    bool operator()(const git_oid& a, const git_oid& b) const { return git_oid_cmp(&a, &b) < 0; }
 };
 using Boundary = std::map<git_oid, bool, OidLess>; // commits seen; true: their parents are not taken
 
 struct Packing {
-    Access &access;
-    git_repository *source;
-    git_packbuilder *pack;
+    Access& access;
+    git_repository* source;
+    git_packbuilder* pack;
 
     Error failed(int status) const { return last_error(status, Where::source, access.watch, "reading the repository"); }
 
     // Commit by commit, because a revision walk of libgit2 knows nothing of shallow repositories.
-    Result<Boundary> insert_some(const std::vector<git_oid> &tips) {
+    Result<Boundary> insert_some(const std::vector<git_oid>& tips) {
         Boundary seen;
         std::vector<git_oid> generation = tips, next;
         const std::uint64_t depth = access.request.depth.value_or(UINT32_MAX);
         for (std::uint64_t distance = 1; !generation.empty(); ++distance, generation.swap(next)) {
             next.clear();
-            for (const auto &id : generation) {
+            for (const auto& id : generation) {
                 if (!seen.emplace(id, false).second) continue;
                 if (!access.watch.go_on()) return *access.watch.why();
-                git_commit *raw = nullptr;
+                git_commit* raw = nullptr;
                 if (const int status = git_commit_lookup(&raw, source, &id); status < 0) return failed(status);
                 const CommitPtr commit(raw);
                 if (const int status = git_packbuilder_insert_commit(pack, &id); status < 0) return failed(status);
@@ -45,8 +45,8 @@ struct Packing {
         return seen;
     }
 
-    Result<void> insert_all(const std::vector<git_oid> &tips) {
-        git_revwalk *raw = nullptr;
+    Result<void> insert_all(const std::vector<git_oid>& tips) {
+        git_revwalk* raw = nullptr;
         int status = git_revwalk_new(&raw, source);
         const RevwalkPtr walk(raw);
         for (std::size_t i = 0; status == 0 && i < tips.size(); ++i) status = git_revwalk_push(raw, &tips[i]);
@@ -56,18 +56,18 @@ struct Packing {
     }
 
     // The commits that the repository's tags lead to; tag objects on the way, and tags of something else, are taken as well.
-    Result<void> insert_tags(std::vector<git_oid> &tips) {
+    Result<void> insert_tags(std::vector<git_oid>& tips) {
         struct State {
-            Packing *self;
-            std::vector<git_oid> *tips;
+            Packing* self;
+            std::vector<git_oid>* tips;
         } state{this, &tips};
         const int status = git_tag_foreach(
             source,
-            [](const char *, git_oid *id, void *payload) {
-                auto &s = *static_cast<State *>(payload);
+            [](const char*, git_oid* id, void* payload) {
+                auto& s = *static_cast<State*>(payload);
                 git_oid at = *id;
                 for (;;) {
-                    git_object *raw = nullptr;
+                    git_object* raw = nullptr;
                     if (const int e = git_object_lookup(&raw, s.self->source, &at, GIT_OBJECT_ANY); e < 0) return e;
                     const ObjectPtr object(raw);
                     if (git_object_type(raw) == GIT_OBJECT_COMMIT) {
@@ -76,7 +76,7 @@ struct Packing {
                     }
                     if (git_object_type(raw) != GIT_OBJECT_TAG) return git_packbuilder_insert_recur(s.self->pack, &at, nullptr);
                     if (const int e = git_packbuilder_insert(s.self->pack, &at, nullptr); e < 0) return e;
-                    at = *git_tag_target_id(reinterpret_cast<git_tag *>(raw));
+                    at = *git_tag_target_id(reinterpret_cast<git_tag*>(raw));
                 }
             },
             &state);
@@ -85,9 +85,9 @@ struct Packing {
     }
 };
 
-Result<void> write_boundary(git_repository *source, git_repository *destination, const Boundary &boundary) {
+Result<void> write_boundary(git_repository* source, git_repository* destination, const Boundary& boundary) {
     std::map<std::string, bool> roots;
-    for (const auto &[id, cut] : boundary)
+    for (const auto& [id, cut] : boundary)
         if (cut) roots.emplace(hex(id), true);
     std::ifstream of_source(std::string(git_repository_commondir(source)) + "shallow");
     for (std::string line; std::getline(of_source, line);) {
@@ -97,28 +97,28 @@ Result<void> write_boundary(git_repository *source, git_repository *destination,
     if (roots.empty()) return {};
     const std::string path = std::string(git_repository_path(destination)) + "shallow";
     std::ofstream file(path);
-    for (const auto &[id, unused] : roots) file << id << '\n';
+    for (const auto& [id, unused] : roots) file << id << '\n';
     file.close();
     if (!file) return Error{ErrorClass::quota, "disk_full", "writing the clone failed", "make room and try again", path, {}};
     return {};
 }
 
 // What a transfer does: the pack goes through an indexer, counted on its way.
-Result<void> write_pack(git_packbuilder *pack, git_repository *destination, Watch &watch) {
+Result<void> write_pack(git_packbuilder* pack, git_repository* destination, Watch& watch) {
     const std::string directory = std::string(git_repository_path(destination)) + "objects/pack";
-    git_indexer *raw = nullptr;
+    git_indexer* raw = nullptr;
     if (const int status = git_indexer_new(&raw, directory.c_str(), 0, nullptr, nullptr); status < 0)
         return last_error(status, Where::writing, watch, "writing the objects");
     const IndexerPtr indexer(raw);
     struct State {
-        git_indexer *indexer;
-        Watch &watch;
+        git_indexer* indexer;
+        Watch& watch;
         git_indexer_progress progress{};
     } state{raw, watch, {}};
     int status = git_packbuilder_foreach(
         pack,
-        [](void *bytes, std::size_t size, void *payload) {
-            auto &s = *static_cast<State *>(payload);
+        [](void* bytes, std::size_t size, void* payload) {
+            auto& s = *static_cast<State*>(payload);
             if (!s.watch.received(size)) return static_cast<int>(GIT_EUSER);
             if (const int e = git_indexer_append(s.indexer, bytes, size, &s.progress); e < 0) return e;
             return s.watch.objects(s.progress.received_objects, s.progress.total_objects) ? 0 : static_cast<int>(GIT_EUSER);
@@ -129,8 +129,8 @@ Result<void> write_pack(git_packbuilder *pack, git_repository *destination, Watc
     return {};
 }
 
-Result<RepositoryPtr> open_source(const Access &access) {
-    git_repository *raw = nullptr;
+Result<RepositoryPtr> open_source(const Access& access) {
+    git_repository* raw = nullptr;
     const int status = git_repository_open_ext(&raw, access.url.path.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr);
     RepositoryPtr source(raw);
     if (status == GIT_ENOTFOUND) {
@@ -154,7 +154,7 @@ Result<RepositoryPtr> open_source(const Access &access) {
 
 } // namespace
 
-Result<Target> take_from_local(git_repository *destination, Access &access) {
+Result<Target> take_from_local(git_repository* destination, Access& access) {
     auto source = open_source(access);
     if (!source) return source.error();
     auto listing = list_references(source->get(), access.watch);
@@ -162,14 +162,14 @@ Result<Target> take_from_local(git_repository *destination, Access &access) {
     auto target = choose(*listing, access.request.branch);
     if (!target) return target;
 
-    git_packbuilder *raw = nullptr;
+    git_packbuilder* raw = nullptr;
     if (const int status = git_packbuilder_new(&raw, source->get()); status < 0)
         return last_error(status, Where::source, access.watch, "reading the repository");
     const PackbuilderPtr pack(raw);
     git_packbuilder_set_callbacks(
         raw,
-        [](int, std::uint32_t, std::uint32_t, void *watch) {
-            return static_cast<Watch *>(watch)->go_on() ? 0 : static_cast<int>(GIT_EUSER);
+        [](int, std::uint32_t, std::uint32_t, void* watch) {
+            return static_cast<Watch*>(watch)->go_on() ? 0 : static_cast<int>(GIT_EUSER);
         },
         &access.watch);
 
@@ -177,7 +177,7 @@ Result<Target> take_from_local(git_repository *destination, Access &access) {
     std::vector<git_oid> tips{target->commit};
     const bool one_branch = access.request.depth.has_value();
     if (!one_branch) {
-        for (const auto &[name, id] : listing->branches) tips.push_back(id);
+        for (const auto& [name, id] : listing->branches) tips.push_back(id);
         if (auto tagged = packing.insert_tags(tips); !tagged) return tagged.error();
     }
     Boundary boundary;

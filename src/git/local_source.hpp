@@ -9,6 +9,6 @@ namespace sandboxkit::git {
 
 // Gives `destination` what a fetch from the repository at `access.url.path` would: only what its branches and tags
 // reach, with the request's depth. libgit2's own local transport can do neither a depth nor a shallow repository as source.
-[[nodiscard]] Result<Target> take_from_local(git_repository *destination, Access &access);
+[[nodiscard]] Result<Target> take_from_local(git_repository* destination, Access& access);
 
 } // namespace sandboxkit::git

@@ -27,7 +27,7 @@ constexpr std::size_t most_packs = 50;
 
 std::string name_of(std::string_view url) {
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    ::SHA256(reinterpret_cast<const unsigned char *>(url.data()), url.size(), digest.data());
+    ::SHA256(reinterpret_cast<const unsigned char*>(url.data()), url.size(), digest.data());
     std::string text;
     for (const unsigned char byte : digest) {
         text += "0123456789abcdef"[byte >> 4];
@@ -37,7 +37,7 @@ std::string name_of(std::string_view url) {
 }
 
 // flock can be waited for only without end, so it is tried again and again; a cancellation is seen at once.
-Result<void> take(int fd, int operation, Watch &watch) {
+Result<void> take(int fd, int operation, Watch& watch) {
     std::mutex mutex;
     std::condition_variable_any wake;
     std::unique_lock hold(mutex);
@@ -49,7 +49,7 @@ Result<void> take(int fd, int operation, Watch &watch) {
     return {};
 }
 
-bool worn_out(const fs::path &mirror) {
+bool worn_out(const fs::path& mirror) {
     std::error_code error;
     std::size_t packs = 0;
     for (fs::directory_iterator it(mirror / "objects/pack", error), end; !error && it != end; it.increment(error))
@@ -57,8 +57,8 @@ bool worn_out(const fs::path &mirror) {
     return error || packs > most_packs;
 }
 
-Result<RepositoryPtr> open_mirror(const fs::path &path, const Watch &watch) {
-    git_repository *raw = nullptr;
+Result<RepositoryPtr> open_mirror(const fs::path& path, const Watch& watch) {
+    git_repository* raw = nullptr;
     int status = git_repository_open_ext(&raw, path.c_str(), GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr);
     RepositoryPtr repository(raw);
     if (status == 0) status = use_own_config(raw);
@@ -66,7 +66,7 @@ Result<RepositoryPtr> open_mirror(const fs::path &path, const Watch &watch) {
     return repository;
 }
 
-Result<void> copy_file(const fs::path &from, const fs::path &to, Watch &watch) {
+Result<void> copy_file(const fs::path& from, const fs::path& to, Watch& watch) {
     const Lock in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (in.fd() < 0) return file_error(ErrorClass::data_loss, "reading a mirror failed", from, errno);
     const Lock out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
@@ -103,8 +103,8 @@ Lock::~Lock() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-Result<Mirror> update_mirror(Access &access, bool afresh) {
-    const auto &directory = access.request.mirrors;
+Result<Mirror> update_mirror(Access& access, bool afresh) {
+    const auto& directory = access.request.mirrors;
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) return file_error(ErrorClass::internal, "making the directory of mirrors failed", directory, error.value());
@@ -170,7 +170,7 @@ Result<Mirror> update_mirror(Access &access, bool afresh) {
     return Mirror{std::move(lock), path, std::move(repository), *target, existed};
 }
 
-Result<void> copy_objects(const fs::path &from, const fs::path &to, Watch &watch) {
+Result<void> copy_objects(const fs::path& from, const fs::path& to, Watch& watch) {
     std::error_code error;
     for (fs::recursive_directory_iterator it(from, error), end; !error && it != end; it.increment(error)) {
         const auto target = to / it->path().lexically_relative(from);

@@ -16,8 +16,8 @@ namespace sandboxkit::git {
 class Lock { // closing the descriptor releases it
 public:
     explicit Lock(int fd) : fd_(fd) {}
-    Lock(Lock &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Lock &operator=(Lock &&) = delete;
+    Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Lock& operator=(Lock&&) = delete;
     ~Lock();
     [[nodiscard]] int fd() const { return fd_; }
 
@@ -34,9 +34,9 @@ struct Mirror {
 };
 
 // Brings the URL's mirror up to date with its server. `afresh`: whatever is there is removed first.
-[[nodiscard]] Result<Mirror> update_mirror(Access &access, bool afresh);
+[[nodiscard]] Result<Mirror> update_mirror(Access& access, bool afresh);
 
 // Copies the mirror's objects, whole packs as they are, into a repository of the clone's own.
-[[nodiscard]] Result<void> copy_objects(const std::filesystem::path &from, const std::filesystem::path &to, Watch &watch);
+[[nodiscard]] Result<void> copy_objects(const std::filesystem::path& from, const std::filesystem::path& to, Watch& watch);
 
 } // namespace sandboxkit::git

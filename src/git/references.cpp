@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view heads = "refs/heads/", tags = "refs/tags/";
 
-Error too_many(const Watch &watch) {
+Error too_many(const Watch& watch) {
     return Error{ErrorClass::quota,
                  "too_many_references",
                  "the repository has more references than the limit of " + std::to_string(watch.limits().references),
@@ -20,29 +20,29 @@ Error too_many(const Watch &watch) {
 
 // Calls `visit(name, id)` for each direct reference.
 template <class Visit>
-Result<void> each_reference(git_repository *repository, Watch &watch, Visit visit) {
-    git_reference_iterator *raw = nullptr;
+Result<void> each_reference(git_repository* repository, Watch& watch, Visit visit) {
+    git_reference_iterator* raw = nullptr;
     if (const int status = git_reference_iterator_new(&raw, repository); status < 0)
         return last_error(status, Where::source, watch, "listing references");
     const ReferenceIteratorPtr iterator(raw);
     std::uint64_t count = 0;
     for (;;) {
-        git_reference *next = nullptr;
+        git_reference* next = nullptr;
         const int status = git_reference_next(&next, iterator.get());
         if (status == GIT_ITEROVER) return {};
         if (status < 0) return last_error(status, Where::source, watch, "listing references");
         const ReferencePtr reference(next);
         if (++count > watch.limits().references) return too_many(watch);
         if (!watch.go_on()) return *watch.why();
-        if (const git_oid *id = git_reference_target(reference.get()))
+        if (const git_oid* id = git_reference_target(reference.get()))
             visit(std::string_view(git_reference_name(reference.get())), *id);
     }
 }
 
 } // namespace
 
-Result<Listing> list_references(git_remote *remote, const Watch &watch) {
-    const git_remote_head **list = nullptr;
+Result<Listing> list_references(git_remote* remote, const Watch& watch) {
+    const git_remote_head** list = nullptr;
     std::size_t count = 0;
     if (const int status = git_remote_ls(&list, &count, remote); status < 0)
         return last_error(status, Where::network, watch, "listing references");
@@ -66,14 +66,14 @@ Result<Listing> list_references(git_remote *remote, const Watch &watch) {
     return out;
 }
 
-Result<Listing> list_references(git_repository *repository, Watch &watch) {
+Result<Listing> list_references(git_repository* repository, Watch& watch) {
     Listing out;
-    auto listed = each_reference(repository, watch, [&](std::string_view name, const git_oid &id) {
+    auto listed = each_reference(repository, watch, [&](std::string_view name, const git_oid& id) {
         if (name.starts_with(heads)) out.branches.emplace(name.substr(heads.size()), id);
         if (name.starts_with(tags)) out.tags.emplace(name.substr(tags.size()), id);
     });
     if (!listed) return listed.error();
-    git_reference *raw = nullptr;
+    git_reference* raw = nullptr;
     if (git_reference_lookup(&raw, repository, "HEAD") == 0) {
         const ReferencePtr head(raw);
         const std::string_view target = git_reference_symbolic_target(raw) ? git_reference_symbolic_target(raw) : "";
@@ -84,17 +84,17 @@ Result<Listing> list_references(git_repository *repository, Watch &watch) {
     return out;
 }
 
-Result<Target> choose(const Listing &listing, const std::optional<std::string> &branch) {
+Result<Target> choose(const Listing& listing, const std::optional<std::string>& branch) {
     const auto names = [&] {
         std::string text;
         int count = 0;
-        for (const auto &[name, id] : listing.branches) {
+        for (const auto& [name, id] : listing.branches) {
             if (++count > 10) return text + ", ...";
             text += (count > 1 ? ", " : "") + name;
         }
         return text;
     };
-    const auto find = [&](const std::string &name) -> std::optional<Target> {
+    const auto find = [&](const std::string& name) -> std::optional<Target> {
         const auto it = listing.branches.find(name);
         if (it == listing.branches.end()) return std::nullopt;
         return Target{name, it->second};
@@ -121,24 +121,24 @@ Result<Target> choose(const Listing &listing, const std::optional<std::string> &
                      {}};
     // A server that does not say what HEAD names: guess as git does. Otherwise HEAD is detached.
     if (listing.head_branch.empty()) {
-        for (const auto *name : {"main", "master"})
+        for (const auto* name : {"main", "master"})
             if (auto found = find(name); found && git_oid_equal(&found->commit, &*listing.head)) return *found;
-        for (const auto &[name, id] : listing.branches)
+        for (const auto& [name, id] : listing.branches)
             if (git_oid_equal(&id, &*listing.head)) return Target{name, id};
     }
     return Target{"", *listing.head};
 }
 
-Result<void> write_references(git_repository *repository, const Listing &listing, const std::string &prefix, const Target *only) {
+Result<void> write_references(git_repository* repository, const Listing& listing, const std::string& prefix, const Target* only) {
     std::map<std::string, git_oid> references; // sorted, as the file must be
     if (only) {
         if (!only->branch.empty()) references.emplace(prefix + only->branch, only->commit);
     } else {
-        for (const auto &[name, id] : listing.branches) references.emplace(prefix + name, id);
-        for (const auto &[name, id] : listing.tags) references.emplace(std::string(tags) + name, id);
+        for (const auto& [name, id] : listing.branches) references.emplace(prefix + name, id);
+        for (const auto& [name, id] : listing.tags) references.emplace(std::string(tags) + name, id);
     }
     std::string text;
-    for (const auto &[name, id] : references) text += hex(id) + ' ' + name + '\n';
+    for (const auto& [name, id] : references) text += hex(id) + ' ' + name + '\n';
     const std::string path = std::string(git_repository_commondir(repository)) + "packed-refs";
     return write_durably(path, text);
 }

@@ -23,17 +23,17 @@ struct Target {
 };
 
 // Of a connected remote. More references than the limit are a quota error.
-[[nodiscard]] Result<Listing> list_references(git_remote *remote, const Watch &watch);
-[[nodiscard]] Result<Listing> list_references(git_repository *repository, Watch &watch);
+[[nodiscard]] Result<Listing> list_references(git_remote* remote, const Watch& watch);
+[[nodiscard]] Result<Listing> list_references(git_repository* repository, Watch& watch);
 
-[[nodiscard]] Result<Target> choose(const Listing &listing, const std::optional<std::string> &branch);
+[[nodiscard]] Result<Target> choose(const Listing& listing, const std::optional<std::string>& branch);
 
 // Replaces a repository's references, all packed, by the listing's: its branches under `prefix`, and its tags. With a
 // target to keep to: that branch only, and no tags. One file, durable when the call returns, however many they are;
 // libgit2's own way writes a file for each, and its log, which takes minutes where there are thousands.
-[[nodiscard]] Result<void> write_references(git_repository *repository, const Listing &listing, const std::string &prefix,
-                                            const Target *only);
-inline constexpr const char *own_branches = "refs/heads/";
-inline constexpr const char *origins_branches = "refs/remotes/origin/";
+[[nodiscard]] Result<void> write_references(git_repository* repository, const Listing& listing, const std::string& prefix,
+                                            const Target* only);
+inline constexpr const char* own_branches = "refs/heads/";
+inline constexpr const char* origins_branches = "refs/remotes/origin/";
 
 } // namespace sandboxkit::git

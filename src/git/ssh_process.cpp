@@ -42,7 +42,7 @@ std::string shell_quote(std::string_view text) {
 }
 
 // A path as the value of an ssh option: quoted, and '%' doubled, which would be a token.
-Result<std::string> option_path(const std::filesystem::path &path) {
+Result<std::string> option_path(const std::filesystem::path& path) {
     std::string out = "\"";
     for (const char c : path.string()) {
         if (c == '"' || c == '\n' || c == '\\' || c == '$')
@@ -64,10 +64,10 @@ std::string_view line_with(std::string_view text, std::string_view what) {
 
 } // namespace
 
-Result<std::vector<std::string>> ssh_arguments(const RemoteUrl &url, const CloneRequest &request) {
+Result<std::vector<std::string>> ssh_arguments(const RemoteUrl& url, const CloneRequest& request) {
     const auto seconds = std::to_string(std::max<std::int64_t>(1, std::min(request.limits.stall, request.limits.total).count()));
     std::vector<std::string> arguments{"ssh", "-F", "none", "-T", "-x", "-a"};
-    for (const auto *option :
+    for (const auto* option :
          {"BatchMode=yes", "StrictHostKeyChecking=yes", "UpdateHostKeys=no", "VerifyHostKeyDNS=no", "PasswordAuthentication=no",
           "KbdInteractiveAuthentication=no", "PreferredAuthentications=publickey", "ClearAllForwardings=yes", "ControlMaster=no",
           "ControlPath=none", "PermitLocalCommand=no", "ProxyCommand=none", "EscapeChar=none", "LogLevel=DEBUG1",
@@ -93,7 +93,7 @@ Result<std::vector<std::string>> ssh_arguments(const RemoteUrl &url, const Clone
     return arguments;
 }
 
-Error explain_ssh(std::string_view messages, int exit_code, const RemoteUrl &url) {
+Error explain_ssh(std::string_view messages, int exit_code, const RemoteUrl& url) {
     const auto says = [&](std::string_view text) { return messages.find(text) != std::string_view::npos; };
     std::string detail; // without ssh's own chatter
     for (std::size_t begin = 0; begin < messages.size();) {
@@ -146,7 +146,7 @@ SshProcess::~SshProcess() {
 }
 
 int SshProcess::end() {
-    for (int *fd : {&channel_, &messages_, &wake_}) {
+    for (int* fd : {&channel_, &messages_, &wake_}) {
         if (*fd >= 0) ::close(*fd);
         *fd = -1;
     }
@@ -178,11 +178,11 @@ Result<void> SshProcess::start() {
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     std::vector<std::string> environment{"LC_ALL=C"};
-    for (const auto *name : {"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"})
-        if (const char *value = std::getenv(name)) environment.push_back(std::string(name) + '=' + value);
-    std::vector<char *> argv, envp;
-    for (auto &a : *arguments) argv.push_back(a.data());
-    for (auto &e : environment) envp.push_back(e.data());
+    for (const auto* name : {"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"})
+        if (const char* value = std::getenv(name)) environment.push_back(std::string(name) + '=' + value);
+    std::vector<char*> argv, envp;
+    for (auto& a : *arguments) argv.push_back(a.data());
+    for (auto& e : environment) envp.push_back(e.data());
     argv.push_back(nullptr);
     envp.push_back(nullptr);
 
@@ -263,7 +263,7 @@ Result<void> SshProcess::not_ready(Ready why) {
     return *access_.watch.suspicion();
 }
 
-Result<std::size_t> SshProcess::read(char *buffer, std::size_t size) {
+Result<std::size_t> SshProcess::read(char* buffer, std::size_t size) {
     for (;;) {
         if (const auto ready = wait_for(POLLIN); ready != Ready::peer) return not_ready(ready).error();
         const auto n = ::recv(channel_, buffer, size, 0);
@@ -289,7 +289,7 @@ Result<std::size_t> SshProcess::read(char *buffer, std::size_t size) {
     }
 }
 
-Result<void> SshProcess::write(const char *bytes, std::size_t size) {
+Result<void> SshProcess::write(const char* bytes, std::size_t size) {
     while (size > 0) {
         const auto n = ::send(channel_, bytes, size, MSG_NOSIGNAL);
         if (n > 0) {

@@ -14,23 +14,23 @@ namespace sandboxkit::git {
 
 // Its arguments, argv[0] included. Nothing of the user's ssh configuration is read; without a key in the request only
 // the agent's keys are offered; an unknown host key is refused; nothing is asked for and nothing forwarded.
-[[nodiscard]] Result<std::vector<std::string>> ssh_arguments(const RemoteUrl &url, const CloneRequest &request);
+[[nodiscard]] Result<std::vector<std::string>> ssh_arguments(const RemoteUrl& url, const CloneRequest& request);
 
 // What ssh's messages (with LogLevel=DEBUG1) and its exit code say about a failure; `exit_code` is -1 when not known.
-[[nodiscard]] Error explain_ssh(std::string_view messages, int exit_code, const RemoteUrl &url);
+[[nodiscard]] Error explain_ssh(std::string_view messages, int exit_code, const RemoteUrl& url);
 
 class SshProcess {
 public:
-    explicit SshProcess(Access &access) : access_(access) {}
+    explicit SshProcess(Access& access) : access_(access) {}
     ~SshProcess();
-    SshProcess(const SshProcess &) = delete;
-    SshProcess &operator=(const SshProcess &) = delete;
+    SshProcess(const SshProcess&) = delete;
+    SshProcess& operator=(const SshProcess&) = delete;
 
     [[nodiscard]] Result<void> start();
     // Waits for bytes, at most as long as the watch has patience, and at once to its end when the caller cancels.
     // 0: the end, with the reason left as the watch's suspicion.
-    [[nodiscard]] Result<std::size_t> read(char *buffer, std::size_t size);
-    [[nodiscard]] Result<void> write(const char *bytes, std::size_t size);
+    [[nodiscard]] Result<std::size_t> read(char* buffer, std::size_t size);
+    [[nodiscard]] Result<void> write(const char* bytes, std::size_t size);
 
 private:
     enum class Ready { peer, woken, late };
@@ -39,7 +39,7 @@ private:
     void drain_messages();
     int end();
 
-    Access &access_;
+    Access& access_;
     pid_t pid_ = -1;
     int channel_ = -1;  // a socket: the program's standard input and output
     int messages_ = -1; // its standard error

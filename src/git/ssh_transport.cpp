@@ -13,23 +13,23 @@ namespace {
 struct SshStream {
     git_smart_subtransport_stream base{};
     std::unique_ptr<SshProcess> process;
-    Watch *watch = nullptr;
-    SshStream **owner = nullptr; // the subtransport's pointer to this
+    Watch* watch = nullptr;
+    SshStream** owner = nullptr; // the subtransport's pointer to this
     std::string deepening;       // the request for a shallow clone, once sent
 };
 struct SshSubtransport {
     git_smart_subtransport base{};
-    Access *access = nullptr;
-    SshStream *stream = nullptr;
+    Access* access = nullptr;
+    SshStream* stream = nullptr;
 };
 
-int fail(const Error &error) {
+int fail(const Error& error) {
     git_error_set_str(GIT_ERROR_SSH, error.message.c_str());
     return error.kind == ErrorClass::timeout ? GIT_TIMEOUT : error.kind == ErrorClass::cancelled ? GIT_EUSER : GIT_ERROR;
 }
 
-int stream_read(git_smart_subtransport_stream *stream, char *buffer, std::size_t size, std::size_t *bytes_read) {
-    auto *self = reinterpret_cast<SshStream *>(stream);
+int stream_read(git_smart_subtransport_stream* stream, char* buffer, std::size_t size, std::size_t* bytes_read) {
+    auto* self = reinterpret_cast<SshStream*>(stream);
     if (!self->watch->go_on()) return fail(*self->watch->why());
     auto n = self->process->read(buffer, size);
     if (!n) return fail(n.error());
@@ -37,8 +37,8 @@ int stream_read(git_smart_subtransport_stream *stream, char *buffer, std::size_t
     return self->watch->received(*n) ? 0 : fail(*self->watch->why());
 }
 
-int stream_write(git_smart_subtransport_stream *stream, const char *buffer, std::size_t size) {
-    auto *self = reinterpret_cast<SshStream *>(stream);
+int stream_write(git_smart_subtransport_stream* stream, const char* buffer, std::size_t size) {
+    auto* self = reinterpret_cast<SshStream*>(stream);
     if (!self->watch->go_on()) return fail(*self->watch->why());
     // With the request for a pack the list of references is over.
     self->watch->listing_references(false);
@@ -53,15 +53,15 @@ int stream_write(git_smart_subtransport_stream *stream, const char *buffer, std:
     return written ? 0 : fail(written.error());
 }
 
-void stream_free(git_smart_subtransport_stream *stream) {
-    auto *self = reinterpret_cast<SshStream *>(stream);
+void stream_free(git_smart_subtransport_stream* stream) {
+    auto* self = reinterpret_cast<SshStream*>(stream);
     *self->owner = nullptr;
     delete self;
 }
 
-int transport_action(git_smart_subtransport_stream **out, git_smart_subtransport *transport, const char *,
+int transport_action(git_smart_subtransport_stream** out, git_smart_subtransport* transport, const char*,
                      git_smart_service_t action) {
-    auto *self = reinterpret_cast<SshSubtransport *>(transport);
+    auto* self = reinterpret_cast<SshSubtransport*>(transport);
     if (action == GIT_SERVICE_UPLOADPACK && self->stream) { // one process serves both: the protocol is stateful
         *out = &self->stream->base;
         return 0;
@@ -85,20 +85,20 @@ int transport_action(git_smart_subtransport_stream **out, git_smart_subtransport
     return 0;
 }
 
-int transport_close(git_smart_subtransport *) {
+int transport_close(git_smart_subtransport*) {
     return 0;
 } // freeing the stream ends the process
 
-void transport_free(git_smart_subtransport *transport) {
-    delete reinterpret_cast<SshSubtransport *>(transport);
+void transport_free(git_smart_subtransport* transport) {
+    delete reinterpret_cast<SshSubtransport*>(transport);
 }
 
 } // namespace
 
-int make_ssh_subtransport(git_smart_subtransport **out, git_transport *, void *access) {
+int make_ssh_subtransport(git_smart_subtransport** out, git_transport*, void* access) {
     auto transport = std::make_unique<SshSubtransport>();
     transport->base = {transport_action, transport_close, transport_free};
-    transport->access = static_cast<Access *>(access);
+    transport->access = static_cast<Access*>(access);
     *out = &transport.release()->base;
     return 0;
 }

@@ -15,38 +15,38 @@ int refuse() {
 // libgit2's HTTP with the watch in front of it. Each struct begins with libgit2's part: its pointer is ours.
 struct WatchedStream {
     git_smart_subtransport_stream base{};
-    git_smart_subtransport_stream *inner = nullptr;
-    Watch *watch = nullptr;
+    git_smart_subtransport_stream* inner = nullptr;
+    Watch* watch = nullptr;
 };
 struct WatchedSubtransport {
     git_smart_subtransport base{};
-    git_smart_subtransport *inner = nullptr;
-    Watch *watch = nullptr;
+    git_smart_subtransport* inner = nullptr;
+    Watch* watch = nullptr;
 };
 
-int stream_read(git_smart_subtransport_stream *stream, char *buffer, std::size_t size, std::size_t *bytes_read) {
-    auto *self = reinterpret_cast<WatchedStream *>(stream);
+int stream_read(git_smart_subtransport_stream* stream, char* buffer, std::size_t size, std::size_t* bytes_read) {
+    auto* self = reinterpret_cast<WatchedStream*>(stream);
     if (!self->watch->go_on()) return refuse();
     const int status = self->inner->read(self->inner, buffer, size, bytes_read);
     if (status < 0) return status;
     return self->watch->received(*bytes_read) ? status : refuse();
 }
 
-int stream_write(git_smart_subtransport_stream *stream, const char *buffer, std::size_t size) {
-    auto *self = reinterpret_cast<WatchedStream *>(stream);
+int stream_write(git_smart_subtransport_stream* stream, const char* buffer, std::size_t size) {
+    auto* self = reinterpret_cast<WatchedStream*>(stream);
     if (!self->watch->go_on()) return refuse();
     return self->inner->write(self->inner, buffer, size);
 }
 
-void stream_free(git_smart_subtransport_stream *stream) {
-    auto *self = reinterpret_cast<WatchedStream *>(stream);
+void stream_free(git_smart_subtransport_stream* stream) {
+    auto* self = reinterpret_cast<WatchedStream*>(stream);
     self->inner->free(self->inner);
     delete self;
 }
 
-int transport_action(git_smart_subtransport_stream **out, git_smart_subtransport *transport, const char *url,
+int transport_action(git_smart_subtransport_stream** out, git_smart_subtransport* transport, const char* url,
                      git_smart_service_t action) {
-    auto *self = reinterpret_cast<WatchedSubtransport *>(transport);
+    auto* self = reinterpret_cast<WatchedSubtransport*>(transport);
     if (!self->watch->go_on()) return refuse();
     self->watch->listing_references(action == GIT_SERVICE_UPLOADPACK_LS);
     auto stream = std::make_unique<WatchedStream>();
@@ -57,28 +57,28 @@ int transport_action(git_smart_subtransport_stream **out, git_smart_subtransport
     return 0;
 }
 
-int transport_close(git_smart_subtransport *transport) {
-    auto *self = reinterpret_cast<WatchedSubtransport *>(transport);
+int transport_close(git_smart_subtransport* transport) {
+    auto* self = reinterpret_cast<WatchedSubtransport*>(transport);
     return self->inner->close(self->inner);
 }
 
-void transport_free(git_smart_subtransport *transport) {
-    auto *self = reinterpret_cast<WatchedSubtransport *>(transport);
+void transport_free(git_smart_subtransport* transport) {
+    auto* self = reinterpret_cast<WatchedSubtransport*>(transport);
     self->inner->free(self->inner);
     delete self;
 }
 
-int make_watched_http(git_smart_subtransport **out, git_transport *owner, void *access) {
+int make_watched_http(git_smart_subtransport** out, git_transport* owner, void* access) {
     auto transport = std::make_unique<WatchedSubtransport>();
     if (const int status = git_smart_subtransport_http(&transport->inner, owner, nullptr); status < 0) return status;
     transport->base = {transport_action, transport_close, transport_free};
-    transport->watch = &static_cast<Access *>(access)->watch;
+    transport->watch = &static_cast<Access*>(access)->watch;
     *out = &transport.release()->base;
     return 0;
 }
 
-int make_transport(git_transport **out, git_remote *owner, void *payload) {
-    auto *access = static_cast<Access *>(payload);
+int make_transport(git_transport** out, git_remote* owner, void* payload) {
+    auto* access = static_cast<Access*>(payload);
     git_smart_subtransport_definition definition{};
     definition.param = access;
     if (access->url.kind == RemoteUrl::Kind::ssh) {
@@ -93,17 +93,18 @@ int make_transport(git_transport **out, git_remote *owner, void *payload) {
 
 } // namespace
 
-git_remote_callbacks callbacks_for(Access &access) {
-    git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
+git_remote_callbacks callbacks_for(Access& access) {
+    git_remote_callbacks callbacks;
+    git_remote_init_callbacks(&callbacks, GIT_REMOTE_CALLBACKS_VERSION);
     callbacks.payload = &access;
     callbacks.transport = make_transport;
     // No credentials callback: libgit2 then gives up at the first 401.
-    callbacks.transfer_progress = [](const git_indexer_progress *p, void *payload) {
-        auto &watch = static_cast<Access *>(payload)->watch;
+    callbacks.transfer_progress = [](const git_indexer_progress* p, void* payload) {
+        auto& watch = static_cast<Access*>(payload)->watch;
         return watch.objects(p->received_objects, p->total_objects) ? 0 : refuse();
     };
-    callbacks.sideband_progress = [](const char *, int, void *payload) {
-        return static_cast<Access *>(payload)->watch.go_on() ? 0 : refuse();
+    callbacks.sideband_progress = [](const char*, int, void* payload) {
+        return static_cast<Access*>(payload)->watch.go_on() ? 0 : refuse();
     };
     return callbacks;
 }

@@ -15,16 +15,16 @@ namespace sandboxkit::git {
 
 // What the callbacks of one clone share; outlives the remote that uses them.
 struct Access {
-    const RemoteUrl &url;
-    const CloneRequest &request;
-    Watch &watch;
+    const RemoteUrl& url;
+    const CloneRequest& request;
+    Watch& watch;
 };
 
-[[nodiscard]] git_remote_callbacks callbacks_for(Access &access);
+[[nodiscard]] git_remote_callbacks callbacks_for(Access& access);
 
 // A subtransport over the `ssh` program, as git itself does it. libgit2's own, over libssh2, waits for ever for a server that
 // accepts and says nothing, cannot be cancelled, and lacks today's RSA signatures in the libssh2 that Debian 12 has.
 // `access` is an Access*.
-int make_ssh_subtransport(git_smart_subtransport **out, git_transport *owner, void *access);
+int make_ssh_subtransport(git_smart_subtransport** out, git_transport* owner, void* access);
 
 } // namespace sandboxkit::git

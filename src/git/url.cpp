@@ -54,7 +54,7 @@ bool good_address(std::string_view address) {
 }
 
 // "host", "host:port", "[address]", "[address]:port"
-Result<void> read_authority(std::string_view authority, RemoteUrl &out) {
+Result<void> read_authority(std::string_view authority, RemoteUrl& out) {
     std::string_view rest;
     if (!authority.empty() && authority.front() == '[') {
         const auto end = authority.find(']');

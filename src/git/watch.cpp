@@ -18,7 +18,7 @@ Error over(std::string code, std::string message) {
 
 } // namespace
 
-Watch::Watch(const CloneLimits &limits, std::stop_token stop, const std::function<void(const CloneProgress &)> &progress)
+Watch::Watch(const CloneLimits& limits, std::stop_token stop, const std::function<void(const CloneProgress&)>& progress)
     : limits_(limits), stop_(std::move(stop)), handler_(progress), deadline_(std::chrono::steady_clock::now() + limits.total),
       next_report_(std::chrono::steady_clock::now()), last_byte_(next_report_) {}
 

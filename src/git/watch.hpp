@@ -14,7 +14,7 @@ namespace sandboxkit::git {
 // Used by the one thread that clones.
 class Watch {
 public:
-    Watch(const CloneLimits &limits, std::stop_token stop, const std::function<void(const CloneProgress &)> &progress);
+    Watch(const CloneLimits& limits, std::stop_token stop, const std::function<void(const CloneProgress&)>& progress);
 
     // False when the clone must end; why() says the reason.
     [[nodiscard]] bool go_on();
@@ -30,10 +30,10 @@ public:
     // What the peer's transport knows about a failure. It counts only when the clone does fail.
     void suspect(Error why) { suspicion_ = std::move(why); }
 
-    [[nodiscard]] const std::optional<Error> &why() const { return why_; }
-    [[nodiscard]] const std::optional<Error> &suspicion() const { return suspicion_; }
-    [[nodiscard]] const CloneLimits &limits() const { return limits_; }
-    [[nodiscard]] const std::stop_token &stop() const { return stop_; }
+    [[nodiscard]] const std::optional<Error>& why() const { return why_; }
+    [[nodiscard]] const std::optional<Error>& suspicion() const { return suspicion_; }
+    [[nodiscard]] const CloneLimits& limits() const { return limits_; }
+    [[nodiscard]] const std::stop_token& stop() const { return stop_; }
     [[nodiscard]] std::uint64_t received_bytes() const { return progress_.received_bytes; }
     // The time that a peer may be silent now: never beyond the end of the whole.
     [[nodiscard]] std::chrono::milliseconds patience() const;
@@ -45,7 +45,7 @@ private:
 
     CloneLimits limits_;
     std::stop_token stop_;
-    const std::function<void(const CloneProgress &)> &handler_;
+    const std::function<void(const CloneProgress&)>& handler_;
     std::chrono::steady_clock::time_point deadline_;
     std::chrono::steady_clock::time_point next_report_;
     std::chrono::steady_clock::time_point last_byte_;

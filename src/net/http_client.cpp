@@ -21,13 +21,21 @@ std::string host_header(const HttpTarget& target) {
 }
 
 Error disconnected(const HttpTarget& target, std::string detail) {
-    return Error{ErrorClass::unavailable, target.code_prefix + "_disconnected", "the connection to " + target.name + " broke",
-                 "check that it is still running", std::move(detail), {}};
+    return Error{ErrorClass::unavailable,
+                 target.code_prefix + "_disconnected",
+                 "the connection to " + target.name + " broke",
+                 "check that it is still running",
+                 std::move(detail),
+                 {}};
 }
 
 Error too_large(const HttpTarget& target, std::size_t limit) {
-    return Error{ErrorClass::quota, target.code_prefix + "_answer_too_large",
-                 target.name + " answered with more than " + std::to_string(limit) + " bytes", "", "", {}};
+    return Error{ErrorClass::quota,
+                 target.code_prefix + "_answer_too_large",
+                 target.name + " answered with more than " + std::to_string(limit) + " bytes",
+                 "",
+                 "",
+                 {}};
 }
 
 bool announces_more_than(const HttpHead& head, std::size_t limit) {
@@ -116,8 +124,9 @@ asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, s
             if (read.result && parser.finish()) break;
             out.untouched = !received;
             out.unread = !written.complete || (connection->is_unix() && read.reset);
-            out.result = !read.result ? read.result.error()
-                                      : disconnected(*target, received ? "the answer was cut off" : "the peer closed without an answer");
+            out.result = !read.result
+                             ? read.result.error()
+                             : disconnected(*target, received ? "the answer was cut off" : "the peer closed without an answer");
             co_return out;
         }
         received = true;
@@ -146,7 +155,8 @@ asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, s
 
 } // namespace
 
-asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<State> state, HttpRequest request, HttpLimits limits) {
+asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<State> state, HttpRequest request,
+                                                            HttpLimits limits) {
     const auto head = encode_request_head(request, state->host);
     if (!head) co_return head.error();
     for (bool fresh = false;; fresh = true) {
@@ -222,8 +232,12 @@ private:
 };
 
 HttpStream::HttpStream(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-const HttpHead& HttpStream::head() const { return impl_->head(); }
-void HttpStream::close() { impl_->close(); }
+const HttpHead& HttpStream::head() const {
+    return impl_->head();
+}
+void HttpStream::close() {
+    impl_->close();
+}
 
 asio::awaitable<Result<std::string>> HttpStream::read_some(std::chrono::milliseconds silence) {
     return async::without_exceptions(Impl::read_some(impl_, silence));

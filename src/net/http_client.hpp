@@ -36,7 +36,7 @@ struct HttpTarget {
 };
 
 struct HttpLimits {
-    std::size_t body = 8U << 20;                              // bytes of the answer's body
+    std::size_t body = 8U << 20;                                // bytes of the answer's body
     std::chrono::milliseconds total = std::chrono::seconds(60); // from the connected socket to the last byte
 };
 
@@ -67,11 +67,13 @@ public:
     boost::asio::awaitable<Result<HttpResponse>> unary(HttpRequest request, HttpLimits limits = {});
 
     // Sends on a connection of its own; returns with the answer's head, at most `limit` after connecting.
-    boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request, std::chrono::milliseconds limit = std::chrono::seconds(60));
+    boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request,
+                                                      std::chrono::milliseconds limit = std::chrono::seconds(60));
 
 private:
     struct State;
-    static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request, HttpLimits limits);
+    static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request,
+                                                                  HttpLimits limits);
     static boost::asio::awaitable<Result<HttpStream>> run_stream(std::shared_ptr<State> state, HttpRequest request,
                                                                  std::chrono::milliseconds limit);
     std::shared_ptr<State> state_;

@@ -25,7 +25,9 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-Error cancelled_error() { return Error{ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}}; }
+Error cancelled_error() {
+    return Error{ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}};
+}
 
 HttpConnection::HttpConnection(asio::any_io_executor executor, std::shared_ptr<const HttpTarget> target)
     : socket_(executor), timer_(executor), target_(std::move(target)) {}
@@ -36,7 +38,9 @@ void HttpConnection::expire_after(std::chrono::milliseconds limit) {
     if (deadline_ < armed_for_) arm(deadline_);
 }
 
-void HttpConnection::expire_never() { deadline_ = Clock::time_point::max(); }
+void HttpConnection::expire_never() {
+    deadline_ = Clock::time_point::max();
+}
 
 void HttpConnection::rest() {
     deadline_ = armed_for_ = Clock::time_point::max();
@@ -65,22 +69,39 @@ void HttpConnection::on_timer(std::uint64_t generation) {
 
 Error HttpConnection::failure(const error_code& error, bool connecting) const {
     if (expired_)
-        return Error{ErrorClass::timeout, target_->code_prefix + "_timeout", target_->name + " did not answer in time", "", "", {}};
+        return Error{
+            ErrorClass::timeout, target_->code_prefix + "_timeout", target_->name + " did not answer in time", "", "", {}};
     if (error == asio::error::operation_aborted) return cancelled_error();
     if (connecting)
-        return Error{ErrorClass::unavailable, target_->code_prefix + "_unreachable", "no connection to " + target_->name + " could be made",
-                     "check that it is running", error.message(), {}};
-    return Error{ErrorClass::unavailable, target_->code_prefix + "_disconnected", "the connection to " + target_->name + " broke",
-                 "check that it is still running", error ? error.message() : std::string("the peer closed the connection"), {}};
+        return Error{ErrorClass::unavailable,
+                     target_->code_prefix + "_unreachable",
+                     "no connection to " + target_->name + " could be made",
+                     "check that it is running",
+                     error.message(),
+                     {}};
+    return Error{ErrorClass::unavailable,
+                 target_->code_prefix + "_disconnected",
+                 "the connection to " + target_->name + " broke",
+                 "check that it is still running",
+                 error ? error.message() : std::string("the peer closed the connection"),
+                 {}};
 }
 
 asio::awaitable<Result<void>> HttpConnection::connect(std::shared_ptr<HttpConnection> self) {
     if (self->target_->tls)
-        co_return Error{ErrorClass::unsupported, "tls_not_enacted", "this build does not connect over TLS to " + self->target_->name,
-                        "use a plain address on this machine or a Unix socket", "", {}};
+        co_return Error{ErrorClass::unsupported,
+                        "tls_not_enacted",
+                        "this build does not connect over TLS to " + self->target_->name,
+                        "use a plain address on this machine or a Unix socket",
+                        "",
+                        {}};
     if (self->is_unix() != self->target_->host.empty() || (!self->is_unix() && self->target_->port == 0))
-        co_return Error{ErrorClass::invalid, "http_target", "the address of " + self->target_->name + " is neither a Unix socket nor a host and port",
-                        "", "", {}};
+        co_return Error{ErrorClass::invalid,
+                        "http_target",
+                        "the address of " + self->target_->name + " is neither a Unix socket nor a host and port",
+                        "",
+                        "",
+                        {}};
     self->expire_after(self->target_->connect_limit);
     if (self->is_unix()) {
         auto connected = co_await self->connect_unix();

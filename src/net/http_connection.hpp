@@ -36,7 +36,8 @@ public:
         bool broken = false; // the peer closed its end; reading may still give its answer
         Result<void> result;
     };
-    static boost::asio::awaitable<Written> write(std::shared_ptr<HttpConnection> self, std::string_view head, std::string_view body);
+    static boost::asio::awaitable<Written> write(std::shared_ptr<HttpConnection> self, std::string_view head,
+                                                 std::string_view body);
 
     struct Read {
         std::string_view bytes; // valid until the next read; empty at the end

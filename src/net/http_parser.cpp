@@ -26,8 +26,10 @@ public:
 private:
     void on_request_impl(http::verb, boost::beast::string_view, boost::beast::string_view, int, error_code&) override {}
     void on_response_impl(int code, boost::beast::string_view, int, error_code& error) override {
-        if (code < 100 || code > 599) error = http::error::bad_status;
-        else parsed.status = static_cast<unsigned>(code);
+        if (code < 100 || code > 599)
+            error = http::error::bad_status;
+        else
+            parsed.status = static_cast<unsigned>(code);
     }
     void on_field_impl(http::field, boost::beast::string_view name, boost::beast::string_view value, error_code&) override {
         if (!in_trailer_) parsed.headers.emplace_back(std::string(name), std::string(value));
@@ -53,7 +55,8 @@ HttpResponseParser::~HttpResponseParser() = default;
 
 Result<void> HttpResponseParser::restart_after_interim() {
     if (message_->parsed.status == 101 || ++interim_responses_ > interim_responses_limit)
-        return Error{ErrorClass::internal, "peer_protocol", "the peer sent interim responses that were not asked for", "", "", {}};
+        return Error{
+            ErrorClass::internal, "peer_protocol", "the peer sent interim responses that were not asked for", "", "", {}};
     message_ = std::make_unique<Message>();
     field_bytes_ = 0;
     return {};
@@ -111,10 +114,20 @@ bool HttpResponseParser::finish() {
     return !error && message_->is_done();
 }
 
-bool HttpResponseParser::head_done() const { return message_->is_header_done() && message_->parsed.status >= 200; }
-bool HttpResponseParser::done() const { return message_->is_done() && message_->parsed.status >= 200; }
-bool HttpResponseParser::reusable() const { return done() && message_->keep_alive() && !message_->need_eof() && !excess_; }
-bool HttpResponseParser::ends_with_connection() const { return head_done() && message_->need_eof(); }
-const HttpHead& HttpResponseParser::head() const { return message_->parsed; }
+bool HttpResponseParser::head_done() const {
+    return message_->is_header_done() && message_->parsed.status >= 200;
+}
+bool HttpResponseParser::done() const {
+    return message_->is_done() && message_->parsed.status >= 200;
+}
+bool HttpResponseParser::reusable() const {
+    return done() && message_->keep_alive() && !message_->need_eof() && !excess_;
+}
+bool HttpResponseParser::ends_with_connection() const {
+    return head_done() && message_->need_eof();
+}
+const HttpHead& HttpResponseParser::head() const {
+    return message_->parsed;
+}
 
 } // namespace sandboxkit::net

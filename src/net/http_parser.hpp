@@ -29,9 +29,9 @@ public:
     // False: it was cut off.
     bool finish();
 
-    [[nodiscard]] bool head_done() const; // head() is complete
-    [[nodiscard]] bool done() const;      // the whole message was read
-    [[nodiscard]] bool reusable() const;  // done, and the connection may carry another request
+    [[nodiscard]] bool head_done() const;            // head() is complete
+    [[nodiscard]] bool done() const;                 // the whole message was read
+    [[nodiscard]] bool reusable() const;             // done, and the connection may carry another request
     [[nodiscard]] bool ends_with_connection() const; // neither a length nor chunks say where the body ends
     [[nodiscard]] const HttpHead& head() const;
 
@@ -43,7 +43,7 @@ private:
     std::string pending_; // bytes of an unfinished head or chunk line
     std::size_t interim_responses_ = 0;
     std::size_t field_bytes_ = 0; // of an unfinished head or trailer
-    bool excess_ = false; // the peer sent more than the message
+    bool excess_ = false;         // the peer sent more than the message
 };
 
 } // namespace sandboxkit::net

@@ -22,7 +22,7 @@ namespace sandboxkit::bench {
 namespace fs = std::filesystem;
 
 static std::string overlay_options(const std::vector<fs::path>& lowers, const fs::path& upper, const fs::path& work) {
-    std::string options = "index=on,redirect_dir=off,metacopy=off,lowerdir=";
+    std::string options = "index=off,redirect_dir=off,metacopy=off,lowerdir=";
     for (std::size_t i = 0; i < lowers.size(); ++i) options += (i == 0 ? "" : ":") + lowers[i].string();
     return options + ",upperdir=" + upper.string() + ",workdir=" + work.string();
 }

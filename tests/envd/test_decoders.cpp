@@ -20,8 +20,13 @@ using namespace sandboxkit::envd;
 namespace recorded = sandboxkit::test::recorded;
 
 TEST_CASE("base64, RFC 4648's own examples") {
-    const std::pair<std::string, std::string> examples[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                                            {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    const std::pair<std::string, std::string> examples[] = {{"", ""},
+                                                            {"f", "Zg=="},
+                                                            {"fo", "Zm8="},
+                                                            {"foo", "Zm9v"},
+                                                            {"foob", "Zm9vYg=="},
+                                                            {"fooba", "Zm9vYmE="},
+                                                            {"foobar", "Zm9vYmFy"}};
     for (const auto& [bytes, text] : examples) {
         CHECK(base64_encode(bytes) == text);
         CHECK(base64_decode(text) == bytes);
@@ -45,12 +50,15 @@ TEST_CASE("text of a peer becomes harmless") {
     CHECK(bounded_text("a\tb\nc") == "a\tb\nc");
     CHECK(bounded_text("\x1b[31mred\r\x7f") == "?[31mred??");
     CHECK(bounded_text("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80") == "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
-    CHECK(bounded_text("\xc2\x9b" "31m") == "?31m"); // a C1 control
-    CHECK(bounded_text("\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xc3") == "???????????" "");
+    CHECK(bounded_text("\xc2\x9b"
+                       "31m") == "?31m"); // a C1 control
+    CHECK(bounded_text("\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xc3") == "???????????"
+                                                                          "");
     CHECK(bounded_text(std::string(10000, 'x')).size() == 4096);
     CHECK(bounded_text("\xe2\x82\xac\xe2\x82\xac", 5) == "\xe2\x82\xac"); // never half a character
     CHECK(is_utf8("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"));
-    for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xe2\x82"})
+    for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                            "\xf5\x80\x80\x80", "a\xe2\x82"})
         CHECK(!is_utf8(bad));
 }
 
@@ -62,7 +70,8 @@ TEST_CASE("Go's names of signals") {
     CHECK(signal_of_status("signal: segmentation fault (core dumped)") == 11);
     CHECK(signal_of_status("signal: bad system call") == 31);
     CHECK(signal_of_status("signal: signal 34") == 34);
-    for (const char* other : {"", "exit status 1", "signal: ", "signal: signal 65", "signal: signal 0", "signal: signal 3x", "signal: nonsense", "killed"})
+    for (const char* other : {"", "exit status 1", "signal: ", "signal: signal 65", "signal: signal 0", "signal: signal 3x",
+                              "signal: nonsense", "killed"})
         CHECK(!signal_of_status(other));
 }
 
@@ -96,8 +105,12 @@ Decoded decode(std::string_view bytes, std::size_t step, bool has_timeout = fals
     return out;
 }
 
-std::string event(std::string_view json) { return net::encode_envelope(0, json); }
-std::string frame(std::string_view json) { return net::encode_envelope(2, json); }
+std::string event(std::string_view json) {
+    return net::encode_envelope(0, json);
+}
+std::string frame(std::string_view json) {
+    return net::encode_envelope(2, json);
+}
 const std::string started = event(R"({"event":{"start":{"pid":7}}})");
 
 ProcessEnd end_of(const Decoded& decoded) {
@@ -150,7 +163,8 @@ TEST_CASE("ends") {
     CHECK(end_of_event(R"({"exitCode":-1,"signal":9,"timedOut":true})") == ProcessEnd{-1, 9, true});
     CHECK(end_of_event(R"({"exited":true,"exitCode":0,"timedOut":true})") == ProcessEnd{0, 0, true});
     const std::string_view killed[] = {recorded::start_event, recorded::killed_event, recorded::end_frame};
-    CHECK(end_of(decode(std::string(killed[0]) + std::string(killed[1]) + std::string(killed[2]), 9)) == ProcessEnd{-1, 9, false});
+    CHECK(end_of(decode(std::string(killed[0]) + std::string(killed[1]) + std::string(killed[2]), 9)) ==
+          ProcessEnd{-1, 9, false});
 }
 
 TEST_CASE("the time limit that was asked for is an end, one that was not is an error") {
@@ -164,7 +178,9 @@ TEST_CASE("the time limit that was asked for is an end, one that was not is an e
     REQUIRE(early.error);
     CHECK(early.error->kind == ErrorClass::timeout);
     // Our guest tells the end and then closes with the same frame.
-    const auto both = decode(started + event(R"({"event":{"end":{"exitCode":-1,"signal":9,"timedOut":true}}})") + std::string(recorded::deadline_frame), 5, true);
+    const auto both = decode(started + event(R"({"event":{"end":{"exitCode":-1,"signal":9,"timedOut":true}}})") +
+                                 std::string(recorded::deadline_frame),
+                             5, true);
     CHECK(end_of(both) == ProcessEnd{-1, 9, true});
 }
 
@@ -178,8 +194,9 @@ TEST_CASE("refusals in the end frame") {
 
 TEST_CASE("keepalives, empty output and unknown events say nothing; a terminal is one stream") {
     const auto decoded = decode(std::string(recorded::keepalive_event) + started + std::string(recorded::keepalive_event) +
-                                    event(R"({"event":{"data":{"stdout":""}}})") + event(R"({"event":{"data":{}}})") + event(R"({"event":{"later":{"a":1}}})") +
-                                    event("{}") + std::string(recorded::terminal_event) + std::string(recorded::exit_zero_event) + frame("{}"),
+                                    event(R"({"event":{"data":{"stdout":""}}})") + event(R"({"event":{"data":{}}})") +
+                                    event(R"({"event":{"later":{"a":1}}})") + event("{}") +
+                                    std::string(recorded::terminal_event) + std::string(recorded::exit_zero_event) + frame("{}"),
                                 17);
     REQUIRE(!decoded.error);
     REQUIRE(decoded.items.size() == 3);
@@ -290,32 +307,43 @@ TEST_CASE("recorded answers of the file and process services") {
 }
 
 TEST_CASE("answers that are not what they should be") {
-    for (const char* body : {"", "{}", "[]", "null", "{\"entry\":null}", "{\"entry\":[]}", "{\"entry\":{}}", "{\"entry\":{\"path\":7}}",
-                             "{\"entry\":{\"path\":\"/a\",\"size\":\"-1\"}}", "{\"entry\":{\"path\":\"/a\",\"size\":\"x\"}}",
-                             "{\"entry\":{\"path\":\"/a\",\"size\":1e3}}", "{\"entry\":{\"path\":\"/a\",\"mode\":4294967296}}",
-                             "{\"entry\":{\"path\":\"/a\",\"mode\":true}}", "{\"entry\":{\"path\":\"\xff\"}}"}) {
+    for (const char* body :
+         {"", "{}", "[]", "null", "{\"entry\":null}", "{\"entry\":[]}", "{\"entry\":{}}", "{\"entry\":{\"path\":7}}",
+          "{\"entry\":{\"path\":\"/a\",\"size\":\"-1\"}}", "{\"entry\":{\"path\":\"/a\",\"size\":\"x\"}}",
+          "{\"entry\":{\"path\":\"/a\",\"size\":1e3}}", "{\"entry\":{\"path\":\"/a\",\"mode\":4294967296}}",
+          "{\"entry\":{\"path\":\"/a\",\"mode\":true}}", "{\"entry\":{\"path\":\"\xff\"}}"}) {
         CAPTURE(body);
         const auto entry = decode_entry(body);
         REQUIRE(!entry);
         CHECK(entry.error().code == "peer_protocol");
     }
-    for (const char* body : {"{\"entries\":{}}", "{\"entries\":[7]}", "{\"entries\":[{}]}", "{\"entries\":\"x\"}"}) CHECK(!decode_entries(body));
-    for (const char* body : {"{\"processes\":[{}]}", "{\"processes\":[{\"pid\":0}]}", "{\"processes\":[{\"pid\":1,\"config\":{\"args\":[1]}}]}",
-                             "{\"processes\":[{\"pid\":1,\"tag\":1}]}", "{\"processes\":7}"})
+    for (const char* body : {"{\"entries\":{}}", "{\"entries\":[7]}", "{\"entries\":[{}]}", "{\"entries\":\"x\"}"})
+        CHECK(!decode_entries(body));
+    for (const char* body :
+         {"{\"processes\":[{}]}", "{\"processes\":[{\"pid\":0}]}", "{\"processes\":[{\"pid\":1,\"config\":{\"args\":[1]}}]}",
+          "{\"processes\":[{\"pid\":1,\"tag\":1}]}", "{\"processes\":7}"})
         CHECK(!decode_processes(body));
-    for (const char* body : {"", "[]", "{}", "[7]", "[{},{}]", "[{\"path\":\"/a\"},{\"path\":\"/b\"}]"}) CHECK(!decode_written_file(body));
+    for (const char* body : {"", "[]", "{}", "[7]", "[{},{}]", "[{\"path\":\"/a\"},{\"path\":\"/b\"}]"})
+        CHECK(!decode_written_file(body));
 }
 
 TEST_CASE("every Connect code has its class") {
-    const std::pair<const char*, ErrorClass> table[] = {
-        {"canceled", ErrorClass::unavailable},        {"unknown", ErrorClass::internal},
-        {"invalid_argument", ErrorClass::invalid},    {"deadline_exceeded", ErrorClass::timeout},
-        {"not_found", ErrorClass::not_found},         {"already_exists", ErrorClass::conflict},
-        {"permission_denied", ErrorClass::permission}, {"resource_exhausted", ErrorClass::quota},
-        {"failed_precondition", ErrorClass::conflict}, {"aborted", ErrorClass::conflict},
-        {"out_of_range", ErrorClass::invalid},        {"unimplemented", ErrorClass::unsupported},
-        {"internal", ErrorClass::internal},           {"unavailable", ErrorClass::unavailable},
-        {"data_loss", ErrorClass::data_loss},         {"unauthenticated", ErrorClass::permission}};
+    const std::pair<const char*, ErrorClass> table[] = {{"canceled", ErrorClass::unavailable},
+                                                        {"unknown", ErrorClass::internal},
+                                                        {"invalid_argument", ErrorClass::invalid},
+                                                        {"deadline_exceeded", ErrorClass::timeout},
+                                                        {"not_found", ErrorClass::not_found},
+                                                        {"already_exists", ErrorClass::conflict},
+                                                        {"permission_denied", ErrorClass::permission},
+                                                        {"resource_exhausted", ErrorClass::quota},
+                                                        {"failed_precondition", ErrorClass::conflict},
+                                                        {"aborted", ErrorClass::conflict},
+                                                        {"out_of_range", ErrorClass::invalid},
+                                                        {"unimplemented", ErrorClass::unsupported},
+                                                        {"internal", ErrorClass::internal},
+                                                        {"unavailable", ErrorClass::unavailable},
+                                                        {"data_loss", ErrorClass::data_loss},
+                                                        {"unauthenticated", ErrorClass::permission}};
     for (const auto& [code, kind] : table) {
         CHECK(class_of_connect_code(code) == kind);
         const Error error = guest_error("Stat", code, "words");

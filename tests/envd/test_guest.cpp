@@ -272,7 +272,8 @@ TEST_CASE("cancelling the wait for output closes the stream, not the process") {
     REQUIRE(process);
     const auto pid = (*process)->pid();
     auto waiting = loop.start((*process)->next());
-    while (loop.context().poll_one() > 0) {}
+    while (loop.context().poll_one() > 0) {
+    }
     waiting.cancel();
     const auto event = loop.finish(waiting);
     REQUIRE(!event);

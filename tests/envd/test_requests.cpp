@@ -36,7 +36,8 @@ TEST_CASE("Start, as the SDK says it") {
     CHECK(request->method == "POST");
     CHECK(request->target == "/process.Process/Start");
     CHECK(request->body ==
-          net::encode_envelope(0, R"({"process":{"cmd":"/bin/bash","args":["-l","-c","echo hi"],"envs":{"A":"1"},"cwd":"/tmp"},"stdin":false})"));
+          net::encode_envelope(
+              0, R"({"process":{"cmd":"/bin/bash","args":["-l","-c","echo hi"],"envs":{"A":"1"},"cwd":"/tmp"},"stdin":false})"));
     CHECK(request->body.size() == 109);
     CHECK(header(*request, "Authorization") == "Basic cm9vdDo=");
     CHECK(header(*request, "Connect-Protocol-Version") == "1");
@@ -111,7 +112,8 @@ TEST_CASE("init says only what was given") {
     init.environment = {{"FOO", "bar"}};
     init.access_token = "ea_tok";
     init.default_workdir = "/tmp";
-    CHECK(init_request(init)->body == R"({"envVars":{"FOO":"bar"},"accessToken":"ea_tok","defaultUser":"root","defaultWorkdir":"/tmp"})");
+    CHECK(init_request(init)->body ==
+          R"({"envVars":{"FOO":"bar"},"accessToken":"ea_tok","defaultUser":"root","defaultWorkdir":"/tmp"})");
 }
 
 TEST_CASE("the headers of every request") {

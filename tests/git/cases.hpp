@@ -8,7 +8,7 @@
 
 namespace sandboxkit::git::test {
 
-inline CloneRequest request(const std::string &url, const fs::path &destination) {
+inline CloneRequest request(const std::string& url, const fs::path& destination) {
     CloneRequest r;
     r.url = url;
     r.destination = destination;
@@ -17,11 +17,11 @@ inline CloneRequest request(const std::string &url, const fs::path &destination)
     return r;
 }
 
-inline Result<CloneResult> do_clone(const CloneRequest &r, std::stop_token stop = {}) {
+inline Result<CloneResult> do_clone(const CloneRequest& r, std::stop_token stop = {}) {
     return git::clone(r, std::move(stop), {});
 }
 
-inline CloneResult cloned(const CloneRequest &r) {
+inline CloneResult cloned(const CloneRequest& r) {
     auto result = do_clone(r);
     if (!result) {
         CAPTURE(result.error().code);
@@ -33,7 +33,7 @@ inline CloneResult cloned(const CloneRequest &r) {
 }
 
 // Fails with this class and code, and leaves nothing behind.
-inline Error refused(const CloneRequest &r, ErrorClass kind, const std::string &code, std::stop_token stop = {}) {
+inline Error refused(const CloneRequest& r, ErrorClass kind, const std::string& code, std::stop_token stop = {}) {
     const bool existed = fs::exists(r.destination);
     auto result = do_clone(r, std::move(stop));
     REQUIRE(result.has_error());
@@ -47,7 +47,7 @@ inline Error refused(const CloneRequest &r, ErrorClass kind, const std::string &
 }
 
 // Whole, clean, and independent of everything else.
-inline void check_healthy(const fs::path &clone) {
+inline void check_healthy(const fs::path& clone) {
     git(clone, {"fsck", "--strict"});
     CHECK(git(clone, {"status", "--porcelain"}).empty());
     CHECK_FALSE(fs::exists(clone / ".git/objects/info/alternates"));

@@ -33,11 +33,11 @@ TemporaryDirectory::~TemporaryDirectory() {
     fs::remove_all(path_, error);
 }
 
-Child::Child(const std::vector<std::string> &argv, int socket) {
+Child::Child(const std::vector<std::string>& argv, int socket) {
     std::array<int, 2> in{-1, -1}, out{-1, -1};
     if (socket < 0 && (::pipe2(in.data(), O_CLOEXEC) < 0 || ::pipe2(out.data(), O_CLOEXEC) < 0)) throw std::runtime_error("pipe");
-    std::vector<char *> pointers;
-    for (const auto &a : argv) pointers.push_back(const_cast<char *>(a.c_str()));
+    std::vector<char*> pointers;
+    for (const auto& a : argv) pointers.push_back(const_cast<char*>(a.c_str()));
     pointers.push_back(nullptr);
     const pid_t parent = ::getpid();
     pid_ = ::fork();
@@ -57,10 +57,10 @@ Child::Child(const std::vector<std::string> &argv, int socket) {
     out_ = out[0];
 }
 
-Child::Child(Child &&other) noexcept
+Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), in_(std::exchange(other.in_, -1)), out_(std::exchange(other.out_, -1)) {}
 
-Child &Child::operator=(Child &&other) noexcept {
+Child& Child::operator=(Child&& other) noexcept {
     std::swap(pid_, other.pid_);
     std::swap(in_, other.in_);
     std::swap(out_, other.out_);
@@ -89,7 +89,7 @@ std::string Child::read_all() {
     return text;
 }
 
-void Child::write(const std::string &bytes) {
+void Child::write(const std::string& bytes) {
     for (std::size_t done = 0; done < bytes.size();) {
         const auto n = ::write(in_, bytes.data() + done, bytes.size() - done);
         if (n <= 0) break;
@@ -108,20 +108,20 @@ int Child::wait() {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-std::string run(const std::vector<std::string> &argv, const std::string &input) {
+std::string run(const std::vector<std::string>& argv, const std::string& input) {
     Child child(argv);
     child.write(input); // everything here reads its input before it writes more than a pipe holds
     auto text = child.read_all();
     if (const int code = child.wait(); code != 0) {
         std::string line;
-        for (const auto &a : argv) line += a + ' ';
+        for (const auto& a : argv) line += a + ' ';
         throw std::runtime_error(line + "ended with " + std::to_string(code));
     }
     while (text.ends_with('\n')) text.pop_back();
     return text;
 }
 
-std::string git(const fs::path &repository, std::vector<std::string> arguments, const std::string &input) {
+std::string git(const fs::path& repository, std::vector<std::string> arguments, const std::string& input) {
     std::vector<std::string> argv{"git",
                                   "-C",
                                   repository.string(),
@@ -137,20 +137,20 @@ std::string git(const fs::path &repository, std::vector<std::string> arguments, 
     return run(argv, input);
 }
 
-bool have(const std::string &program) {
+bool have(const std::string& program) {
     std::stringstream path(std::string(std::getenv("PATH") ? std::getenv("PATH") : "") + ":/usr/sbin");
     for (std::string directory; std::getline(path, directory, ':');)
         if (::access((fs::path(directory) / program).c_str(), X_OK) == 0) return true;
     return false;
 }
 
-void write_file(const fs::path &path, const std::string &text) {
+void write_file(const fs::path& path, const std::string& text) {
     std::ofstream file(path, std::ios::binary);
     file << text;
     if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-std::string read_file(const fs::path &path) {
+std::string read_file(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     std::stringstream text;
     text << file.rdbuf();
@@ -163,7 +163,7 @@ namespace {
 std::string noise(unsigned seed, std::size_t size) {
     std::string text(size, '\0');
     std::uint64_t x = 88172645463325252ULL + seed;
-    for (auto &c : text) {
+    for (auto& c : text) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -174,7 +174,7 @@ std::string noise(unsigned seed, std::size_t size) {
 
 } // namespace
 
-void make_repository(const fs::path &bare) {
+void make_repository(const fs::path& bare) {
     const fs::path work = bare.string() + ".work";
     fs::create_directories(work);
     git(work, {"init", "-q"});
@@ -201,7 +201,7 @@ void make_repository(const fs::path &bare) {
     fs::remove_all(work);
 }
 
-std::string add_commit(const fs::path &bare, const std::string &branch, const std::string &file, const std::string &text) {
+std::string add_commit(const fs::path& bare, const std::string& branch, const std::string& file, const std::string& text) {
     const auto blob = git(bare, {"hash-object", "-w", "--stdin"}, text);
     const auto tree = git(bare, {"mktree"}, git(bare, {"ls-tree", branch}) + "\n100644 blob " + blob + "\t" + file + "\n");
     const auto commit = git(bare, {"commit-tree", tree, "-p", branch, "-m", "more"});
@@ -209,7 +209,7 @@ std::string add_commit(const fs::path &bare, const std::string &branch, const st
     return commit;
 }
 
-HttpServer::HttpServer(const fs::path &root) : child_({"python3", SANDBOXKIT_TEST_HTTP_SERVER, root.string()}) {
+HttpServer::HttpServer(const fs::path& root) : child_({"python3", SANDBOXKIT_TEST_HTTP_SERVER, root.string()}) {
     port_ = child_.read_line();
     if (port_.empty()) throw std::runtime_error("the HTTP server did not start");
 }
@@ -220,8 +220,8 @@ SilentServer::SilentServer() {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof address;
-    if (::bind(socket_, reinterpret_cast<sockaddr *>(&address), length) < 0 || ::listen(socket_, 16) < 0 ||
-        ::getsockname(socket_, reinterpret_cast<sockaddr *>(&address), &length) < 0)
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), length) < 0 || ::listen(socket_, 16) < 0 ||
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) < 0)
         throw std::runtime_error("listen");
     port_ = ntohs(address.sin_port);
 }
@@ -230,7 +230,7 @@ SilentServer::~SilentServer() {
     ::close(socket_);
 }
 
-SshServer::SshServer(const fs::path &directory) : directory_(directory) {
+SshServer::SshServer(const fs::path& directory) : directory_(directory) {
     fs::create_directories(directory_);
     run({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", (directory_ / "host_key").string()});
     run({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key().string()});
@@ -269,8 +269,8 @@ void SshServer::serve() {
     }
 }
 
-std::string SshServer::url(const std::string &path) const {
-    const passwd *user = ::getpwuid(::geteuid());
+std::string SshServer::url(const std::string& path) const {
+    const passwd* user = ::getpwuid(::geteuid());
     return "ssh://" + std::string(user ? user->pw_name : "root") + "@127.0.0.1:" + std::to_string(port_) + path;
 }
 

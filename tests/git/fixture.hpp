@@ -21,10 +21,10 @@ class TemporaryDirectory {
 public:
     TemporaryDirectory();
     ~TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory &) = delete;
-    TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
-    [[nodiscard]] const fs::path &path() const { return path_; }
-    [[nodiscard]] fs::path operator/(const fs::path &name) const { return path_ / name; }
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+    [[nodiscard]] const fs::path& path() const { return path_; }
+    [[nodiscard]] fs::path operator/(const fs::path& name) const { return path_ / name; }
 
 private:
     fs::path path_;
@@ -34,15 +34,15 @@ private:
 class Child {
 public:
     Child() = default;
-    explicit Child(const std::vector<std::string> &argv, int socket = -1); // with a socket: as its input and output
+    explicit Child(const std::vector<std::string>& argv, int socket = -1); // with a socket: as its input and output
     ~Child();
-    Child(Child &&other) noexcept;
-    Child &operator=(Child &&other) noexcept;
+    Child(Child&& other) noexcept;
+    Child& operator=(Child&& other) noexcept;
 
     [[nodiscard]] pid_t pid() const { return pid_; }
     std::string read_line(); // without its newline; empty at the end
     std::string read_all();
-    void write(const std::string &bytes); // then closes its standard input
+    void write(const std::string& bytes); // then closes its standard input
     void kill(int signal);
     int wait(); // the exit code; 128 + n after a signal
 
@@ -52,23 +52,23 @@ private:
 };
 
 // Runs a program, checks that it succeeds, returns its output without the last newline.
-std::string run(const std::vector<std::string> &argv, const std::string &input = "");
-std::string git(const fs::path &repository, std::vector<std::string> arguments, const std::string &input = "");
-[[nodiscard]] bool have(const std::string &program);
+std::string run(const std::vector<std::string>& argv, const std::string& input = "");
+std::string git(const fs::path& repository, std::vector<std::string> arguments, const std::string& input = "");
+[[nodiscard]] bool have(const std::string& program);
 
-void write_file(const fs::path &path, const std::string &text);
-[[nodiscard]] std::string read_file(const fs::path &path);
+void write_file(const fs::path& path, const std::string& text);
+[[nodiscard]] std::string read_file(const fs::path& path);
 
 // A bare repository with the branches main (3 commits, 4 files, one of them a symlink, one executable) and dev (one
 // commit more), the tags v1 (annotated) and v2.
-void make_repository(const fs::path &bare);
+void make_repository(const fs::path& bare);
 // Adds a commit with a file to a branch of a bare repository.
-std::string add_commit(const fs::path &bare, const std::string &branch, const std::string &file, const std::string &text);
+std::string add_commit(const fs::path& bare, const std::string& branch, const std::string& file, const std::string& text);
 
 class HttpServer {
 public:
-    explicit HttpServer(const fs::path &root);
-    [[nodiscard]] std::string url(const std::string &path) const { return "http://127.0.0.1:" + port_ + path; }
+    explicit HttpServer(const fs::path& root);
+    [[nodiscard]] std::string url(const std::string& path) const { return "http://127.0.0.1:" + port_ + path; }
 
 private:
     Child child_;
@@ -80,8 +80,8 @@ class SilentServer {
 public:
     SilentServer();
     ~SilentServer();
-    SilentServer(const SilentServer &) = delete;
-    SilentServer &operator=(const SilentServer &) = delete;
+    SilentServer(const SilentServer&) = delete;
+    SilentServer& operator=(const SilentServer&) = delete;
     [[nodiscard]] std::uint16_t port() const { return port_; }
 
 protected:
@@ -92,9 +92,9 @@ protected:
 // sshd, one for each connection, with a host key and a user key of its own.
 class SshServer : public SilentServer {
 public:
-    explicit SshServer(const fs::path &directory);
+    explicit SshServer(const fs::path& directory);
     ~SshServer();
-    [[nodiscard]] std::string url(const std::string &path) const;
+    [[nodiscard]] std::string url(const std::string& path) const;
     [[nodiscard]] fs::path key() const { return directory_ / "user_key"; }
     [[nodiscard]] fs::path known_hosts() const { return directory_ / "known_hosts"; }
 

@@ -10,11 +10,11 @@ using namespace sandboxkit::git;
 namespace {
 
 // A process of its own that clones, for the cases that need several: says when a pack has begun to come.
-int clone_here(char **arguments) {
+int clone_here(char** arguments) {
     auto r = test::request(arguments[0], arguments[1]);
     r.mirrors = arguments[2];
     bool said = false;
-    const auto result = sandboxkit::git::clone(r, {}, [&](const CloneProgress &p) {
+    const auto result = sandboxkit::git::clone(r, {}, [&](const CloneProgress& p) {
         if (said || p.total_objects == 0) return;
         said = true;
         std::puts("receiving");
@@ -25,9 +25,9 @@ int clone_here(char **arguments) {
 
 } // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc == 5 && std::strcmp(argv[1], "--clone") == 0) return clone_here(argv + 2);
-    for (const auto *program : {"git", "python3"}) {
+    for (const auto* program : {"git", "python3", "ssh", "sshd", "ssh-keygen"}) {
         if (test::have(program)) continue;
         std::printf("SKIPPED: %s is not installed\n", program);
         return 77;

@@ -15,15 +15,15 @@ struct Server {
     HttpServer http;
     Server() : http((make_repository(directory / "repo.git"), directory.path())) {}
     [[nodiscard]] fs::path repository() const { return directory / "repo.git"; }
-    [[nodiscard]] CloneRequest request(const std::string &path = "/repo.git") const {
+    [[nodiscard]] CloneRequest request(const std::string& path = "/repo.git") const {
         return test::request(http.url(path), directory / "clone");
     }
 };
 
 // Cancels from the first word of progress.
-Result<CloneResult> cancelled_midway(const CloneRequest &r) {
+Result<CloneResult> cancelled_midway(const CloneRequest& r) {
     std::stop_source stop;
-    return git::clone(r, stop.get_token(), [&](const CloneProgress &p) {
+    return git::clone(r, stop.get_token(), [&](const CloneProgress& p) {
         if (p.total_objects > 0) stop.request_stop();
     });
 }
@@ -34,7 +34,7 @@ TEST_CASE("a clone over HTTP is what git would have made") {
     Server server;
     auto r = server.request();
     CloneProgress last;
-    auto result = git::clone(r, {}, [&](const CloneProgress &p) { last = p; });
+    auto result = git::clone(r, {}, [&](const CloneProgress& p) { last = p; });
     REQUIRE(result.has_value());
     CHECK(result->branch == "main");
     CHECK(result->commit == git::test::git(server.repository(), {"rev-parse", "main"}));
@@ -46,7 +46,7 @@ TEST_CASE("a clone over HTTP is what git would have made") {
     CHECK(last.checked_out == 4);
     CHECK(last.checkout_total == 4);
 
-    const auto &clone = r.destination;
+    const auto& clone = r.destination;
     check_healthy(clone);
     CHECK(read_file(clone / "README") == "third\n");
     CHECK(fs::read_symlink(clone / "run") == "src/run.sh");
@@ -202,7 +202,7 @@ TEST_CASE("cancelling") {
     SUBCASE("while the files are written") {
         r.url = server.http.url("/repo.git");
         std::stop_source stop;
-        auto result = git::clone(r, stop.get_token(), [&](const CloneProgress &p) {
+        auto result = git::clone(r, stop.get_token(), [&](const CloneProgress& p) {
             if (p.checkout_total > 0) stop.request_stop();
         });
         REQUIRE(result.has_error());
@@ -288,7 +288,7 @@ TEST_CASE("a tree that wants out of its directory") {
     const auto blob = git::test::git(bare, {"hash-object", "-w", "--stdin"}, "evil");
     const auto link = git::test::git(bare, {"hash-object", "-w", "--stdin"}, server.directory.path().string());
     const auto inner = git::test::git(bare, {"mktree"}, "100644 blob " + blob + "\tevil\n");
-    const auto entry = [](const std::string &mode, const std::string &name, const std::string &id) {
+    const auto entry = [](const std::string& mode, const std::string& name, const std::string& id) {
         std::string raw = mode + ' ' + name + '\0';
         for (std::size_t i = 0; i < id.size(); i += 2) raw += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));
         return raw;
@@ -348,6 +348,6 @@ TEST_CASE("clones in several threads") {
         r.mirrors = server.directory / "mirrors";
         clones.push_back(std::async(std::launch::async, [r] { return do_clone(r); }));
     }
-    for (auto &clone : clones) CHECK(clone.get().has_value());
+    for (auto& clone : clones) CHECK(clone.get().has_value());
     for (int i = 0; i < 4; ++i) check_healthy(server.directory / ("clone" + std::to_string(i)));
 }

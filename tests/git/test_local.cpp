@@ -13,7 +13,7 @@ struct Source {
     TemporaryDirectory directory;
     Source() { make_repository(repository()); }
     [[nodiscard]] fs::path repository() const { return directory / "repo.git"; }
-    [[nodiscard]] CloneRequest request(const std::string &name = "repo.git") const {
+    [[nodiscard]] CloneRequest request(const std::string& name = "repo.git") const {
         auto r = test::request("file://" + (directory / name).string(), directory / "clone");
         r.mirrors = directory / "mirrors"; // never used: the source is here already
         return r;
@@ -117,7 +117,7 @@ TEST_CASE("limits and cancelling") {
     }
     SUBCASE("cancelled midway") {
         std::stop_source stop;
-        auto result = git::clone(r, stop.get_token(), [&](const CloneProgress &) { stop.request_stop(); });
+        auto result = git::clone(r, stop.get_token(), [&](const CloneProgress&) { stop.request_stop(); });
         REQUIRE(result.has_error());
         CHECK(result.error().kind == ErrorClass::cancelled);
         CHECK_FALSE(fs::exists(r.destination));

@@ -14,25 +14,25 @@ struct Server {
     HttpServer http;
     Server() : http((make_repository(directory / "repo.git"), directory.path())) {}
     [[nodiscard]] fs::path repository() const { return directory / "repo.git"; }
-    [[nodiscard]] CloneRequest request(const std::string &name) const {
+    [[nodiscard]] CloneRequest request(const std::string& name) const {
         auto r = test::request(http.url("/repo.git"), directory / name);
         r.mirrors = directory / "mirrors";
         return r;
     }
     // The one mirror.
     [[nodiscard]] fs::path mirror() const {
-        for (const auto &entry : fs::directory_iterator(directory / "mirrors"))
+        for (const auto& entry : fs::directory_iterator(directory / "mirrors"))
             if (entry.path().extension() == ".git") return entry.path();
         return {};
     }
-    [[nodiscard]] std::size_t count(const std::string &extension) const {
+    [[nodiscard]] std::size_t count(const std::string& extension) const {
         std::size_t n = 0;
-        for (const auto &entry : fs::directory_iterator(directory / "mirrors"))
+        for (const auto& entry : fs::directory_iterator(directory / "mirrors"))
             if (entry.path().extension() == extension) ++n;
         return n;
     }
     // Another process that clones.
-    [[nodiscard]] Child clone_elsewhere(const std::string &name) const {
+    [[nodiscard]] Child clone_elsewhere(const std::string& name) const {
         const auto r = request(name);
         return Child({fs::read_symlink("/proc/self/exe").string(), "--clone", r.url, r.destination.string(), r.mirrors.string()});
     }
@@ -90,7 +90,7 @@ TEST_CASE("a damaged mirror is made again") {
     cloned(server.request("first"));
     const auto mirror = server.mirror();
     fs::path pack;
-    for (const auto &entry : fs::directory_iterator(mirror / "objects/pack"))
+    for (const auto& entry : fs::directory_iterator(mirror / "objects/pack"))
         if (entry.path().extension() == ".pack") pack = entry.path();
     SUBCASE("no pack") {
         fs::remove(pack);
@@ -148,7 +148,8 @@ TEST_CASE("a process killed in the middle") {
         cloned(server.request("before"));
         // More than fits into one packet of the protocol, of which half would be nothing.
         std::string text;
-        for (std::uint64_t i = 0, x = 1; i < 40'000; ++i) text += std::to_string(x = x * 6364136223846793005ULL + 1442695040888963407ULL) + "\n";
+        for (std::uint64_t i = 0, x = 1; i < 40'000; ++i)
+            text += std::to_string(x = x * 6364136223846793005ULL + 1442695040888963407ULL) + "\n";
         add_commit(server.repository(), "main", "more.txt", text);
     }
     write_file(server.directory / "halt", "");

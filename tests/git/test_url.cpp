@@ -53,7 +53,7 @@ TEST_CASE("every kind of URL is taken apart") {
 }
 
 TEST_CASE("what is not such a URL is refused with a reason") {
-    for (const auto *text : {"",
+    for (const auto* text : {"",
                              "x",
                              "/srv/x",
                              "./x",

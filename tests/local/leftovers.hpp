@@ -83,8 +83,10 @@ private:
             std::string arguments = read(each->path() / "cmdline");
             std::ranges::replace(arguments, '\0', ' ');
             if (arguments.empty()) continue; // kernel threads and zombies
-            const bool grouped = !instance.empty() && read(each->path() / "cgroup").find("sandboxkit-" + instance + "-") != std::string::npos;
-            const bool named = arguments.find((state_ / "runtime").string()) != std::string::npos || arguments.find((state_ / "sandboxes").string()) != std::string::npos;
+            const bool grouped =
+                !instance.empty() && read(each->path() / "cgroup").find("sandboxkit-" + instance + "-") != std::string::npos;
+            const bool named = arguments.find((state_ / "runtime").string()) != std::string::npos ||
+                               arguments.find((state_ / "sandboxes").string()) != std::string::npos;
             if (grouped || named || has_log_open(each->path())) found.push_back("process " + pid + " " + arguments);
         }
     }
@@ -100,9 +102,11 @@ private:
 
     void entries(std::vector<std::string>& found) const {
         std::error_code error;
-        for (std::filesystem::directory_iterator each(state_ / "sandboxes", error), end; !error && each != end; each.increment(error))
+        for (std::filesystem::directory_iterator each(state_ / "sandboxes", error), end; !error && each != end;
+             each.increment(error))
             found.push_back("file " + each->path().string());
-        for (std::filesystem::recursive_directory_iterator each(state_ / "runtime", error), end; !error && each != end; each.increment(error))
+        for (std::filesystem::recursive_directory_iterator each(state_ / "runtime", error), end; !error && each != end;
+             each.increment(error))
             if (each.depth() > 0) found.push_back("file " + each->path().string());
         for (std::filesystem::directory_iterator each(state_ / "cache", error), end; !error && each != end; each.increment(error))
             if (each->path().filename().string().starts_with("trial-")) found.push_back("file " + each->path().string());

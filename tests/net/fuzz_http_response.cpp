@@ -30,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     const Outcome whole = read(bytes, size);
     const Outcome cut = read(bytes, 1 + data[size - 1] % 7);
-    if (whole.valid && cut.valid && (whole.done != cut.done || whole.status != cut.status || whole.body != cut.body)) std::abort();
+    if (whole.valid && cut.valid && (whole.done != cut.done || whole.status != cut.status || whole.body != cut.body))
+        std::abort();
     if (whole.body.size() > size || cut.body.size() > size) std::abort();
     return 0;
 }

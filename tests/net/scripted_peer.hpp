@@ -121,8 +121,10 @@ public:
 
     explicit ScriptedPeer(Serve serve, Kind kind = Kind::unix_socket) : serve_(std::move(serve)) {
         stop_ = ::eventfd(0, EFD_CLOEXEC);
-        if (kind == Kind::unix_socket) listen_unix();
-        else listen_tcp();
+        if (kind == Kind::unix_socket)
+            listen_unix();
+        else
+            listen_tcp();
         acceptor_ = std::thread([this] { accept_all(); });
     }
     ~ScriptedPeer() {

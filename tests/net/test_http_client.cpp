@@ -37,10 +37,16 @@ HttpTarget tcp_target(std::string host, std::uint16_t port) {
     return target;
 }
 
-HttpRequest get(bool idempotent = true) { return {"GET", "/", {}, "", idempotent}; }
-HttpRequest post(std::string body) { return {"POST", "/", {}, std::move(body), false}; }
+HttpRequest get(bool idempotent = true) {
+    return {"GET", "/", {}, "", idempotent};
+}
+HttpRequest post(std::string body) {
+    return {"POST", "/", {}, std::move(body), false};
+}
 
-std::string ok(std::string_view body) { return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body); }
+std::string ok(std::string_view body) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
 
 void echo_requests(PeerConnection& peer) {
     for (;;) {
@@ -153,7 +159,8 @@ TEST_CASE("a full backlog is waited for, up to the time limit") {
         target.connect_limit = 1h;
         HttpClient client(loop.executor(), target);
         auto operation = loop.start(client.unary(get()));
-        while (loop.context().poll_one() > 0) {}
+        while (loop.context().poll_one() > 0) {
+        }
         operation.cancel();
         const auto response = loop.finish(operation);
         REQUIRE(!response);
@@ -162,7 +169,8 @@ TEST_CASE("a full backlog is waited for, up to the time limit") {
     {
         HttpClient client(loop.executor(), target);
         auto operation = loop.start(client.unary(get()));
-        while (loop.context().poll_one() > 0) {}
+        while (loop.context().poll_one() > 0) {
+        }
         std::thread server([&] {
             for (int i = 0; i < 2; ++i) {
                 const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
@@ -360,8 +368,10 @@ TEST_CASE("a stream gives its bytes as they come, and its end") {
             if (bytes->empty()) break;
             body += *bytes;
         }
-        if (limit == answer.size()) CHECK(body == "hello world");
-        else CHECK(std::string("hello world").starts_with(body));
+        if (limit == answer.size())
+            CHECK(body == "hello world");
+        else
+            CHECK(std::string("hello world").starts_with(body));
     }
 }
 
@@ -415,7 +425,8 @@ std::optional<Result<T>> cancel_when(Loop& loop, Mode mode, std::function<boost:
     asio::co_spawn(loop.context(), body(), asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
     loop.context().restart();
     while (!result) loop.context().run_one();
-    while (loop.context().poll_one() > 0) {}
+    while (loop.context().poll_one() > 0) {
+    }
     return result;
 }
 
@@ -438,7 +449,8 @@ TEST_CASE("cancelling at every stage closes the connection and says so") {
                 });
                 Loop loop;
                 HttpClient client(loop.executor(), unix_target(peer.path()));
-                const auto unary = cancel_when<net::HttpResponse>(loop, mode, [&] { return client.unary(get()); }, cancel);
+                const auto unary = cancel_when<net::HttpResponse>(
+                    loop, mode, [&] { return client.unary(get()); }, cancel);
                 REQUIRE(!*unary);
                 expect(unary->error(), ErrorClass::cancelled, "cancelled");
                 while (!closed) std::this_thread::yield(); // with the client alive: nothing was kept

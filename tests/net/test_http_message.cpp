@@ -74,8 +74,9 @@ const Sample samples[] = {
     {"old", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", false},
     {"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n4;a=b\r\nello\r\n0\r\n\r\n", 200, "hello", true},
     {"trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", 200, "hello", true},
-    {"interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 404,
-     "no", true},
+    {"interim",
+     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno",
+     404, "no", true},
 };
 
 } // namespace
@@ -165,7 +166,8 @@ TEST_CASE("what is not HTTP is a protocol error, and bounded") {
         HttpResponseParser parser;
         std::string body;
         Result<void> fed;
-        for (std::size_t at = 0; at < bytes.size() && fed; at += 1000) fed = parser.feed(std::string_view(bytes).substr(at, 1000), body);
+        for (std::size_t at = 0; at < bytes.size() && fed; at += 1000)
+            fed = parser.feed(std::string_view(bytes).substr(at, 1000), body);
         REQUIRE(!fed);
         CHECK(fed.error().kind == ErrorClass::internal);
         CHECK(fed.error().code == "peer_protocol");

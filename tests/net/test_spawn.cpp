@@ -32,7 +32,9 @@ using Work = asio::awaitable<Result<T>>;
 
 namespace {
 
-Error cancelled() { return Error{ErrorClass::cancelled, "cancelled", "cancelled", "", "", {}}; }
+Error cancelled() {
+    return Error{ErrorClass::cancelled, "cancelled", "cancelled", "", "", {}};
+}
 
 // Waits until it is cancelled; `waiting` tells that it does.
 Work<int> forever(std::atomic<bool>* waiting = nullptr) {
@@ -44,9 +46,15 @@ Work<int> forever(std::atomic<bool>* waiting = nullptr) {
     if (error) co_return cancelled();
     co_return 1;
 }
-Work<int> answer() { co_return 42; }
-Work<void> nothing() { co_return Result<void>{}; }
-Work<std::string> failing() { co_return Error{ErrorClass::not_found, "gone", "it is gone", "", "", {}}; }
+Work<int> answer() {
+    co_return 42;
+}
+Work<void> nothing() {
+    co_return Result<void>{};
+}
+Work<std::string> failing() {
+    co_return Error{ErrorClass::not_found, "gone", "it is gone", "", "", {}};
+}
 Work<int> throwing() {
     throw std::runtime_error("oh");
     co_return 1;
@@ -56,7 +64,9 @@ struct NoDefault {
     explicit NoDefault(int n) : number(n) {}
     int number;
 };
-Work<NoDefault> no_default() { co_return NoDefault(7); }
+Work<NoDefault> no_default() {
+    co_return NoDefault(7);
+}
 
 struct Noted {
     std::atomic<int>* count;
@@ -69,7 +79,9 @@ Work<int> holding(std::atomic<int>* destroyed) {
     Noted noted(destroyed);
     co_return 1;
 }
-Work<int> holding_parameter(std::shared_ptr<Noted>) { co_return 1; }
+Work<int> holding_parameter(std::shared_ptr<Noted>) {
+    co_return 1;
+}
 
 struct Engine { // two threads, one strand: as the real one
     asio::thread_pool pool{2};
@@ -133,8 +145,10 @@ TEST_CASE("cancel and completion at the same time: one result, nothing touched a
         if (i % 10 == 0) other.emplace([operation]() mutable { operation.cancel(); });
         operation.cancel();
         const auto result = operation.get();
-        if (!result) CHECK(result.error().kind == ErrorClass::cancelled);
-        else CHECK(*result == 42);
+        if (!result)
+            CHECK(result.error().kind == ErrorClass::cancelled);
+        else
+            CHECK(*result == 42);
         operation.cancel();
         if (other) other->join();
     }
@@ -197,14 +211,16 @@ TEST_CASE("async_wait never calls its handler inside the call, and calls it on t
 }
 
 TEST_CASE("cancelling the wait cancels the operation") {
-    for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+    for (const auto type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
         asio::io_context host(1);
         Engine engine;
         asio::cancellation_signal signal;
         std::optional<Result<int>> result;
         std::atomic<bool> waiting = false;
         async_wait(async::spawn<int>(engine.strand, forever(&waiting)),
-                   asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(host, [&](Result<int> r) { result = std::move(r); })));
+                   asio::bind_cancellation_slot(signal.slot(),
+                                                asio::bind_executor(host, [&](Result<int> r) { result = std::move(r); })));
         while (!waiting) std::this_thread::yield();
         asio::post(host, [&] { signal.emit(type); });
         host.run();

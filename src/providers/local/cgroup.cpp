@@ -22,14 +22,14 @@ namespace {
 // The lengths of time the kernel divides the CPU into, microseconds; as Docker's.
 constexpr std::int64_t cpu_period = 100'000;
 
-std::optional<std::string> read_first_line(const fs::path &path) {
+std::optional<std::string> read_first_line(const fs::path& path) {
     std::ifstream file(path);
     std::string line;
     if (!file || !std::getline(file, line)) return std::nullopt;
     return line;
 }
 
-std::optional<std::int64_t> number(const std::optional<std::string> &text) {
+std::optional<std::int64_t> number(const std::optional<std::string>& text) {
     if (!text) return std::nullopt;
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
@@ -63,7 +63,7 @@ bool holds(std::optional<std::int64_t> value, std::uint64_t asked) {
     return value && *value > 0 && static_cast<std::uint64_t>(*value) <= asked;
 }
 
-std::vector<pid_t> processes_of(const fs::path &directory) {
+std::vector<pid_t> processes_of(const fs::path& directory) {
     std::vector<pid_t> result;
     std::ifstream file(directory / "cgroup.procs");
     for (pid_t pid = 0; file >> pid;) result.push_back(pid);
@@ -88,7 +88,7 @@ CgroupLayout CgroupLayout::detect() {
             if (const auto list = read_first_line(point / "cgroup.controllers")) layout.unified_controllers_ = split(*list, ' ');
         } else if (rest[0] == "cgroup") {
             layout.roots_.push_back(point);
-            for (const auto &option : split(rest[2], ','))
+            for (const auto& option : split(rest[2], ','))
                 if (option != "rw" && option != "ro") layout.controllers_.emplace(option, point);
         }
     }
@@ -102,14 +102,14 @@ std::string CgroupLayout::kind() const {
 
 std::string CgroupLayout::fingerprint() const {
     std::string text = kind();
-    for (const auto &[name, point] : controllers_) text += ";" + name + "=" + point.string();
+    for (const auto& [name, point] : controllers_) text += ";" + name + "=" + point.string();
     text += ";" + unified_.string();
-    for (const auto &name : unified_controllers_) text += "," + name;
+    for (const auto& name : unified_controllers_) text += "," + name;
     return text;
 }
 
 CgroupControls CgroupLayout::available() const {
-    const auto has = [&](const char *name) {
+    const auto has = [&](const char* name) {
         return controllers_.contains(name) ||
                (controllers_.empty() && std::ranges::find(unified_controllers_, name) != unified_controllers_.end());
     };
@@ -127,7 +127,7 @@ CgroupControls CgroupLayout::available() const {
     return controls;
 }
 
-std::optional<std::string> CgroupLayout::read(pid_t pid, std::string_view controller, const std::string &name) const {
+std::optional<std::string> CgroupLayout::read(pid_t pid, std::string_view controller, const std::string& name) const {
     std::ifstream groups("/proc/" + std::to_string(pid) + "/cgroup");
     const auto v1 = controllers_.find(std::string(controller));
     for (std::string line; std::getline(groups, line);) {
@@ -146,7 +146,7 @@ std::optional<std::string> CgroupLayout::read(pid_t pid, std::string_view contro
     return std::nullopt;
 }
 
-CgroupControls CgroupLayout::in_force(pid_t pid, const Limits &limits) const {
+CgroupControls CgroupLayout::in_force(pid_t pid, const Limits& limits) const {
     CgroupControls controls;
     const bool v2 = controllers_.empty();
     const auto quota = static_cast<std::uint64_t>(limits.cpus * static_cast<double>(cpu_period));
@@ -159,18 +159,18 @@ CgroupControls CgroupLayout::in_force(pid_t pid, const Limits &limits) const {
     return controls;
 }
 
-std::vector<fs::path> CgroupLayout::directories(const std::string &group) const {
+std::vector<fs::path> CgroupLayout::directories(const std::string& group) const {
     std::vector<fs::path> result;
-    for (const auto &root : roots_) {
+    for (const auto& root : roots_) {
         std::error_code ignored;
         if (fs::is_directory(root / group, ignored)) result.push_back(root / group);
     }
     return result;
 }
 
-std::vector<std::string> CgroupLayout::groups(const std::string &prefix) const {
+std::vector<std::string> CgroupLayout::groups(const std::string& prefix) const {
     std::set<std::string> names;
-    for (const auto &root : roots_) {
+    for (const auto& root : roots_) {
         std::error_code error;
         for (fs::directory_iterator each(root, error), end; !error && each != end; each.increment(error))
             if (each->path().filename().native().starts_with(prefix)) names.insert(each->path().filename());
@@ -178,11 +178,11 @@ std::vector<std::string> CgroupLayout::groups(const std::string &prefix) const {
     return {names.begin(), names.end()};
 }
 
-bool CgroupLayout::remove(const std::string &group, std::chrono::milliseconds limit) const {
+bool CgroupLayout::remove(const std::string& group, std::chrono::milliseconds limit) const {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
         bool gone = true;
-        for (const auto &directory : directories(group)) {
+        for (const auto& directory : directories(group)) {
             if (::rmdir(directory.c_str()) == 0 || errno == ENOENT) continue;
             gone = false;
             // Killed processes leave the group a little after their end was reported, and v1 has no file to wait on.

@@ -24,7 +24,7 @@ struct CgroupControls {
     bool swap = false;
     bool processes = false;
     bool devices = false;
-    friend bool operator==(const CgroupControls &, const CgroupControls &) = default;
+    friend bool operator==(const CgroupControls&, const CgroupControls&) = default;
 };
 
 class CgroupLayout {
@@ -39,16 +39,16 @@ public:
     // The controllers that exist here; whether they can be used is found out by a trial.
     [[nodiscard]] CgroupControls available() const;
     // Reads back the limits on the group of a running process.
-    [[nodiscard]] CgroupControls in_force(pid_t pid, const Limits &limits) const;
+    [[nodiscard]] CgroupControls in_force(pid_t pid, const Limits& limits) const;
     // The file `name` of the controller in the group of a process; empty when there is none.
-    [[nodiscard]] std::optional<std::string> read(pid_t pid, std::string_view controller, const std::string &name) const;
+    [[nodiscard]] std::optional<std::string> read(pid_t pid, std::string_view controller, const std::string& name) const;
 
     // The directories of a group, in every hierarchy.
-    [[nodiscard]] std::vector<std::filesystem::path> directories(const std::string &group) const;
+    [[nodiscard]] std::vector<std::filesystem::path> directories(const std::string& group) const;
     // Names of groups that begin with `prefix`, each once.
-    [[nodiscard]] std::vector<std::string> groups(const std::string &prefix) const;
+    [[nodiscard]] std::vector<std::string> groups(const std::string& prefix) const;
     // Kills what runs in the group and removes it everywhere. False: it is still there after `limit`.
-    bool remove(const std::string &group, std::chrono::milliseconds limit) const;
+    bool remove(const std::string& group, std::chrono::milliseconds limit) const;
 
 private:
     std::map<std::string, std::filesystem::path> controllers_; // v1: "memory" -> where it is mounted

@@ -21,39 +21,39 @@ namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *log_name = "guest.log";
+constexpr const char* log_name = "guest.log";
 constexpr std::chrono::seconds runtime_limit{60};
 constexpr std::chrono::seconds guest_limit{10};
 constexpr std::chrono::seconds network_limit{10};
 
-Result<FileHandle> open_log(int directory, const char *name) {
+Result<FileHandle> open_log(int directory, const char* name) {
     FileHandle log(::openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!log) return system_error(errno, "cannot open a log");
     return log;
 }
 
-Result<void> write_config(const fs::path &bundle, const std::string &config) {
+Result<void> write_config(const fs::path& bundle, const std::string& config) {
     if (::mkdir(bundle.c_str(), 0700) != 0 && errno != EEXIST) return system_error(errno, "cannot make the bundle");
     FileHandle file(::open((bundle / "config.json").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) return system_error(errno, "cannot write the bundle");
     return write_all(file.get(), config, "cannot write the bundle");
 }
 
-std::vector<std::string> runtime_command(const Runtime &runtime, const fs::path &root, std::initializer_list<std::string> rest) {
+std::vector<std::string> runtime_command(const Runtime& runtime, const fs::path& root, std::initializer_list<std::string> rest) {
     std::vector<std::string> command{runtime.program.string(), "--root", root.string()};
     if (runtime.without_cgroups) command.push_back("--cgroup-manager=disabled");
     command.insert(command.end(), rest);
     return command;
 }
 
-std::optional<pid_t> read_pid(const fs::path &path) {
+std::optional<pid_t> read_pid(const fs::path& path) {
     std::ifstream file(path);
     pid_t pid = -1;
     if (file >> pid && pid > 0) return pid;
     return std::nullopt;
 }
 
-Error runtime_failed(const Runtime &runtime, const std::string &what, std::string detail) {
+Error runtime_failed(const Runtime& runtime, const std::string& what, std::string detail) {
     return {ErrorClass::unavailable,
             "runtime_failed",
             runtime.name + " could not start the sandbox" + what,
@@ -63,12 +63,12 @@ Error runtime_failed(const Runtime &runtime, const std::string &what, std::strin
 }
 
 // Runs the runtime until it has detached from the guest.
-Result<void> run_runtime(const ContainerPlan &plan, const std::vector<int> &descriptors) {
-    const Runtime &runtime = *plan.runtime;
+Result<void> run_runtime(const ContainerPlan& plan, const std::vector<int>& descriptors) {
+    const Runtime& runtime = *plan.runtime;
     SpawnPlan spawning;
     spawning.overlays = plan.overlays;
     spawning.root = (plan.path / "rootfs").string();
-    for (const auto &each : plan.bundle.read_only_paths) spawning.required.push_back(each.substr(1));
+    for (const auto& each : plan.bundle.read_only_paths) spawning.required.push_back(each.substr(1));
     // The lock comes last: the runtime has it, the guest does not.
     const std::size_t preserved = descriptors.size() - 4;
     spawning.arguments = runtime_command(runtime, plan.runtime_root,
@@ -93,7 +93,7 @@ Result<void> run_runtime(const ContainerPlan &plan, const std::vector<int> &desc
     return {};
 }
 
-Result<StartedContainer> adopt(const ContainerPlan &plan) {
+Result<StartedContainer> adopt(const ContainerPlan& plan) {
     const auto pid = read_pid(plan.path / "pid");
     if (!pid) return runtime_failed(*plan.runtime, ": it left no process id", tail_of_log(plan.directory));
     StartedContainer started;
@@ -107,7 +107,7 @@ Result<StartedContainer> adopt(const ContainerPlan &plan) {
     return started;
 }
 
-Result<void> connect_network(const ContainerPlan &plan, StartedContainer &started, int exit_descriptor) {
+Result<void> connect_network(const ContainerPlan& plan, StartedContainer& started, int exit_descriptor) {
     auto log = open_log(plan.directory, "network.log");
     if (!log) return log.error();
     SlirpPlan slirp{plan.slirp, started.process.pid, &started.pidfd, exit_descriptor, log->get()};
@@ -125,7 +125,7 @@ std::uint64_t hard_limit_of_open_files() {
 
 } // namespace
 
-Result<StartedContainer> start_container(const ContainerPlan &plan) {
+Result<StartedContainer> start_container(const ContainerPlan& plan) {
     const bool network = !plan.slirp.empty();
     auto listening = listen_for_guest(plan.directory);
     if (!listening) return listening.error();
@@ -174,7 +174,7 @@ Result<StartedContainer> start_container(const ContainerPlan &plan) {
     return started;
 }
 
-Result<void> delete_container(const Runtime &runtime, const fs::path &runtime_root, const std::string &id) {
+Result<void> delete_container(const Runtime& runtime, const fs::path& runtime_root, const std::string& id) {
     std::error_code error;
     if (!fs::exists(runtime_root / id, error)) return {};
     auto deleted = run_program(runtime_command(runtime, runtime_root, {"delete", "--force", id}), runtime_limit);

@@ -25,7 +25,7 @@ struct Runtime {
 };
 
 struct ContainerPlan {
-    const Runtime *runtime = nullptr;
+    const Runtime* runtime = nullptr;
     std::filesystem::path runtime_root;
     std::string id;
     std::filesystem::path path;         // of the sandbox's directory; bundle/ and rootfs/ are in it
@@ -43,10 +43,10 @@ struct StartedContainer {
 };
 
 // Returns when the guest answers. On an error nothing of the container is left running; delete_container() removes the rest.
-Result<StartedContainer> start_container(const ContainerPlan &plan);
+Result<StartedContainer> start_container(const ContainerPlan& plan);
 
 // Ends what runs and removes the runtime's record, whatever state it is in. Without a record nothing is run.
-Result<void> delete_container(const Runtime &runtime, const std::filesystem::path &runtime_root, const std::string &id);
+Result<void> delete_container(const Runtime& runtime, const std::filesystem::path& runtime_root, const std::string& id);
 
 // The end of the guest's and the runtime's messages, 4 KiB at most, for the detail of an error. Untrusted.
 std::string tail_of_log(int directory);

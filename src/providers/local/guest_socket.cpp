@@ -46,18 +46,18 @@ Result<FileHandle> listen_for_guest(int directory) {
     if (!socket) return system_error(errno, "cannot make the socket of the guest");
     // The mode of the descriptor becomes that of the file: at no time may others connect.
     if (::fchmod(socket.get(), 0600) != 0 ||
-        ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&*address), sizeof *address) != 0 ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         ::listen(socket.get(), 512) != 0)
         return system_error(errno, "cannot listen on the socket of the guest");
     return socket;
 }
 
-Result<void> wait_for_guest(int directory, const FileHandle &process, std::chrono::milliseconds limit) {
+Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit) {
     auto address = address_in(directory);
     if (!address) return address.error();
     FileHandle socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) return system_error(errno, "cannot make a socket");
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr *>(&*address), sizeof *address) != 0) {
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
         if (errno == ECONNREFUSED) return died();
         return system_error(errno, "cannot connect to the guest");
     }

@@ -8,13 +8,13 @@
 
 namespace sandboxkit::local {
 
-inline constexpr const char *guest_socket_name = "guest.sock";
+inline constexpr const char* guest_socket_name = "guest.sock";
 
 // Listens on `directory`/guest.sock, mode 0600, in the place of an older one. The path may be longer than sockets allow.
 Result<FileHandle> listen_for_guest(int directory);
 
 // Asks the guest GET /health. Errors: unavailable "guest_died" as soon as `process` ends, "guest_not_ready" after `limit`,
 // internal "peer_protocol" for an answer that is not one.
-Result<void> wait_for_guest(int directory, const FileHandle &process, std::chrono::milliseconds limit);
+Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit);
 
 } // namespace sandboxkit::local

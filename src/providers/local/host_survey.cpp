@@ -13,9 +13,9 @@ namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
 
-std::string controls_text(const CgroupControls &in_force) {
+std::string controls_text(const CgroupControls& in_force) {
     std::string text;
-    const auto add = [&](bool present, const char *name) {
+    const auto add = [&](bool present, const char* name) {
         if (present) text += (text.empty() ? "" : ", ") + std::string(name);
     };
     add(in_force.cpu, "cpu");
@@ -25,8 +25,8 @@ std::string controls_text(const CgroupControls &in_force) {
     return text.empty() ? "none" : text;
 }
 
-Capabilities capabilities_of(const Host &host) {
-    const ProbeResult &chosen = host.runtime.chosen;
+Capabilities capabilities_of(const Host& host) {
+    const ProbeResult& chosen = host.runtime.chosen;
     Capabilities can;
     can.capture = true;
     can.stop_and_resume = true;
@@ -45,7 +45,7 @@ Capabilities capabilities_of(const Host &host) {
         "filter of " + std::to_string(host.seccomp.program().size() / 8) + " instructions, loaded by the guest";
     can.facts["egress"] = host.slirp.empty() ? "none only: " + host.slirp_missing : "slirp4netns (" + host.slirp.string() + ")";
     can.facts["disk_limit"] = "not enforced: layers share the file system of the state directory";
-    for (const auto &each : host.runtime.tried)
+    for (const auto& each : host.runtime.tried)
         if (each.runtime.program != chosen.runtime.program)
             can.facts["runtime." + each.runtime.name] =
                 "not used: " + (each.works
@@ -67,7 +67,7 @@ Result<void> check_root() {
                  {}};
 }
 
-Result<fs::path> check_guest(const fs::path &guest) {
+Result<fs::path> check_guest(const fs::path& guest) {
     std::error_code error;
     fs::path path = fs::canonical(guest, error);
     if (error || ::access(path.c_str(), X_OK) != 0 || !fs::is_regular_file(path, error))
@@ -80,14 +80,14 @@ Result<fs::path> check_guest(const fs::path &guest) {
     return path;
 }
 
-std::string egress_open_missing(const fs::path &slirp) {
+std::string egress_open_missing(const fs::path& slirp) {
     if (slirp.empty()) return "slirp4netns is not installed";
     struct stat status {};
     if (::stat("/dev/net/tun", &status) != 0 || !S_ISCHR(status.st_mode)) return "the kernel has no tun devices (/dev/net/tun)";
     return {};
 }
 
-Result<Host> survey_host(const LocalOptions &options, const StateDirectory &state) {
+Result<Host> survey_host(const LocalOptions& options, const StateDirectory& state) {
     Host host;
     auto guest = check_guest(options.guest);
     if (!guest) return guest.error();

@@ -12,11 +12,11 @@ namespace sandboxkit::local {
 // permission "needs_root".
 Result<void> check_root();
 // The guest program, absolute and resolved. not_found "guest_missing".
-Result<std::filesystem::path> check_guest(const std::filesystem::path &guest);
+Result<std::filesystem::path> check_guest(const std::filesystem::path& guest);
 // Why there is no open egress here; empty when there is.
-std::string egress_open_missing(const std::filesystem::path &slirp);
+std::string egress_open_missing(const std::filesystem::path& slirp);
 
 // Finds out everything, trials of the runtimes included. Errors: what a sandbox cannot do without.
-Result<Host> survey_host(const LocalOptions &options, const StateDirectory &state);
+Result<Host> survey_host(const LocalOptions& options, const StateDirectory& state);
 
 } // namespace sandboxkit::local

@@ -14,7 +14,7 @@ using async::blocking;
 // Every operation is blocking work on the pool. The work holds the sandboxes alive, not the provider.
 class LocalProvider final : public Provider {
 public:
-    LocalProvider(std::shared_ptr<const Sandboxes> sandboxes, async::Pool &pool)
+    LocalProvider(std::shared_ptr<const Sandboxes> sandboxes, async::Pool& pool)
         : sandboxes_(std::move(sandboxes)), pool_(pool) {}
 
     [[nodiscard]] std::string name() const override { return "local"; }
@@ -89,12 +89,12 @@ public:
 
 private:
     std::shared_ptr<const Sandboxes> sandboxes_;
-    async::Pool &pool_;
+    async::Pool& pool_;
 };
 
 } // namespace
 
-Result<std::shared_ptr<Provider>> make_local_provider(LocalOptions options, async::Pool &pool) {
+Result<std::shared_ptr<Provider>> make_local_provider(LocalOptions options, async::Pool& pool) {
     auto root = check_root();
     if (!root) return root.error();
     auto state = StateDirectory::open(options.state_directory);

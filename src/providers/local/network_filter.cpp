@@ -53,27 +53,27 @@ std::vector<AddressRange> special_ranges() {
 }
 
 Result<std::vector<AddressRange>> host_addresses() {
-    ifaddrs *list = nullptr;
+    ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0) return system_error(errno, "cannot list the addresses of this host");
     const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
     std::vector<AddressRange> result;
-    for (const ifaddrs *each = list; each != nullptr; each = each->ifa_next) {
+    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
         if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
-        const auto *address = reinterpret_cast<const sockaddr_in *>(each->ifa_addr);
+        const auto* address = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
         result.push_back({ntohl(address->sin_addr.s_addr), 32});
     }
     return result;
 }
 
-std::vector<AddressRange> refused_ranges(const std::vector<AddressRange> &host) {
+std::vector<AddressRange> refused_ranges(const std::vector<AddressRange>& host) {
     std::vector<AddressRange> result = special_ranges();
-    for (const auto &each : host) {
-        if (std::ranges::none_of(result, [&](const AddressRange &range) { return range.contains(each); })) result.push_back(each);
+    for (const auto& each : host) {
+        if (std::ranges::none_of(result, [&](const AddressRange& range) { return range.contains(each); })) result.push_back(each);
     }
     return result;
 }
 
-Result<std::vector<sock_filter>> egress_filter(const std::vector<AddressRange> &refused) {
+Result<std::vector<sock_filter>> egress_filter(const std::vector<AddressRange>& refused) {
     std::vector<sock_filter> program{
         load(BPF_H, ether_type),
         jump(BPF_JEQ, ETH_P_ARP, 0, 1),
@@ -96,7 +96,7 @@ Result<std::vector<sock_filter>> egress_filter(const std::vector<AddressRange> &
         finish(pass),
         finish(drop),
     };
-    for (const auto &range : refused) {
+    for (const auto& range : refused) {
         program.push_back(load(BPF_W, destination));
         program.push_back({BPF_ALU | BPF_AND | BPF_K, 0, 0, range.mask()});
         program.push_back(jump(BPF_JEQ, range.network, 0, 1));

@@ -25,7 +25,7 @@ struct RouteMessage {
 };
 static_assert(sizeof(RouteMessage) == NLMSG_LENGTH(sizeof(rtmsg)) + RTA_LENGTH(sizeof(std::uint32_t)));
 
-RouteMessage prohibit(const AddressRange &range, std::uint32_t sequence) {
+RouteMessage prohibit(const AddressRange& range, std::uint32_t sequence) {
     RouteMessage message{};
     message.header.nlmsg_len = sizeof message;
     message.header.nlmsg_type = RTM_NEWROUTE;
@@ -45,7 +45,7 @@ RouteMessage prohibit(const AddressRange &range, std::uint32_t sequence) {
 
 // A routing socket belongs to the namespace in which it was made. Only a thread of its own may visit another one:
 // a pool thread that could not return would go on in the sandbox's.
-Result<FileHandle> socket_in(const FileHandle &process) {
+Result<FileHandle> socket_in(const FileHandle& process) {
     FileHandle socket;
     int error = 0;
     std::thread visitor([&] {
@@ -63,7 +63,7 @@ Result<FileHandle> socket_in(const FileHandle &process) {
 
 } // namespace
 
-Result<void> refuse_routes(const FileHandle &process, const std::vector<AddressRange> &ranges) {
+Result<void> refuse_routes(const FileHandle& process, const std::vector<AddressRange>& ranges) {
     auto socket = socket_in(process);
     if (!socket) return socket.error();
     const timeval limit{5, 0};
@@ -71,7 +71,7 @@ Result<void> refuse_routes(const FileHandle &process, const std::vector<AddressR
 
     constexpr AddressRange loopback{ipv4(127, 0, 0, 0), 8};
     std::uint32_t sequence = 0;
-    for (const auto &range : ranges) {
+    for (const auto& range : ranges) {
         if (loopback.contains(range)) continue;
         const RouteMessage message = prohibit(range, ++sequence);
         if (::send(socket->get(), &message, sizeof message, 0) < 0)

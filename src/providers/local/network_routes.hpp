@@ -11,6 +11,6 @@ namespace sandboxkit::local {
 
 // Makes connections to these ranges fail at once instead of running into the packet filter's silence. Loopback is left
 // alone. `process` is a pidfd of a process in the namespace.
-Result<void> refuse_routes(const FileHandle &process, const std::vector<AddressRange> &ranges);
+Result<void> refuse_routes(const FileHandle& process, const std::vector<AddressRange>& ranges);
 
 } // namespace sandboxkit::local

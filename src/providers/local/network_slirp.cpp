@@ -21,7 +21,7 @@ namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
 
-Error network_failed(const std::string &what, const std::string &detail = {}) {
+Error network_failed(const std::string& what, const std::string& detail = {}) {
     return {ErrorClass::unavailable,
             "network_failed",
             "the network of the sandbox did not come up: " + what,
@@ -30,7 +30,7 @@ Error network_failed(const std::string &what, const std::string &detail = {}) {
             {}};
 }
 
-Result<void> wait_until_ready(int ready, const FileHandle &process, std::chrono::milliseconds limit) {
+Result<void> wait_until_ready(int ready, const FileHandle& process, std::chrono::milliseconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
     for (;;) {
         std::array<pollfd, 2> waiting{pollfd{ready, POLLIN, 0}, pollfd{process.get(), POLLIN, 0}};
@@ -46,7 +46,7 @@ Result<void> wait_until_ready(int ready, const FileHandle &process, std::chrono:
 
 // The tap device is open in slirp4netns alone. A filter on it sees every frame that leaves the sandbox, however it was
 // routed: SO_BINDTODEVICE and IP_PKTINFO make the kernel pass by routes that refuse.
-Result<FileHandle> device_of(pid_t pid, const FileHandle &process) {
+Result<FileHandle> device_of(pid_t pid, const FileHandle& process) {
     std::error_code error;
     for (fs::directory_iterator each("/proc/" + std::to_string(pid) + "/fd", error), end; !error && each != end;
          each.increment(error)) {
@@ -60,7 +60,7 @@ Result<FileHandle> device_of(pid_t pid, const FileHandle &process) {
     return network_failed("slirp4netns has no tap device");
 }
 
-Result<void> attach_filter(pid_t pid, const FileHandle &process, const std::vector<AddressRange> &refused) {
+Result<void> attach_filter(pid_t pid, const FileHandle& process, const std::vector<AddressRange>& refused) {
     auto program = egress_filter(refused);
     if (!program) return program.error();
     auto device = device_of(pid, process);
@@ -77,7 +77,7 @@ fs::path find_slirp() {
     return find_program("slirp4netns");
 }
 
-Result<pid_t> start_slirp(const SlirpPlan &plan, std::chrono::milliseconds limit) {
+Result<pid_t> start_slirp(const SlirpPlan& plan, std::chrono::milliseconds limit) {
     auto host = host_addresses();
     if (!host) return host.error();
     const auto refused = refused_ranges(*host);

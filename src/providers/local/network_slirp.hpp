@@ -18,13 +18,13 @@ std::filesystem::path find_slirp();
 struct SlirpPlan {
     std::filesystem::path program;
     pid_t sandbox = -1;                         // process 1 of the sandbox, on the host
-    const FileHandle *sandbox_handle = nullptr; // its pidfd
+    const FileHandle* sandbox_handle = nullptr; // its pidfd
     int exit_descriptor = -1;                   // the reading end of a pipe that the sandbox holds open: slirp4netns ends with it
     int log = -1;                               // for its messages
 };
 
 // Returns when the network is up and everything but the public internet is shut off. slirp4netns belongs to init then,
 // and ends when the sandbox does, whatever becomes of this process. Its process id is returned.
-Result<pid_t> start_slirp(const SlirpPlan &plan, std::chrono::milliseconds limit);
+Result<pid_t> start_slirp(const SlirpPlan& plan, std::chrono::milliseconds limit);
 
 } // namespace sandboxkit::local

@@ -17,24 +17,24 @@ namespace {
 // private networks. MKNOD: nothing in a sandbox needs device nodes, and its file system is mounted nodev. SETFCAP: file
 // capabilities mean nothing under no_new_privs, but would be captured into images and mean something elsewhere.
 // AUDIT_WRITE stays: su and sudo's PAM modules fail without it.
-constexpr const char *capabilities[] = {
+constexpr const char* capabilities[] = {
     "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FSETID",     "CAP_FOWNER", "CAP_SETGID",      "CAP_SETUID",
     "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",   "CAP_AUDIT_WRITE",
 };
 
 // As Docker's.
-constexpr const char *masked_paths[] = {
+constexpr const char* masked_paths[] = {
     "/proc/asound",     "/proc/acpi",        "/proc/interrupts",  "/proc/kcore", "/proc/keys",    "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",  "/sys/firmware", "/sys/devices/virtual/powercap",
 };
-constexpr const char *read_only_kernel_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+constexpr const char* read_only_kernel_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
 constexpr std::int64_t cpu_period = 100'000; // microseconds
 constexpr std::int64_t least_quota = 1'000;  // the kernel's own minimum
 
-json::array strings(auto &&list) {
+json::array strings(auto&& list) {
     json::array result;
-    for (const auto &each : list) result.emplace_back(std::string_view(each));
+    for (const auto& each : list) result.emplace_back(std::string_view(each));
     return result;
 }
 
@@ -65,7 +65,7 @@ json::array device_rules() {
     return rules;
 }
 
-json::object resources(const BundleDescription &d) {
+json::object resources(const BundleDescription& d) {
     json::object result;
     if (d.controls.devices) result["devices"] = device_rules();
     if (d.controls.cpu) {
@@ -84,7 +84,7 @@ json::object resources(const BundleDescription &d) {
     return result;
 }
 
-json::array mounts(const BundleDescription &d) {
+json::array mounts(const BundleDescription& d) {
     json::array list;
     list.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
     list.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
@@ -99,22 +99,22 @@ json::array mounts(const BundleDescription &d) {
 
 } // namespace
 
-std::string oci_config(const BundleDescription &d) {
+std::string oci_config(const BundleDescription& d) {
     json::array arguments{guest_path_inside};
-    for (const auto &each : d.arguments) arguments.emplace_back(each);
+    for (const auto& each : d.arguments) arguments.emplace_back(each);
     const json::array granted = strings(capabilities);
     const auto hard_files = std::min<std::uint64_t>(d.open_files_hard, 1'048'576);
     const auto soft_files = std::min<std::uint64_t>(hard_files, 65'536);
 
     json::array read_only = strings(read_only_kernel_paths);
-    for (const auto &each : d.read_only_paths) read_only.emplace_back(each);
+    for (const auto& each : d.read_only_paths) read_only.emplace_back(each);
 
     json::object sysctl{{"net.ipv4.ping_group_range", "0 2147483647"}}; // ping without NET_RAW
     std::error_code ignored;
     if (d.no_ipv6 && std::filesystem::exists("/proc/sys/net/ipv6", ignored)) sysctl["net.ipv6.conf.default.disable_ipv6"] = "1";
 
     json::array namespaces;
-    for (const char *each : {"pid", "mount", "ipc", "uts", "network", "cgroup"})
+    for (const char* each : {"pid", "mount", "ipc", "uts", "network", "cgroup"})
         namespaces.push_back(json::object{{"type", each}});
 
     const json::object process{

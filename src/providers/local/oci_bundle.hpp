@@ -13,7 +13,7 @@
 namespace sandboxkit::local {
 
 // Where the guest program is inside: on the /dev tmpfs, so that nothing of it is left in a captured layer.
-inline constexpr const char *guest_path_inside = "/dev/.sandboxkit/guest";
+inline constexpr const char* guest_path_inside = "/dev/.sandboxkit/guest";
 
 struct BundleDescription {
     std::string root; // absolute, on the host
@@ -29,6 +29,6 @@ struct BundleDescription {
 };
 
 // The JSON of config.json.
-std::string oci_config(const BundleDescription &description);
+std::string oci_config(const BundleDescription& description);
 
 } // namespace sandboxkit::local

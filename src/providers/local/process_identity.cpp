@@ -39,7 +39,7 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     return identity;
 }
 
-FileHandle open_process(const ProcessIdentity &identity) {
+FileHandle open_process(const ProcessIdentity& identity) {
     if (identity.pid <= 0) return {};
     FileHandle handle(static_cast<int>(::syscall(SYS_pidfd_open, identity.pid, 0)));
     if (!handle) return {};
@@ -49,7 +49,7 @@ FileHandle open_process(const ProcessIdentity &identity) {
     return handle;
 }
 
-bool end_process(const FileHandle &pidfd) {
+bool end_process(const FileHandle& pidfd) {
     if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) return false;
     if (!wait_for_exit(pidfd, std::chrono::seconds(30))) return false;
     siginfo_t info{};

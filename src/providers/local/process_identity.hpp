@@ -23,8 +23,8 @@ std::string kernel_boot_id();
 // Nothing when there is no such process, or it has ended.
 std::optional<ProcessIdentity> identify(pid_t pid);
 // A pidfd of exactly that process; empty when it has ended.
-FileHandle open_process(const ProcessIdentity &identity);
+FileHandle open_process(const ProcessIdentity& identity);
 // SIGKILL, and waits for the end. True when it has ended. A child of this process is collected.
-bool end_process(const FileHandle &pidfd);
+bool end_process(const FileHandle& pidfd);
 
 } // namespace sandboxkit::local

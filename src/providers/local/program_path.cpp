@@ -8,9 +8,9 @@
 
 namespace sandboxkit::local {
 
-std::filesystem::path find_program(const std::string &name) {
+std::filesystem::path find_program(const std::string& name) {
     namespace fs = std::filesystem;
-    const auto executable = [](const fs::path &path) {
+    const auto executable = [](const fs::path& path) {
         std::error_code ignored;
         return path.is_absolute() && fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
     };
@@ -19,7 +19,7 @@ std::filesystem::path find_program(const std::string &name) {
         const fs::path path = fs::absolute(name, error);
         return !error && executable(path) ? path : fs::path();
     }
-    const char *own = std::getenv("PATH");
+    const char* own = std::getenv("PATH");
     std::istringstream directories(std::string(own != nullptr ? own : "") +
                                    ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     for (std::string directory; std::getline(directories, directory, ':');)

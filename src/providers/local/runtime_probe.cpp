@@ -30,15 +30,15 @@ namespace {
 constexpr std::chrono::seconds version_limit{10};
 constexpr Limits trial_limits{0.5, 64ULL << 20, 64, {}};
 
-int count(const CgroupControls &controls) {
+int count(const CgroupControls& controls) {
     return int{controls.cpu} + int{controls.memory} + int{controls.processes};
 }
 
-bool enforces_all(const CgroupControls &in_force, const CgroupControls &available) {
+bool enforces_all(const CgroupControls& in_force, const CgroupControls& available) {
     return in_force.cpu == available.cpu && in_force.memory == available.memory && in_force.processes == available.processes;
 }
 
-Result<std::string> version_of(const fs::path &program) {
+Result<std::string> version_of(const fs::path& program) {
     auto ran = run_program({program.string(), "--version"}, version_limit);
     if (!ran) return ran.error();
     if (ran->status.known && !ran->status.success())
@@ -49,11 +49,11 @@ Result<std::string> version_of(const fs::path &program) {
 // A trial sandbox: a directory in the cache that goes away with it, whatever happened.
 class Trial {
 public:
-    Trial(const ProbeRequest &request, const Runtime &runtime)
+    Trial(const ProbeRequest& request, const Runtime& runtime)
         : request_(request), runtime_(runtime), name_("trial-" + random_name(8)), path_(request.state->cache() / name_),
           runtime_root_(request.state->runtime(runtime.name)) {}
-    Trial(const Trial &) = delete;
-    Trial &operator=(const Trial &) = delete;
+    Trial(const Trial&) = delete;
+    Trial& operator=(const Trial&) = delete;
     ~Trial() {
         static_cast<void>(delete_container(runtime_, runtime_root_, name_));
         request_.cgroups->remove(group(), std::chrono::seconds(5));
@@ -90,15 +90,15 @@ public:
 private:
     [[nodiscard]] std::string group() const { return request_.state->group_prefix() + name_; }
 
-    const ProbeRequest &request_;
-    const Runtime &runtime_;
+    const ProbeRequest& request_;
+    const Runtime& runtime_;
     std::string name_;
     fs::path path_;
     fs::path runtime_root_;
 };
 
 // From the strongest form to the weakest; the first that works is taken.
-std::vector<Runtime> forms_of(const Runtime &runtime, const CgroupControls &available) {
+std::vector<Runtime> forms_of(const Runtime& runtime, const CgroupControls& available) {
     std::vector<Runtime> forms;
     Runtime form = runtime;
     form.controls = available;
@@ -120,7 +120,7 @@ std::vector<Runtime> forms_of(const Runtime &runtime, const CgroupControls &avai
     return forms;
 }
 
-ProbeResult probe(const ProbeRequest &request, Runtime runtime) {
+ProbeResult probe(const ProbeRequest& request, Runtime runtime) {
     ProbeResult result;
     result.runtime = runtime;
     auto version = version_of(runtime.program);
@@ -129,7 +129,7 @@ ProbeResult probe(const ProbeRequest &request, Runtime runtime) {
         return result;
     }
     runtime.version = *version;
-    for (const Runtime &form : forms_of(runtime, request.cgroups->available())) {
+    for (const Runtime& form : forms_of(runtime, request.cgroups->available())) {
         result.runtime = form;
         Trial trial(request, form);
         auto in_force = trial.run();
@@ -146,7 +146,7 @@ ProbeResult probe(const ProbeRequest &request, Runtime runtime) {
     return result;
 }
 
-json::object to_json(const CgroupControls &controls) {
+json::object to_json(const CgroupControls& controls) {
     return {{"cpu", controls.cpu},
             {"memory", controls.memory},
             {"swap", controls.swap},
@@ -154,13 +154,13 @@ json::object to_json(const CgroupControls &controls) {
             {"devices", controls.devices}};
 }
 
-CgroupControls controls_from(const json::value &value) {
-    const auto &object = value.as_object();
+CgroupControls controls_from(const json::value& value) {
+    const auto& object = value.as_object();
     return {object.at("cpu").as_bool(), object.at("memory").as_bool(), object.at("swap").as_bool(),
             object.at("processes").as_bool(), object.at("devices").as_bool()};
 }
 
-json::object to_json(const ProbeResult &result) {
+json::object to_json(const ProbeResult& result) {
     return {{"name", result.runtime.name},
             {"program", result.runtime.program.string()},
             {"version", result.runtime.version},
@@ -172,8 +172,8 @@ json::object to_json(const ProbeResult &result) {
             {"detail", result.failure.detail}};
 }
 
-ProbeResult result_from(const json::value &value) {
-    const auto &object = value.as_object();
+ProbeResult result_from(const json::value& value) {
+    const auto& object = value.as_object();
     ProbeResult result;
     result.runtime.name = object.at("name").as_string();
     result.runtime.program = std::string(object.at("program").as_string());
@@ -188,12 +188,12 @@ ProbeResult result_from(const json::value &value) {
 }
 
 // Invalid UTF-8 from a program's output would make JSON that cannot be read back.
-void make_plain(std::string &text) {
+void make_plain(std::string& text) {
     std::ranges::replace_if(
         text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
 }
 
-std::string file_key(const fs::path &path) {
+std::string file_key(const fs::path& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return path.string() + ":none";
     return path.string() + ":" + std::to_string(status.st_size) + ":" + std::to_string(status.st_mtim.tv_sec) + "." +
@@ -202,10 +202,10 @@ std::string file_key(const fs::path &path) {
 
 class Verdicts {
 public:
-    Verdicts(const ProbeRequest &request, const std::vector<Runtime> &candidates) {
+    Verdicts(const ProbeRequest& request, const std::vector<Runtime>& candidates) {
         std::string key = "format 1;" + kernel_boot_id() + ";" + request.cgroups->fingerprint() + ";" + file_key(request.guest) +
                           ";" + seccomp_filter_key();
-        for (const auto &each : candidates) key += ";" + file_key(each.program);
+        for (const auto& each : candidates) key += ";" + file_key(each.program);
         path_ = request.state->cache() / ("runtime-" + sha256_hex(key).substr(0, 32));
     }
 
@@ -215,8 +215,8 @@ public:
         std::vector<ProbeResult> results;
         try {
             const json::value value = json::parse(text);
-            for (const auto &each : value.as_array()) results.push_back(result_from(each));
-        } catch (const std::exception &) {
+            for (const auto& each : value.as_array()) results.push_back(result_from(each));
+        } catch (const std::exception&) {
             return {}; // absent or damaged: tried again
         }
         return results;
@@ -224,7 +224,7 @@ public:
 
     void write(std::vector<ProbeResult> results) const {
         json::array list;
-        for (auto &each : results) {
+        for (auto& each : results) {
             make_plain(each.failure.detail);
             make_plain(each.failure.message);
             make_plain(each.runtime.version);
@@ -242,7 +242,7 @@ private:
     fs::path path_;
 };
 
-Result<std::vector<Runtime>> candidates(const std::string &wanted) {
+Result<std::vector<Runtime>> candidates(const std::string& wanted) {
     std::vector<Runtime> result;
     if (!wanted.empty()) {
         const fs::path program = find_program(wanted);
@@ -256,7 +256,7 @@ Result<std::vector<Runtime>> candidates(const std::string &wanted) {
         result.push_back({program.filename().string(), program, "", {}, false});
         return result;
     }
-    for (const char *name : {"crun", "runc"})
+    for (const char* name : {"crun", "runc"})
         if (const fs::path program = find_program(name); !program.empty()) result.push_back({name, program, "", {}, false});
     if (result.empty())
         return Error{ErrorClass::unsupported,
@@ -270,22 +270,22 @@ Result<std::vector<Runtime>> candidates(const std::string &wanted) {
 
 } // namespace
 
-Result<RuntimeChoice> choose_runtime(const ProbeRequest &request) {
+Result<RuntimeChoice> choose_runtime(const ProbeRequest& request) {
     auto possible = candidates(request.wanted);
     if (!possible) return possible.error();
     const Verdicts verdicts(request, *possible);
     RuntimeChoice choice;
     choice.tried = verdicts.read();
     if (choice.tried.empty()) {
-        for (const auto &runtime : *possible) {
+        for (const auto& runtime : *possible) {
             choice.tried.push_back(probe(request, runtime));
-            const ProbeResult &last = choice.tried.back();
+            const ProbeResult& last = choice.tried.back();
             if (last.works && enforces_all(last.in_force, request.cgroups->available())) break;
         }
         // A failure may pass: only what was found to work is kept.
         if (std::ranges::any_of(choice.tried, &ProbeResult::works)) verdicts.write(choice.tried);
     }
-    const auto better = [](const ProbeResult &a, const ProbeResult &b) {
+    const auto better = [](const ProbeResult& a, const ProbeResult& b) {
         return std::pair(a.works, count(a.in_force)) < std::pair(b.works, count(b.in_force));
     };
     choice.chosen = *std::ranges::max_element(choice.tried, better); // the first of equals

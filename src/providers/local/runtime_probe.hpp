@@ -22,9 +22,9 @@ struct ProbeResult {
 };
 
 struct ProbeRequest {
-    const StateDirectory *state = nullptr;
-    const CgroupLayout *cgroups = nullptr;
-    const SeccompFilter *seccomp = nullptr;
+    const StateDirectory* state = nullptr;
+    const CgroupLayout* cgroups = nullptr;
+    const SeccompFilter* seccomp = nullptr;
     std::filesystem::path guest;
     std::string wanted; // "", a name or a path
 };
@@ -37,6 +37,6 @@ struct RuntimeChoice {
 // Prefers crun where it enforces every limit that this host has, else the one that enforces most. The verdict is kept
 // in the cache directory for as long as the programs, the kernel's boot and its control groups stay the same.
 // Errors: unsupported "no_runtime", "runtime_not_found", "runtime_does_not_run".
-Result<RuntimeChoice> choose_runtime(const ProbeRequest &request);
+Result<RuntimeChoice> choose_runtime(const ProbeRequest& request);
 
 } // namespace sandboxkit::local

@@ -20,23 +20,23 @@ namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *record_name = "sandbox.json";
-constexpr const char *run_name = "run.json";
-constexpr const char *new_prefix = ".new-";
-constexpr const char *trash_prefix = ".trash-";
+constexpr const char* record_name = "sandbox.json";
+constexpr const char* run_name = "run.json";
+constexpr const char* new_prefix = ".new-";
+constexpr const char* trash_prefix = ".trash-";
 constexpr std::size_t record_limit = 1 << 20;
 
-Error not_found(const std::string &id) {
+Error not_found(const std::string& id) {
     return {ErrorClass::not_found, "sandbox_not_found", "there is no sandbox " + shown(id), "list the sandboxes", "", {}};
 }
 
-Result<void> make_private_directory(const fs::path &path) {
+Result<void> make_private_directory(const fs::path& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return system_error(errno, "cannot make the directory " + path.string());
     return {};
 }
 
-bool same_file(int directory, const fs::path &path) {
+bool same_file(int directory, const fs::path& path) {
     struct stat held {
     }, named{};
     return ::fstat(directory, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev &&
@@ -44,11 +44,11 @@ bool same_file(int directory, const fs::path &path) {
 }
 
 // A name of a sandbox never leaves the directory.
-bool plain_name(const std::string &name) {
+bool plain_name(const std::string& name) {
     return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
 }
 
-Result<void> replace_file(int directory, const char *name, std::string_view text) {
+Result<void> replace_file(int directory, const char* name, std::string_view text) {
     const std::string fresh = std::string(name) + ".new";
     FileHandle file(::openat(directory, fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) return system_error(errno, "cannot write " + std::string(name));
@@ -91,7 +91,7 @@ std::optional<RunRecord> LockedSandbox::run_record() const {
     return *record;
 }
 
-Result<void> LockedSandbox::set_run_record(const RunRecord &record) const {
+Result<void> LockedSandbox::set_run_record(const RunRecord& record) const {
     // Not synced: after a crash of the machine nothing of what it says is true.
     return replace_file(directory_.get(), run_name, write_run_record(record));
 }
@@ -100,7 +100,7 @@ void LockedSandbox::clear_run_record() const {
     ::unlinkat(directory_.get(), run_name, 0);
 }
 
-Result<StateDirectory> StateDirectory::open(const fs::path &path) {
+Result<StateDirectory> StateDirectory::open(const fs::path& path) {
     StateDirectory state;
     std::error_code error;
     state.path_ = fs::absolute(path, error);
@@ -108,7 +108,7 @@ Result<StateDirectory> StateDirectory::open(const fs::path &path) {
         return Error{ErrorClass::invalid,     "state_directory", "the state directory is not a path",
                      "give an absolute path", error.message(),   {}};
     fs::create_directories(state.path_.parent_path(), error);
-    for (const auto &each : {state.path_, state.sandboxes(), state.cache(), state.path_ / "runtime"}) {
+    for (const auto& each : {state.path_, state.sandboxes(), state.cache(), state.path_ / "runtime"}) {
         auto made = make_private_directory(each);
         if (!made) return made.error();
     }
@@ -133,7 +133,7 @@ Result<StateDirectory> StateDirectory::open(const fs::path &path) {
     return state;
 }
 
-Result<bool> StateDirectory::make(const SandboxRecord &record, const std::function<Result<void>(const fs::path &)> &fill) const {
+Result<bool> StateDirectory::make(const SandboxRecord& record, const std::function<Result<void>(const fs::path&)>& fill) const {
     const fs::path final_path = sandbox(record.id);
     if (exists(record.id)) return false;
     const std::string fresh_name = new_prefix + record.id + "-" + random_name(8);
@@ -175,7 +175,7 @@ Result<bool> StateDirectory::make(const SandboxRecord &record, const std::functi
     return true;
 }
 
-Result<LockedSandbox> StateDirectory::lock(const std::string &id, std::stop_token stop) const {
+Result<LockedSandbox> StateDirectory::lock(const std::string& id, std::stop_token stop) const {
     if (!plain_name(id)) return not_found(id);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     for (;;) {
@@ -202,7 +202,7 @@ Result<LockedSandbox> StateDirectory::lock(const std::string &id, std::stop_toke
     }
 }
 
-Result<SandboxRecord> StateDirectory::record(const std::string &id) const {
+Result<SandboxRecord> StateDirectory::record(const std::string& id) const {
     if (!plain_name(id)) return not_found(id);
     auto directory = open_directory(sandbox(id));
     if (!directory) return directory.error().kind == ErrorClass::not_found ? not_found(id) : directory.error();
@@ -211,7 +211,7 @@ Result<SandboxRecord> StateDirectory::record(const std::string &id) const {
     return read_sandbox_record(*text);
 }
 
-std::optional<RunRecord> StateDirectory::run_record(const std::string &id) const {
+std::optional<RunRecord> StateDirectory::run_record(const std::string& id) const {
     if (!plain_name(id)) return std::nullopt;
     auto directory = open_directory(sandbox(id));
     if (!directory) return std::nullopt;
@@ -222,7 +222,7 @@ std::optional<RunRecord> StateDirectory::run_record(const std::string &id) const
     return *record;
 }
 
-bool StateDirectory::exists(const std::string &id) const {
+bool StateDirectory::exists(const std::string& id) const {
     struct stat status {};
     return plain_name(id) && ::lstat(sandbox(id).c_str(), &status) == 0;
 }
@@ -233,7 +233,7 @@ std::vector<std::string> StateDirectory::ids() const {
     if (!directory) return result;
     auto names = directory_names(directory->get());
     if (!names) return result;
-    for (auto &name : *names)
+    for (auto& name : *names)
         if (plain_name(name)) result.push_back(std::move(name));
     return result;
 }
@@ -252,7 +252,7 @@ Result<void> StateDirectory::sweep() const {
     if (!parent) return parent.error();
     auto names = directory_names(parent->get());
     if (!names) return names.error();
-    for (const auto &name : *names) {
+    for (const auto& name : *names) {
         if (!name.starts_with(new_prefix) && !name.starts_with(trash_prefix)) continue;
         auto directory = open_directory_at(parent->get(), name);
         if (!directory) continue; // its owner was faster

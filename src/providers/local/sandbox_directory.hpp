@@ -29,15 +29,15 @@ public:
     LockedSandbox(std::string id, std::filesystem::path path, FileHandle directory)
         : id_(std::move(id)), path_(std::move(path)), directory_(std::move(directory)) {}
 
-    [[nodiscard]] const std::string &id() const { return id_; }
-    [[nodiscard]] const std::filesystem::path &path() const { return path_; }
+    [[nodiscard]] const std::string& id() const { return id_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     // The lock itself: a process that inherits it keeps the sandbox locked after this one died.
     [[nodiscard]] int directory() const { return directory_.get(); }
 
     [[nodiscard]] Result<SandboxRecord> record() const;
     // Nothing when the compute was not started, or not to the end.
     [[nodiscard]] std::optional<RunRecord> run_record() const;
-    Result<void> set_run_record(const RunRecord &record) const;
+    Result<void> set_run_record(const RunRecord& record) const;
     void clear_run_record() const;
 
 private:
@@ -50,25 +50,25 @@ private:
 class StateDirectory {
 public:
     // Makes what is missing, mode 0700. unsupported "state_on_overlay".
-    static Result<StateDirectory> open(const std::filesystem::path &path);
+    static Result<StateDirectory> open(const std::filesystem::path& path);
 
     [[nodiscard]] std::filesystem::path images() const { return path_ / "images-store"; }
     [[nodiscard]] std::filesystem::path sandboxes() const { return path_ / "sandboxes"; }
     [[nodiscard]] std::filesystem::path cache() const { return path_ / "cache"; }
-    [[nodiscard]] std::filesystem::path runtime(const std::string &name) const { return path_ / "runtime" / name; }
-    [[nodiscard]] std::filesystem::path sandbox(const std::string &id) const { return sandboxes() / id; }
+    [[nodiscard]] std::filesystem::path runtime(const std::string& name) const { return path_ / "runtime" / name; }
+    [[nodiscard]] std::filesystem::path sandbox(const std::string& id) const { return sandboxes() / id; }
     // "sandboxkit-<instance>-": what the control groups of this directory's sandboxes begin with.
-    [[nodiscard]] const std::string &group_prefix() const { return group_prefix_; }
+    [[nodiscard]] const std::string& group_prefix() const { return group_prefix_; }
 
     // `fill` puts the rest into the new directory. False: it was there already, and nothing was changed.
     // On success the sandbox is durable.
-    Result<bool> make(const SandboxRecord &record, const std::function<Result<void>(const std::filesystem::path &)> &fill) const;
+    Result<bool> make(const SandboxRecord& record, const std::function<Result<void>(const std::filesystem::path&)>& fill) const;
     // not_found "sandbox_not_found"; unavailable "sandbox_busy" after a minute; cancelled.
-    Result<LockedSandbox> lock(const std::string &id, std::stop_token stop) const;
+    Result<LockedSandbox> lock(const std::string& id, std::stop_token stop) const;
     // Reads without a lock.
-    [[nodiscard]] Result<SandboxRecord> record(const std::string &id) const;
-    [[nodiscard]] std::optional<RunRecord> run_record(const std::string &id) const;
-    [[nodiscard]] bool exists(const std::string &id) const;
+    [[nodiscard]] Result<SandboxRecord> record(const std::string& id) const;
+    [[nodiscard]] std::optional<RunRecord> run_record(const std::string& id) const;
+    [[nodiscard]] bool exists(const std::string& id) const;
     [[nodiscard]] std::vector<std::string> ids() const;
     // Takes it out of sight at once, then removes it.
     Result<void> remove(LockedSandbox sandbox) const;

@@ -28,10 +28,10 @@ struct RunRecord {
 // "sbx_" and 20 hexadecimal digits of the token's digest.
 std::string sandbox_id(std::string_view token);
 
-std::string write_sandbox_record(const SandboxRecord &record);
+std::string write_sandbox_record(const SandboxRecord& record);
 // Errors: data_loss "sandbox_record_damaged".
 Result<SandboxRecord> read_sandbox_record(std::string_view text);
-std::string write_run_record(const RunRecord &record);
+std::string write_run_record(const RunRecord& record);
 Result<RunRecord> read_run_record(std::string_view text);
 
 } // namespace sandboxkit::local

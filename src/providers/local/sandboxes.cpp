@@ -147,6 +147,7 @@ Result<StartedContainer> Sandboxes::run(const LockedSandbox& sandbox, const Sand
 }
 
 Result<void> Sandboxes::start(const std::string& id, std::stop_token stop) const {
+    if (stop.stop_requested()) return cancelled_error();
     auto sandbox = state_.lock(id, stop);
     if (!sandbox) return sandbox.error();
     auto record = sandbox->record();
@@ -355,13 +356,14 @@ Result<CaptureResult> Sandboxes::capture(const std::string& id, const std::map<s
     if (!sealed) return sealed.error();
     result.sealed = since(begin);
 
+    // The layer waits aside; what the compute left on the host need not wait for the disk.
+    done = clear_compute(*sandbox);
+    if (!done) return done.error();
     const auto sync_begin = std::chrono::steady_clock::now();
     auto image = images_->finish(*sealed, labels, stop);
     if (!image) return image.error();
     result.image = std::move(*image);
     result.synced = since(sync_begin);
-    done = clear_compute(*sandbox);
-    if (!done) return done.error();
     return result;
 }
 

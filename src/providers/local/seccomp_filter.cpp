@@ -42,7 +42,7 @@ constexpr std::uint32_t compatible_arch = SCMP_ARCH_ARM;
 constexpr std::string_view revision = "1"; // of the code below; part of the cache's key
 constexpr std::size_t most_instructions = BPF_MAXINSNS;
 
-Error unavailable(const char *what, int result) {
+Error unavailable(const char* what, int result) {
     return {ErrorClass::unsupported,
             "seccomp_unavailable",
             std::string("could not compile the system call filter: ") + what,
@@ -56,7 +56,7 @@ class RuleWriter {
 public:
     explicit RuleWriter(scmp_filter_ctx context) : context_(context) {}
 
-    void add(std::uint32_t action, const char *name, std::vector<scmp_arg_cmp> conditions = {}) {
+    void add(std::uint32_t action, const char* name, std::vector<scmp_arg_cmp> conditions = {}) {
         const int number = seccomp_syscall_resolve_name(name);
         if (number == __NR_SCMP_ERROR) return; // newer than the library
         const int native = seccomp_syscall_resolve_name_arch(seccomp_arch_native(), name);
@@ -69,24 +69,30 @@ public:
         }
     }
     [[nodiscard]] int failure() const { return failure_; }
-    [[nodiscard]] const char *failed() const { return failed_; }
+    [[nodiscard]] const char* failed() const { return failed_; }
     [[nodiscard]] std::uint32_t highest() const { return static_cast<std::uint32_t>(highest_); }
 
 private:
     scmp_filter_ctx context_;
     int failure_ = 0;
-    const char *failed_ = "";
+    const char* failed_ = "";
     int highest_ = 0;
 };
 
-void write_rules(RuleWriter &rules) {
-    for (const char *name : allowed_calls) rules.add(SCMP_ACT_ALLOW, name);
-    for (const char *name : absent_calls) rules.add(SCMP_ACT_ERRNO(ENOSYS), name);
-    rules.add(SCMP_ACT_ALLOW, "clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, namespace_flags, 0)});
-    for (const unsigned long value : personalities) rules.add(SCMP_ACT_ALLOW, "personality", {SCMP_A0(SCMP_CMP_EQ, value, 0)});
-    // The kernel takes 32 bits of the argument; what is set above them must not make a family look another.
-    rules.add(SCMP_ACT_ALLOW, "socket", {SCMP_A0_32(SCMP_CMP_LT, first_refused_family, 0)});
-    rules.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {SCMP_A0_32(SCMP_CMP_GE, first_refused_family, 0)});
+// For a masked comparison the value is the mask, and what remains must be 0.
+scmp_arg_cmp first_argument(scmp_compare comparison, unsigned long value) {
+    return {0, comparison, value, 0};
+}
+
+void write_rules(RuleWriter& rules) {
+    for (const char* name : allowed_calls) rules.add(SCMP_ACT_ALLOW, name);
+    for (const char* name : absent_calls) rules.add(SCMP_ACT_ERRNO(ENOSYS), name);
+    rules.add(SCMP_ACT_ALLOW, "clone", {first_argument(SCMP_CMP_MASKED_EQ, namespace_flags)});
+    for (const unsigned long value : personalities)
+        rules.add(SCMP_ACT_ALLOW, "personality", {first_argument(SCMP_CMP_EQ, value)});
+    // The kernel takes 32 bits of the argument, the filter compares 64: bits above make any family one that is refused.
+    rules.add(SCMP_ACT_ALLOW, "socket", {first_argument(SCMP_CMP_LT, first_refused_family)});
+    rules.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {first_argument(SCMP_CMP_GE, first_refused_family)});
 }
 
 // The highest number that libseccomp has a name for: above it are calls that the list could not know.
@@ -125,12 +131,12 @@ Result<std::string> export_program(scmp_filter_ctx context) {
     return bytes;
 }
 
-bool plausible(const std::string &program) {
+bool plausible(const std::string& program) {
     return !program.empty() && program.size() % sizeof(sock_filter) == 0 &&
            program.size() / sizeof(sock_filter) <= most_instructions;
 }
 
-Result<FileHandle> seal(const std::string &program) {
+Result<FileHandle> seal(const std::string& program) {
     FileHandle file(::memfd_create("sandboxkit-seccomp", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!file) return system_error(errno, "cannot make a file in memory");
     if (::write(file.get(), program.data(), program.size()) != static_cast<ssize_t>(program.size()) ||
@@ -160,25 +166,25 @@ Result<std::string> compile_seccomp_filter() {
     if (!compiled) return compiled;
 
     const auto prologue = newer_calls_are_absent(highest_known(rules.highest()));
-    std::string program(reinterpret_cast<const char *>(prologue.data()), prologue.size() * sizeof(sock_filter));
+    std::string program(reinterpret_cast<const char*>(prologue.data()), prologue.size() * sizeof(sock_filter));
     program += *compiled;
     if (!plausible(program)) return unavailable("size", -E2BIG);
     return program;
 }
 
 std::string seccomp_filter_key() {
-    const scmp_version *version = seccomp_version();
+    const scmp_version* version = seccomp_version();
     std::string text = "revision " + std::string(revision) + ";arch " + std::to_string(seccomp_arch_native()) + ";libseccomp " +
                        std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                        std::to_string(version->micro);
-    for (const char *name : allowed_calls) text += std::string(";") + name;
-    for (const char *name : absent_calls) text += std::string(";-") + name;
+    for (const char* name : allowed_calls) text += std::string(";") + name;
+    for (const char* name : absent_calls) text += std::string(";-") + name;
     for (const unsigned long value : personalities) text += ";p" + std::to_string(value);
     text += ";f" + std::to_string(first_refused_family) + ";n" + std::to_string(namespace_flags);
     return sha256_hex(text).substr(0, 32);
 }
 
-Result<SeccompFilter> SeccompFilter::load(const fs::path &cache) {
+Result<SeccompFilter> SeccompFilter::load(const fs::path& cache) {
     SeccompFilter filter;
     const fs::path file = cache / ("seccomp-" + seccomp_filter_key());
     // The digest is the last line of the file: one that was cut short is not loaded.

@@ -16,10 +16,10 @@ namespace sandboxkit::local {
 class SeccompFilter {
 public:
     // Takes the compiled filter from `cache` or compiles it and puts it there. A damaged file is compiled anew.
-    static Result<SeccompFilter> load(const std::filesystem::path &cache);
+    static Result<SeccompFilter> load(const std::filesystem::path& cache);
 
     // An array of struct sock_filter for this machine.
-    [[nodiscard]] const std::string &program() const { return program_; }
+    [[nodiscard]] const std::string& program() const { return program_; }
     // A new read-only descriptor, at the beginning, of a sealed file in memory that holds the program: a sandbox that
     // got hold of it could not change it for another one.
     [[nodiscard]] Result<FileHandle> open() const;

@@ -10,7 +10,7 @@
 namespace sandboxkit::local {
 
 // Whatever the arguments. A name that an architecture does not have is passed over.
-inline constexpr const char *allowed_calls[] = {
+inline constexpr const char* allowed_calls[] = {
     // clang-format off
     "accept", "accept4", "access", "adjtimex", "alarm", "arch_prctl", "arm_fadvise64_64", "arm_sync_file_range", "bind", "breakpoint", "brk",
     "cacheflush", "capget", "capset", "chdir", "chmod", "chown", "chown32", "chroot", "clock_adjtime", "clock_adjtime64", "clock_getres",
@@ -53,7 +53,7 @@ inline constexpr const char *allowed_calls[] = {
 };
 
 // Fail with ENOSYS: the C library then uses the older call, whose arguments a filter can see, or does without.
-inline constexpr const char *absent_calls[] = {"clone3", "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register"};
+inline constexpr const char* absent_calls[] = {"clone3", "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register"};
 
 // The bits of clone's flags that make new namespaces.
 inline constexpr unsigned long namespace_flags = 0x7E020000;

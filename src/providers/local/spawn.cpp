@@ -22,6 +22,10 @@
 // The child runs on a foreign stack in the parent's memory: the sanitizers' bookkeeping must not see it.
 #define SANDBOXKIT_IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread"), noinline))
 
+// The C library's other name of clone. The thread sanitizer takes over the first and treats the child as a fork with memory of
+// its own, which this one has not.
+extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* argument, ...);
+
 namespace sandboxkit::local {
 namespace {
 
@@ -157,7 +161,7 @@ SANDBOXKIT_IN_CHILD void mount_overlay(ChildTask* task, std::size_t index) {
     }
     // volatile: nothing is synced when the mount goes, which would take as long as the layer is big. What has to be durable
     // is synced by the image store, at capture.
-    append(&text, ",index=on,redirect_dir=off,metacopy=off,volatile");
+    append(&text, ",index=off,redirect_dir=off,metacopy=off,volatile");
     if (text.full) child_failed(task, Step::options, index);
     if (syscall(SYS_mount, "overlay", mount->target, "overlay", MS_NODEV, task->options) < 0)
         child_failed(task, Step::overlay, index);
@@ -192,7 +196,7 @@ SANDBOXKIT_IN_CHILD int child_main(void* argument) {
         return 0;
     }
     if (!task->orphan) return child_execute(argument);
-    const int pid = ::clone(child_execute, task->second_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, argument);
+    const int pid = ::__clone(child_execute, task->second_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, argument);
     if (pid < 0) return child_failed(task, Step::fork_again, 0);
     task->orphan_pid = pid;
     syscall(SYS_exit, 0);
@@ -301,7 +305,7 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int pidfd = -1;
     const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (mounts.empty() ? 0 : CLONE_NEWNS);
-    const int pid = ::clone(child_main, stack + stack_bytes, flags, &task, &pidfd);
+    const int pid = ::__clone(child_main, stack + stack_bytes, flags, &task, &pidfd);
     const int clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::munmap(stacks, 2 * stack_bytes);

@@ -72,7 +72,8 @@ void read_frame(std::string_view frame, Output& output) {
     if (event == nullptr) return;
     if (const auto* data = event->as_object().if_contains("data")) {
         for (const char* stream : {"stdout", "stderr"})
-            if (const auto* text = data->as_object().if_contains(stream)) output.text += decode_base64(std::string_view(text->as_string()));
+            if (const auto* text = data->as_object().if_contains(stream))
+                output.text += decode_base64(std::string_view(text->as_string()));
     } else if (const auto* end = event->as_object().if_contains("end")) {
         const auto* code = end->as_object().if_contains("exitCode");
         output.code = code != nullptr ? code->to_number<int>() : 0;
@@ -92,17 +93,21 @@ Output exec(const std::filesystem::path& socket, const std::vector<std::string>&
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     json::array arguments;
     for (std::size_t i = 1; i < command.size(); ++i) arguments.emplace_back(command[i]);
-    const std::string message = json::serialize(json::object{{"process", json::object{{"cmd", command.at(0)}, {"args", arguments}}}, {"stdin", false}});
+    const std::string message =
+        json::serialize(json::object{{"process", json::object{{"cmd", command.at(0)}, {"args", arguments}}}, {"stdin", false}});
     const auto size = static_cast<std::uint32_t>(message.size());
-    std::string body{'\0', static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)};
+    std::string body{'\0', static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
+                     static_cast<char>(size)};
     body += message;
-    const std::string request = "POST /process.Process/Start HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Type: application/connect+json\r\n"
-                                "Connect-Protocol-Version: 1\r\nContent-Length: " +
-                                std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string request =
+        "POST /process.Process/Start HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Type: application/connect+json\r\n"
+        "Connect-Protocol-Version: 1\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
     std::string answer;
     if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
         std::array<char, 16384> buffer{};
-        for (ssize_t count = 0; (count = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;) answer.append(buffer.data(), static_cast<std::size_t>(count));
+        for (ssize_t count = 0; (count = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;)
+            answer.append(buffer.data(), static_cast<std::size_t>(count));
     }
     ::close(fd);
     output.trace = answer;

@@ -15,8 +15,10 @@ struct Output {
     std::string trace; // what the guest answered, for messages
 };
 
-Output exec(const std::filesystem::path& socket, const std::vector<std::string>& command, std::chrono::seconds limit = std::chrono::seconds(60));
+Output exec(const std::filesystem::path& socket, const std::vector<std::string>& command,
+            std::chrono::seconds limit = std::chrono::seconds(60));
 // By /bin/sh -c.
-Output shell(const std::filesystem::path& socket, const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60));
+Output shell(const std::filesystem::path& socket, const std::string& script,
+             std::chrono::seconds limit = std::chrono::seconds(60));
 
 } // namespace sandboxkit::test

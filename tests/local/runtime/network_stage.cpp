@@ -107,7 +107,8 @@ Server start_server(const char* name, const std::vector<std::string>& setup, int
 } // namespace
 
 const std::vector<std::string>& forbidden_servers() {
-    static const std::vector<std::string> list{"169.254.169.254", "10.1.2.3", "172.16.5.5", "192.168.7.7", "100.64.1.1", "198.18.0.9", "192.0.0.8"};
+    static const std::vector<std::string> list{"169.254.169.254", "10.1.2.3",   "172.16.5.5", "192.168.7.7",
+                                               "100.64.1.1",      "198.18.0.9", "192.0.0.8"};
     return list;
 }
 
@@ -119,8 +120,10 @@ std::string NetworkStage::enter() {
     std::array<char, 32> name{"/tmp/resolv-XXXXXX"};
     const int file = ::mkstemp(name.data());
     const std::string text = std::string("nameserver ") + resolver_of_host + "\n";
-    const bool written = file >= 0 && ::fchmod(file, 0644) == 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    if (!written || ::mount(name.data(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) != 0) return "cannot replace /etc/resolv.conf";
+    const bool written =
+        file >= 0 && ::fchmod(file, 0644) == 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (!written || ::mount(name.data(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) != 0)
+        return "cannot replace /etc/resolv.conf";
     ::close(file);
     ::unlink(name.data());
 
@@ -134,8 +137,10 @@ std::string NetworkStage::enter() {
     const Server internet = start_server("internet", setup, waiting.get());
     internet_ = internet.pid;
     if (!heard(internet)) return "the stage's internet did not start";
-    const bool plugged = ip("link set lo up") && ip("link add cable0 type veth peer name cable1 netns " + std::to_string(internet_)) &&
-                         ip("link set cable0 up") && ip("addr add 203.0.113.1/24 dev cable0") && ip("addr add " + std::string(host_public) + "/32 dev lo") &&
+    const bool plugged = ip("link set lo up") &&
+                         ip("link add cable0 type veth peer name cable1 netns " + std::to_string(internet_)) &&
+                         ip("link set cable0 up") && ip("addr add 203.0.113.1/24 dev cable0") &&
+                         ip("addr add " + std::string(host_public) + "/32 dev lo") &&
                          ip("addr add " + std::string(host_private) + "/32 dev lo") && ip("route add default via 203.0.113.2");
     if (!plugged) return "no veth devices here";
     const char byte = 1;
@@ -165,7 +170,8 @@ std::string ask_tcp(const std::string& address, std::uint16_t port) {
     std::string answer;
     std::array<char, 64> buffer{};
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0)
-        for (ssize_t count = 0; (count = ::read(fd, buffer.data(), buffer.size())) > 0;) answer.append(buffer.data(), static_cast<std::size_t>(count));
+        for (ssize_t count = 0; (count = ::read(fd, buffer.data(), buffer.size())) > 0;)
+            answer.append(buffer.data(), static_cast<std::size_t>(count));
     ::close(fd);
     return answer;
 }

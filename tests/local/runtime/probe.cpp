@@ -73,7 +73,9 @@ sockaddr_in address(const char* host, const char* port) {
 // TCP, waiting two seconds; by way of a device when one is named, which passes by the routes that refuse.
 int try_connect(const char* host, const char* port, const char* device) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (device != nullptr && ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, static_cast<socklen_t>(std::strlen(device))) != 0) return say(-1);
+    if (device != nullptr &&
+        ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, static_cast<socklen_t>(std::strlen(device))) != 0)
+        return say(-1);
     const sockaddr_in to = address(host, port);
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
         if (errno != EINPROGRESS) return say(-1);
@@ -159,7 +161,8 @@ int fork_until_refused(int most) {
     }
     std::printf("%d %s\n", count, count < most ? strerrorname_np(errno) : "ok");
     ::close(ends[1]);
-    while (::wait(nullptr) > 0) {}
+    while (::wait(nullptr) > 0) {
+    }
     return 0;
 }
 

@@ -54,7 +54,8 @@ TEST_CASE("killed at any moment, it leaves nothing that the next process does no
         int ends[2];
         REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
         local::SpawnPlan plan;
-        plan.arguments = {fs::read_symlink("/proc/self/exe"), "--crash-child", fixture.state(), LocalFixture::guest_program(), image, token};
+        plan.arguments = {fs::read_symlink("/proc/self/exe"), "--crash-child", fixture.state(),
+                          LocalFixture::guest_program(),      image,           token};
         local::FileHandle null(::open("/dev/null", O_RDWR | O_CLOEXEC)), reader(ends[0]), writer(ends[1]);
         plan.descriptors = {null.get(), writer.get(), 2};
         auto child = local::spawn(plan);

@@ -35,8 +35,9 @@ TEST_CASE("the kernel's doors are shut, and ordinary work goes on") {
     LocalFixture fixture;
     const auto id = fixture.start(fixture.request("kernel"));
     const auto socket = fixture.socket(id);
-    for (const char* name : {"mount", "umount", "remount", "unshare_user", "unshare_mount", "clone_user", "setns", "keyctl", "add_key", "bpf",
-                             "userfaultfd", "perf", "open_by_handle", "reboot", "init_module", "raw", "packet", "personality", "mknod"}) {
+    for (const char* name :
+         {"mount", "umount", "remount", "unshare_user", "unshare_mount", "clone_user", "setns", "keyctl", "add_key", "bpf",
+          "userfaultfd", "perf", "open_by_handle", "reboot", "init_module", "raw", "packet", "personality", "mknod"}) {
         CAPTURE(name);
         CHECK(call(socket, name) == "EPERM");
     }
@@ -77,9 +78,17 @@ TEST_CASE("compilers, git, python and node run under the filter") {
         CHECK(said.code == 0);
         CHECK(said.text.find(expected) != std::string::npos);
     };
-    run("g++", "printf '#include <cstdio>\\n#include <thread>\\nint main() { std::thread([] { std::puts(\"built\"); }).join(); }' > a.cpp && g++ -O1 -pthread a.cpp -o a && ./a", "built");
-    run("git", "git init -q r && cd r && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one && git log --oneline", "one");
-    run("python3", "/usr/bin/python3 -c 'import subprocess, threading; print(subprocess.check_output([\"echo\", \"from python\"]).decode())'", "from python");
+    run("g++",
+        "printf '#include <cstdio>\\n#include <thread>\\nint main() { std::thread([] { std::puts(\"built\"); }).join(); }' > "
+        "a.cpp && g++ -O1 -pthread a.cpp -o a && ./a",
+        "built");
+    run("git",
+        "git init -q r && cd r && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one && git log --oneline",
+        "one");
+    run("python3",
+        "/usr/bin/python3 -c 'import subprocess, threading; print(subprocess.check_output([\"echo\", \"from "
+        "python\"]).decode())'",
+        "from python");
     run("node", "node -e 'console.log(\"from node\", require(\"child_process\").execSync(\"echo child\").toString())'", "child");
 }
 
@@ -136,9 +145,10 @@ TEST_CASE("read-only paths hold against root inside") {
     const auto check = [&](const fs::path& socket) {
         const auto before = shell(socket, "cksum /opt/locked/file").text;
         for (const char* attempt :
-             {"echo x > /opt/locked/new", "echo x >> /opt/locked/file", "rm -f /opt/locked/file", "rm -rf /opt/locked", "mv /opt/locked /opt/open",
-              "mv /opt /opt2 && false", "chmod 777 /opt/locked", "touch /opt/locked/file", "mount -o remount,rw /opt/locked", "umount /opt/locked",
-              "mount --bind /tmp /opt/locked", "ln /opt/locked/file /opt/hard && echo x >> /opt/hard", "cp /opt/probe /opt/locked/probe"}) {
+             {"echo x > /opt/locked/new", "echo x >> /opt/locked/file", "rm -f /opt/locked/file", "rm -rf /opt/locked",
+              "mv /opt/locked /opt/open", "mv /opt /opt2 && false", "chmod 777 /opt/locked", "touch /opt/locked/file",
+              "mount -o remount,rw /opt/locked", "umount /opt/locked", "mount --bind /tmp /opt/locked",
+              "ln /opt/locked/file /opt/hard && echo x >> /opt/hard", "cp /opt/probe /opt/locked/probe"}) {
             CAPTURE(attempt);
             CHECK(shell(socket, attempt).code != 0);
         }

@@ -117,7 +117,8 @@ TEST_CASE("a guest that ends shows as ended, and can be started again") {
     file >> pid;
     REQUIRE(pid > 1);
     REQUIRE(::kill(pid, SIGKILL) == 0);
-    while (wait_for(provider.inspect(id))->state == SandboxState::running) {}
+    while (wait_for(provider.inspect(id))->state == SandboxState::running) {
+    }
     CHECK(wait_for(provider.inspect(id))->state == SandboxState::ended);
     CHECK(wait_for(provider.endpoint(id)).error().code == "sandbox_not_running");
     REQUIRE(succeeded(wait_for(provider.start(id))));
@@ -185,7 +186,7 @@ TEST_CASE("the capabilities say what this host does") {
 TEST_CASE("the doctor finds this host fit") {
     LocalFixture fixture;
     for (const auto& check : local::doctor({fixture.state(), LocalFixture::guest_program(), ""})) {
-        MESSAGE(check.name << ": " << check.message << (check.remedy.empty() ? "" : " -> ") << check.remedy);
+        MESSAGE(check.name << ": " << check.message << " | " << check.remedy);
         CHECK(check.status != DoctorCheck::Status::missing);
         CHECK((check.status == DoctorCheck::Status::ok) == check.remedy.empty());
     }

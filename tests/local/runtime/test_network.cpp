@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string probe(const fs::path& socket, const std::string& protocol, const std::string& address, const std::string& port, const std::string& device = {}) {
+std::string probe(const fs::path& socket, const std::string& protocol, const std::string& address, const std::string& port,
+                  const std::string& device = {}) {
     std::vector<std::string> command{"/opt/probe", protocol, address, port};
     if (!device.empty()) command.push_back(device);
     return exec(socket, command).text;
@@ -32,7 +33,8 @@ std::set<std::string> listening_sockets() {
     for (const char* name : {"/proc/self/net/tcp", "/proc/self/net/tcp6", "/proc/self/net/udp"}) {
         std::ifstream file(name);
         for (std::string line; std::getline(file, line);)
-            if (line.find(" 0A ") != std::string::npos || line.find(" 07 ") != std::string::npos) result.insert(std::string(name) + line.substr(0, line.find(" 0")));
+            if (line.find(" 0A ") != std::string::npos || line.find(" 07 ") != std::string::npos)
+                result.insert(std::string(name) + line.substr(0, line.find(" 0")));
     }
     return result;
 }
@@ -62,7 +64,9 @@ TEST_CASE("with open egress the internet is there, and nothing else") {
 
     std::vector<std::pair<std::string, std::string>> targets;
     for (const auto& each : forbidden_servers()) targets.emplace_back(each, "80");
-    for (const char* each : {host_public, host_private, "203.0.113.1", "10.0.2.2", "10.0.2.15", "127.0.0.1", "0.0.0.0", "255.255.255.255"}) targets.emplace_back(each, "80");
+    for (const char* each :
+         {host_public, host_private, "203.0.113.1", "10.0.2.2", "10.0.2.15", "127.0.0.1", "0.0.0.0", "255.255.255.255"})
+        targets.emplace_back(each, "80");
     targets.emplace_back("10.0.2.3", "80");
     targets.emplace_back("10.0.2.3", "54");
     // By way of the device, the kernel does not ask its routes. All at once: what is dropped takes its time-out.

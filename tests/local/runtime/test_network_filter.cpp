@@ -39,8 +39,8 @@ private:
     std::array<int, 2> ends_{};
 };
 
-std::string frame(std::uint32_t destination, std::uint8_t protocol = 6, std::uint16_t port = 80, std::uint16_t fragment = 0, std::uint8_t version = 0x45,
-                  std::uint16_t type = 0x0800) {
+std::string frame(std::uint32_t destination, std::uint8_t protocol = 6, std::uint16_t port = 80, std::uint16_t fragment = 0,
+                  std::uint8_t version = 0x45, std::uint16_t type = 0x0800) {
     std::string bytes(64, '\0');
     const auto put = [&](std::size_t at, std::uint32_t value, int size) {
         for (int i = 0; i < size; ++i) bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> 8 * (size - 1 - i));
@@ -60,12 +60,14 @@ TEST_CASE("public addresses pass, special ones and the host's own do not") {
     auto program = egress_filter(refused_ranges({{ipv4(203, 0, 113, 7), 32}}));
     REQUIRE(program.has_value());
     const Filtered filter(*program);
-    for (const auto address : {ipv4(1, 1, 1, 1), ipv4(203, 0, 113, 8), ipv4(172, 32, 0, 1), ipv4(11, 0, 0, 1), ipv4(169, 253, 1, 1), ipv4(100, 128, 0, 1),
-                               ipv4(100, 63, 255, 255), ipv4(192, 167, 1, 1), ipv4(223, 255, 255, 255)})
+    for (const auto address :
+         {ipv4(1, 1, 1, 1), ipv4(203, 0, 113, 8), ipv4(172, 32, 0, 1), ipv4(11, 0, 0, 1), ipv4(169, 253, 1, 1),
+          ipv4(100, 128, 0, 1), ipv4(100, 63, 255, 255), ipv4(192, 167, 1, 1), ipv4(223, 255, 255, 255)})
         CHECK(filter.passes(frame(address)));
-    for (const auto address : {ipv4(203, 0, 113, 7), ipv4(10, 0, 2, 2), ipv4(10, 255, 255, 255), ipv4(127, 0, 0, 1), ipv4(169, 254, 169, 254),
-                               ipv4(172, 16, 0, 1), ipv4(172, 31, 255, 255), ipv4(192, 168, 0, 1), ipv4(100, 64, 0, 1), ipv4(100, 127, 255, 255),
-                               ipv4(0, 0, 0, 0), ipv4(224, 0, 0, 1), ipv4(239, 1, 1, 1), ipv4(255, 255, 255, 255), ipv4(198, 19, 0, 1), ipv4(192, 0, 0, 1)}) {
+    for (const auto address : {ipv4(203, 0, 113, 7), ipv4(10, 0, 2, 2), ipv4(10, 255, 255, 255), ipv4(127, 0, 0, 1),
+                               ipv4(169, 254, 169, 254), ipv4(172, 16, 0, 1), ipv4(172, 31, 255, 255), ipv4(192, 168, 0, 1),
+                               ipv4(100, 64, 0, 1), ipv4(100, 127, 255, 255), ipv4(0, 0, 0, 0), ipv4(224, 0, 0, 1),
+                               ipv4(239, 1, 1, 1), ipv4(255, 255, 255, 255), ipv4(198, 19, 0, 1), ipv4(192, 0, 0, 1)}) {
         CHECK(!filter.passes(frame(address)));
         CHECK(!filter.passes(frame(address, 17, 53)));
     }

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a document to work done in a sandbox, by the commands that a user types.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+using namespace sandboxkit::cli::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* document =
+    R"({"name": "web", "setup_script": "echo setting up; echo made > /root/made", "network": {"egress": "none"},
+                                     "environment": {"GREETING": "hello"}})";
+
+// One published profile with a session, for the cases that need no more.
+struct Started {
+    Sandbox sandbox;
+    std::string profile, session;
+    Started() {
+        profile = sandbox({"profile", "create", sandbox.file("web.json", document)}).line();
+        const auto published = sandbox({"profile", "publish", profile, "--wait"});
+        INFO(published.err);
+        REQUIRE(published.code == 0);
+        const auto started = sandbox({"session", "start", profile});
+        INFO(started.err);
+        REQUIRE(started.code == 0);
+        session = started.line();
+        REQUIRE(session.starts_with("ses_"));
+    }
+    Outcome exec(std::vector<std::string> arguments, const std::string& input = "") const {
+        arguments.insert(arguments.begin(), {"session", "exec", session});
+        return sandbox(std::move(arguments), input);
+    }
+};
+
+std::size_t sessions(const Sandbox& sandbox) {
+    return sandbox({"--json", "session", "list"}).json().as_array().size();
+}
+
+} // namespace
+
+TEST_CASE("publish, look, start, work, stop, resume, remove") {
+    const Sandbox sandbox;
+    const auto profile = sandbox({"profile", "create", sandbox.file("web.json", document)}).line();
+    auto outcome = sandbox({"profile", "publish", profile, "--wait"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    CHECK(outcome.out.starts_with(profile + " version 1 sha256:"));
+    CHECK(outcome.out.ends_with("snapshot ready\n"));
+    CHECK(outcome.err.find("setting up\n") != std::string::npos); // the script's output, while it ran
+    CHECK(outcome.err.find('\r') == std::string::npos);           // nothing is redrawn where there is no terminal
+    CHECK(sandbox({"profile", "publish", profile}).code != 0);    // there is nothing new
+
+    outcome = sandbox({"--json", "snapshot", "status", profile});
+    CHECK(outcome.json().at(0).at("snapshot") == "ready");
+    const std::string job(outcome.json().at(0).at("last_job").as_string());
+    CHECK(sandbox({"snapshot", "status", profile}).out.find(job + " succeeded") != std::string::npos);
+    CHECK(sandbox({"snapshot", "logs", job}).out.find("setting up\n") != std::string::npos);
+    CHECK(sandbox({"profile", "show", profile, "--version", "1"}).json().at("name") == "web");
+
+    const auto session = sandbox({"session", "start", profile, "--token", "once"}).line();
+    CHECK(sandbox({"session", "start", profile, "--token", "once"}).line() == session);
+    CHECK(sandbox({"session", "exec", session, "--", "cat", "/root/made"}).out == "made\n");
+    CHECK(sandbox({"session", "list"}).out.find(session + "  running") != std::string::npos);
+
+    const auto trace = (sandbox.directory() / "trace.json").string();
+    outcome = sandbox({"session", "timeline", session, "--trace", trace});
+    CHECK(outcome.out.find("total") != std::string::npos);
+    std::ifstream file(trace);
+    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    CHECK(boost::json::parse(text).at("traceEvents").as_array().size() > 2);
+
+    CHECK(sandbox({"session", "exec", session, "--", "touch", "/root/kept"}).code == 0);
+    CHECK(sandbox({"session", "stop", session}).out == session + " stopped\n");
+    CHECK(sandbox({"session", "exec", session, "--", "true"}).code == 67);
+    CHECK(sandbox({"session", "resume", session}).out == session + " running\n");
+    CHECK(sandbox({"session", "exec", session, "--", "ls", "/root/kept"}).code == 0);
+    CHECK(sandbox({"session", "rm", session}).out == session + " removed\n");
+    CHECK(sessions(sandbox) == 0);
+    CHECK(sandbox({"session", "list", "--all"}).out.find(session + "  removed") != std::string::npos);
+}
+
+TEST_CASE("a command has its streams, its options and its exit code") {
+    const Started started;
+    auto outcome = started.exec({"--", "sh", "-c", "echo out; echo err >&2; exit 7"});
+    CHECK(outcome.code == 7);
+    CHECK(outcome.out == "out\n");
+    CHECK(outcome.err == "err\n");
+    std::string input;
+    for (int i = 0; i < 300'000; ++i) input += static_cast<char>(i * 31 % 251);
+    CHECK(started.exec({"--", "cat"}, input).out == input);
+    CHECK(started.exec({"--no-stdin", "--", "cat"}, input).out.empty());
+    CHECK(started.exec({"--", "true"}, input).code == 0); // input that nobody reads
+    CHECK(started.exec({"--cwd", "/tmp", "--env", "A=1=2", "--env", "B=", "--", "sh", "-c", "pwd; echo $A$B$GREETING"}).out ==
+          "/tmp\n1=2hello\n");
+    CHECK(started.exec({"--user", "nosuchuser", "--", "true"}).code != 0);
+    CHECK(started.exec({"--", "sh", "-c", "kill -9 $$"}).code == 128 + SIGKILL);
+    CHECK(started.exec({"--", "nosuchcommand"}).code != 0);
+    outcome = started.exec({"--timeout", "0.2", "--", "sleep", "1000"});
+    CHECK(outcome.code == 128 + SIGKILL);
+    CHECK(outcome.err.find("time was over") != std::string::npos);
+    // What follows -- is the command's own.
+    CHECK(started.exec({"--", "printf", "%s|", "--json", "--", "-x"}).out == "--json|--|-x|");
+}
+
+TEST_CASE("as one JSON document") {
+    const Started started;
+    auto outcome = started.exec({"--json", "--", "sh", "-c", "printf '\\377'; echo err >&2; exit 3"});
+    CHECK(outcome.code == 3);
+    CHECK(outcome.json().at("exit_code") == 3);
+    CHECK(outcome.json().at("standard_output_base64") == "/w==");
+    CHECK(outcome.json().at("standard_error") == "err\n");
+}
+
+TEST_CASE("input is streamed, and signals reach the command") {
+    const Started started;
+    Running cat(Sandbox::command({"session", "exec", started.session, "--", "cat"}), started.sandbox.environment());
+    cat.write("one\n");
+    cat.wait_for("one\n");
+    cat.write("two\n");
+    cat.wait_for("two\n");
+    CHECK(cat.finish().code == 0);
+
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+        Running waiting(
+            Sandbox::command({"session", "exec", started.session, "--", "sh", "-c",
+                              "trap 'echo got it; exit 5' INT TERM HUP QUIT; echo ready; while :; do sleep 0.05; done"}),
+            started.sandbox.environment());
+        waiting.wait_for("ready");
+        waiting.signal(number);
+        const auto outcome = waiting.finish();
+        CAPTURE(number);
+        CHECK(outcome.code == 5);
+        CHECK(outcome.out == "ready\ngot it\n");
+    }
+}
+
+TEST_CASE("run: all in one go, and again") {
+    const Sandbox sandbox;
+    auto file = sandbox.file("web.json", document);
+    auto outcome = sandbox({"run", file, "--", "sh", "-c", "cat /root/made; cat; exit 4"}, "input\n");
+    INFO(outcome.err);
+    CHECK(outcome.code == 4);
+    CHECK(outcome.out == "made\ninput\n");
+    CHECK(outcome.err.find("setting up") != std::string::npos);
+    CHECK(sessions(sandbox) == 0);
+
+    outcome = sandbox({"run", file, "--", "true"}); // nothing is made again
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err.empty());
+    file = sandbox.file("web.json",
+                        R"({"name": "web", "setup_script": "echo changed > /root/made", "network": {"egress": "none"}})");
+    CHECK(sandbox({"run", file, "--", "cat", "/root/made"}).out == "changed\n");
+    const auto profiles = sandbox({"--json", "profile", "list"}).json();
+    REQUIRE(profiles.as_array().size() == 1);
+    CHECK(profiles.at(0).at("latest_version") == 2);
+
+    outcome = sandbox({"run", file, "--keep", "--", "true"});
+    CHECK(outcome.err.starts_with("kept: ses_"));
+    CHECK(sessions(sandbox) == 1);
+}
+
+TEST_CASE("a setup script that fails") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file(
+        "bad.json", R"({"name": "bad", "setup_script": "echo before the end; exit 3", "network": {"egress": "none"}})");
+    auto outcome = sandbox({"run", file, "--", "true"});
+    CHECK(outcome.code >= 65);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("before the end\n") != std::string::npos);
+    CHECK(outcome.err.find("setup_script") != std::string::npos);
+    CHECK(sessions(sandbox) == 0);
+    const std::string profile(sandbox({"--json", "profile", "list"}).json().at(0).at("id").as_string());
+    CHECK(sandbox({"snapshot", "status", profile}).out.find("failed (setup_script)") != std::string::npos);
+    CHECK(sandbox({"session", "start", profile}).code == 67);
+}
+
+TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or given up") {
+    const Sandbox sandbox;
+    const auto profile =
+        sandbox({"profile", "create",
+                 sandbox.file("slow.json",
+                              R"({"name": "slow", "setup_script": "echo waiting; sleep 1000", "network": {"egress": "none"}})")})
+            .line();
+    Running publishing(Sandbox::command({"profile", "publish", profile, "--wait"}), sandbox.environment());
+    publishing.wait_for("waiting\n");
+    publishing.signal(SIGINT);
+    const auto outcome = publishing.finish();
+    CHECK(outcome.code == 128 + SIGINT);
+    CHECK(outcome.err.find("snapshot cancel job_") != std::string::npos);
+    const auto at = outcome.err.find("job_");
+    const auto job = outcome.err.substr(at, outcome.err.find('\'', at) - at);
+    const auto status = sandbox({"--json", "snapshot", "status", profile}).json();
+    const auto& state = status.at(0).at("job").at("state");
+    CHECK((state == "queued" || state == "running"));
+    CHECK(sandbox({"snapshot", "cancel", job}).out.starts_with(job + " cancelled"));
+    CHECK(sandbox({"--json", "snapshot", "status", profile}).json().at(0).at("job").at("state") == "cancelled");
+}
+
+int main(int argc, char** argv) {
+    {
+        const Sandbox sandbox;
+        const auto doctor = sandbox({"--json", "doctor"});
+        if (doctor.code != 0) {
+            std::string reason;
+            const auto answer = doctor.json();
+            for (const auto& check : answer.at("checks").as_array())
+                if (check.at("status") == "missing")
+                    reason += std::string(check.at("name").as_string()) + ": " + check.at("message").as_string().c_str() + "; ";
+            std::printf("SKIPPED: this machine cannot run sandboxes: %s\n", reason.c_str());
+            return 77;
+        }
+    }
+    return doctest::Context(argc, argv).run();
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// What needs no sandbox: parsing, exit codes, documents, the store.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+using namespace sandboxkit::cli::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* good = R"({"name": "web", "setup_script": "echo one"})";
+
+std::string error_code(const Outcome& outcome) {
+    return std::string(outcome.json().at("error").at("code").as_string());
+}
+
+} // namespace
+
+TEST_CASE("help says what there is and what the exit codes mean") {
+    const Sandbox sandbox;
+    const auto help = sandbox({"--help"});
+    CHECK(help.code == 0);
+    for (const auto* word : {"doctor", "profile", "snapshot", "session", "run", "Exit codes", "--store", "--json"})
+        CHECK(help.out.find(word) != std::string::npos);
+    CHECK(sandbox({"profile", "--help"}).code == 0);
+    CHECK(sandbox({"session", "exec", "--help"}).out.find("--timeout") != std::string::npos);
+    CHECK(sandbox({"--version"}).out.find('.') != std::string::npos);
+    CHECK_FALSE(fs::exists(sandbox.directory() / "store.db")); // nothing of this makes one
+}
+
+TEST_CASE("a wrong command line ends with 2 and says where to look") {
+    const Sandbox sandbox;
+    const std::vector<std::vector<std::string>> wrong{{},
+                                                      {"frob"},
+                                                      {"--frob"},
+                                                      {"profile"},
+                                                      {"profile", "frob"},
+                                                      {"profile", "create"},
+                                                      {"profile", "edit", "x"},
+                                                      {"profile", "show", "x", "--version", "y"},
+                                                      {"session", "exec"},
+                                                      {"session", "exec", "x"},
+                                                      {"session", "exec", "x", "--timeout", "0", "--", "y"},
+                                                      {"session", "start", "x", "--idle-limit", "-1"},
+                                                      {"run", "x"},
+                                                      {"profile", "list", "extra"}};
+    for (const auto& arguments : wrong) {
+        const auto outcome = sandbox(arguments);
+        CAPTURE(outcome.err);
+        CHECK(outcome.code == 2);
+        CHECK(outcome.out.empty());
+        CHECK(outcome.err.starts_with("error: "));
+        CHECK(outcome.err.find("\nhint: see sandboxkit") != std::string::npos);
+    }
+    CHECK(sandbox({"frob"}).err.find("'frob'") != std::string::npos);
+    CHECK(error_code(sandbox({"--json", "frob"})) == "usage");
+}
+
+TEST_CASE("the store is where it was asked for") {
+    const Sandbox sandbox;
+    auto environment = sandbox.environment();
+    const auto& directory = sandbox.directory();
+    CHECK(run(Sandbox::command({"--store", (directory / "named.db").string(), "profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(directory / "named.db"));
+    CHECK_FALSE(fs::exists(directory / "store.db"));
+    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(directory / "store.db"));
+    environment.erase("SANDBOXKIT_STORE");
+    environment["XDG_DATA_HOME"] = (directory / "data").string();
+    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(directory / "data/sandboxkit/sandboxkit.db"));
+    environment.erase("XDG_DATA_HOME");
+    environment["HOME"] = (directory / "home").string();
+    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(directory / "home/.local/share/sandboxkit/sandboxkit.db"));
+}
+
+TEST_CASE("a store that is none") {
+    const Sandbox sandbox;
+    std::string garbage = "this is not a database";
+    garbage.resize(8192, 'x');
+    (void)sandbox.file("store.db", garbage);
+    const auto outcome = sandbox({"--json", "profile", "list"});
+    CHECK(outcome.code == 73);
+    CHECK(outcome.json().at("error").at("class") == "data_loss");
+}
+
+TEST_CASE("a profile's life without a sandbox") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("web.json", good);
+    auto outcome = sandbox({"profile", "create", file});
+    REQUIRE(outcome.code == 0);
+    const auto id = outcome.line();
+    CHECK(id.starts_with("prf_"));
+    CHECK(outcome.out == id + "\n");
+
+    outcome = sandbox({"profile", "show", id});
+    CHECK(outcome.json().at("setup_script") == "echo one");
+    // What it prints can be given back.
+    CHECK(sandbox({"profile", "edit", id, "-"}, outcome.out).code == 0);
+    CHECK(sandbox({"profile", "show", id}).out == outcome.out);
+
+    outcome = sandbox({"profile", "edit", id, "-"}, R"({"name": "web2", "setup_script": "echo two"})");
+    CHECK(outcome.out.find("revision 3") != std::string::npos);
+    outcome = sandbox({"profile", "list"});
+    CHECK(outcome.out.find("web2") != std::string::npos);
+    CHECK(outcome.out.starts_with("ID "));
+    outcome = sandbox({"profile", "list", "--json"}); // it may stand after the command, too
+    REQUIRE(outcome.json().as_array().size() == 1);
+    CHECK(outcome.json().at(0).at("created_by") == "tester");
+    CHECK(outcome.json().at(0).at("latest_version").is_null());
+    CHECK(sandbox({"--principal", "someone", "profile", "create", file}).code == 0);
+    CHECK(sandbox({"--json", "profile", "list"}).out.find("\"someone\"") != std::string::npos);
+
+    CHECK(sandbox({"profile", "diff", id, "draft", "draft"}).out.find("nothing changed") != std::string::npos);
+    CHECK(sandbox({"profile", "diff", id, "draft", "x"}).code == 65);
+    CHECK(sandbox({"profile", "diff", id, "1", "draft"}).code == 66);
+    CHECK(sandbox({"snapshot", "status", id}).out == id + " has no published version\n");
+    CHECK(sandbox({"snapshot", "refresh", id}).code == 67);
+    CHECK(sandbox({"session", "start", id}).code != 0);
+    CHECK(sandbox({"session", "list"}).code == 0);
+}
+
+TEST_CASE("editing in an editor") {
+    const Sandbox sandbox;
+    const auto id = sandbox({"profile", "create", sandbox.file("web.json", good)}).line();
+    auto environment = sandbox.environment();
+    const auto edit = [&](const std::string& editor) {
+        environment["EDITOR"] = editor;
+        return run(Sandbox::command({"profile", "edit", id, "--editor"}), environment);
+    };
+    CHECK(edit("sed -i s/one/two/").code == 0);
+    CHECK(sandbox({"profile", "show", id}).json().at("setup_script") == "echo two");
+    CHECK(edit("true").out.find("unchanged") != std::string::npos);
+    CHECK(edit("false").code == 72);
+    auto outcome = edit("sed -i s/setup_script/setup/");
+    CHECK(outcome.code == 65);
+    const auto at = outcome.err.find("kept in ");
+    REQUIRE(at != std::string::npos);
+    const fs::path kept = outcome.err.substr(at + 8, outcome.err.find('\n', at) - at - 8);
+    CHECK(fs::remove(kept));
+    CHECK(sandbox({"profile", "show", id}).json().at("setup_script") == "echo two");
+}
+
+TEST_CASE("a document that is wrong is told all at once, with pointers") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("bad.json", R"({"name": "", "frob": 1, "environment": {"A": 3}})");
+    for (const auto* verb : {"create", "validate"}) {
+        auto outcome = sandbox({"profile", verb, file});
+        CHECK(outcome.code == 65);
+        CHECK(outcome.out.empty());
+        for (const auto* text : {"error: ", "  /name: ", "  /frob: ", "  /environment/A: "})
+            CHECK(outcome.err.find(text) != std::string::npos);
+        outcome = sandbox({"--json", "profile", verb, file});
+        CHECK(outcome.code == 65);
+        CHECK(outcome.err.empty());
+        const auto error = outcome.json().at("error");
+        CHECK(error.at("class") == "invalid");
+        CHECK(error.at("problems").as_array().size() == 3);
+    }
+    CHECK(sandbox({"profile", "list", "--json"}).json().as_array().empty());
+    CHECK(sandbox({"profile", "validate", "--form", "-"}, good).out == "no problems\n");
+}
+
+TEST_CASE("documents that are an attack") {
+    const Sandbox sandbox;
+    std::vector<std::string> documents{
+        "", "not JSON", "{", "[]", "\xff\xfe", R"({"name": "a", "name": "b"})", std::string(10'000, '[')};
+    documents.push_back(R"({"name": "x", "setup_script": ")" + std::string(std::size_t{101} << 20, 'a') + "\"}");
+    documents.push_back("{\"name\": \"evil\", \"\\u001b]0;title\\u0007\": 1}");
+    for (const auto& document : documents) {
+        const auto outcome = sandbox({"profile", "create", "-"}, document);
+        CAPTURE(document.substr(0, 40));
+        CHECK(outcome.code == 65);
+        CHECK(outcome.err.starts_with("error: "));
+        CHECK(outcome.err.find('\033') == std::string::npos);
+    }
+}
+
+TEST_CASE("what does not exist is 66") {
+    const Sandbox sandbox;
+    const std::vector<std::vector<std::string>> absent{
+        {"profile", "show", "prf_x"},           {"profile", "publish", "prf_x"},
+        {"profile", "create", "/no/such/file"}, {"snapshot", "status", "prf_x"},
+        {"snapshot", "logs", "job_x"},          {"snapshot", "cancel", "job_x"},
+        {"session", "start", "prf_x"},          {"session", "rm", "ses_x"},
+        {"session", "timeline", "ses_x"},       {"session", "exec", "ses_x", "--", "true"}};
+    for (const auto& arguments : absent) {
+        const auto outcome = sandbox(arguments);
+        CAPTURE(arguments[0] + ' ' + arguments[1]);
+        CAPTURE(outcome.err);
+        CHECK(outcome.code == 66);
+        CHECK(outcome.out.empty());
+    }
+    CHECK(sandbox({"session", "exec", "ses_x", "--env", "nonsense", "--", "true"}).code == 65);
+}
