@@ -26,7 +26,7 @@ for group in "$@"; do
     build)
         wanted+=(g++ cmake ninja-build ccache pkg-config "libboost$boost-dev" "libboost-json$boost-dev" libgit2-dev libsoci-dev
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
-            ca-certificates) ;;
+            openssh-client ca-certificates) ;;
     tests) wanted+=(openssh-server python3 mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
