@@ -40,7 +40,7 @@ struct EngineOptions {
     std::filesystem::path guest{}; // the guest program; empty: beside the library's own installation
     // The local provider's OCI runtime: "crun", "runc", "runsc", "kata-runtime", or the path of one. Empty: crun where it
     // runs and enforces the limits, else runc. One that does not run here is an error, never replaced by another.
-    std::string runtime;
+    std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
     std::size_t workers = 4;   // threads for blocking work, 1..64
