@@ -26,7 +26,7 @@ find_package)
     rm -rf "$work/find_package"
     compile "$work/find_package" -DCMAKE_PREFIX_PATH="$prefix"
     # The headers that were used are the installed ones.
-    if grep -r --include='*.ninja' -- "-I$source\|-isystem $source" "$work/find_package"; then
+    if grep -r --include='*.ninja' -E -- "(-I|-isystem )$source/(include|src)" "$work/find_package"; then
         echo "the consumer of an installed sandboxkit looked into its source tree" >&2
         exit 1
     fi
