@@ -163,7 +163,7 @@ static void bench_capture(const fs::path& scratch, Engine& engine, const std::st
     must(engine.exec(me, session.id, {{"/bin/sh", "-c", script}, {}, {}, {}, false, {}}).get());
     async::Pool pool(4);
     boost::asio::io_context io;
-    auto provider = must(local::make_local_provider({state / "local", {}, ""}, pool));
+    auto provider = must(local::make_local_provider({state / "local", SANDBOXKIT_GUEST_BUILD_PATH, ""}, pool));
     std::map<std::string, std::string> labels;
     auto operation = async::spawn<CaptureResult>(io.get_executor(), provider->capture(session.sandbox_id, labels));
     io.run();
