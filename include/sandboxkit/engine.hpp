@@ -43,10 +43,10 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    std::size_t workers = 4;   // threads for blocking work, 1..64
-    bool run_snapshot_jobs = true; // whether this engine works on queued jobs; false: it only queues them
-    std::shared_ptr<Clock> clock{};    // null: the system's
-    std::shared_ptr<IdSource> ids{};   // null: the system's
+    std::size_t workers = 4;         // threads for blocking work, 1..64
+    bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
+    std::shared_ptr<Clock> clock{};  // null: the system's
+    std::shared_ptr<IdSource> ids{}; // null: the system's
     // Called on an engine thread before and after every store commit and provider call, with the step's name.
     // For tests that end the process at each; must not throw.
     std::function<void(std::string_view step)> on_step{};
@@ -72,8 +72,8 @@ struct VersionInfo {
     std::string published_by;
     SnapshotState snapshot = SnapshotState::none;
     std::optional<ImageHandle> image;
-    std::optional<Manifest> manifest;  // of the usable snapshot
-    RebuildDecision decision;          // against the version before
+    std::optional<Manifest> manifest; // of the usable snapshot
+    RebuildDecision decision;         // against the version before
     std::optional<std::string> last_job;
 };
 
@@ -115,9 +115,9 @@ struct StartOptions {
 // What long work tells while it runs.
 struct Progress {
     BuildPhase phase = BuildPhase::queued;
-    std::string message;             // one line: "cloning app", or empty
+    std::string message;               // one line: "cloning app", or empty
     std::uint64_t done = 0, total = 0; // bytes or objects, total 0: unknown
-    std::string output;              // a chunk of the setup script's output, or empty
+    std::string output;                // a chunk of the setup script's output, or empty
 };
 using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
 
@@ -140,7 +140,7 @@ private:
 
 // What this host can do, for people and for programs.
 struct DoctorCheck {
-    std::string name;    // "overlayfs", "runtime", "memory limit", ...
+    std::string name; // "overlayfs", "runtime", "memory limit", ...
     enum class Status : std::uint8_t { ok, warning, missing } status = Status::ok;
     std::string message; // one line
     std::string remedy;  // what to do; empty when ok
@@ -150,7 +150,8 @@ class SANDBOXKIT_API Engine {
 public:
     // Opens or creates the store, then reconciles: takes up or undoes what a dead process left.
     static Result<Engine> open(EngineOptions options);
-    // Looks at the host without opening a store.
+    // Looks at the host, with trials in the state directory's file system; opens no store and leaves nothing behind.
+    // Without a store and a state directory: the file system of temporary files.
     static std::vector<DoctorCheck> doctor(const EngineOptions& options);
 
     Engine(Engine&&) noexcept;

@@ -32,12 +32,15 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     if (!store_id) return store_id.error();
     c->store_id = std::move(*store_id);
 
-    c->state_directory = c->options.state_directory.empty() ? fs::path(c->options.store.string() + ".state")
-                                                            : fs::absolute(c->options.state_directory, ec).lexically_normal();
+    c->state_directory = state_directory_of(c->options);
     fs::create_directories(c->state_directory, ec);
     if (ec)
-        return Error{ErrorClass::unavailable, "state_directory", "cannot create " + c->state_directory.string() + ": " + ec.message(),
-                     "choose a writable EngineOptions::state_directory", "", {}};
+        return Error{ErrorClass::unavailable,
+                     "state_directory",
+                     "cannot create " + c->state_directory.string() + ": " + ec.message(),
+                     "choose a writable EngineOptions::state_directory",
+                     "",
+                     {}};
     fs::permissions(c->state_directory, fs::perms::owner_all, ec);
     auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
     if (!lock) return lock.error();
@@ -47,7 +50,8 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     if (!c->providers_.contains("local")) {
         auto guest = find_guest(c->options.guest);
         Result<std::shared_ptr<Provider>> local =
-            guest ? local::make_local_provider({c->state_directory / "local", *guest, c->options.runtime}, c->pool) : guest.error();
+            guest ? local::make_local_provider({c->state_directory / "local", *guest, c->options.runtime}, c->pool)
+                  : guest.error();
         c->providers_.emplace("local", std::move(local));
     }
     if (c->options.on_step)
@@ -56,6 +60,13 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
 
     c->thread_ = std::thread([raw = c.get()] { raw->io.run(); });
     return c;
+}
+
+fs::path state_directory_of(const EngineOptions& options) {
+    fs::path chosen = options.state_directory;
+    if (chosen.empty()) chosen = options.store.string() + ".state";
+    std::error_code ignored;
+    return fs::absolute(chosen, ignored).lexically_normal();
 }
 
 Context::~Context() {
@@ -84,8 +95,12 @@ Result<std::shared_ptr<Provider>> Context::provider(std::string_view name) {
     if (found != providers_.end()) return found->second;
     std::string known;
     for (const auto& [each, ignored] : providers_) known += (known.empty() ? "" : ", ") + each;
-    return Error{ErrorClass::unsupported, "provider_unknown", "this build has no provider \"" + std::string(name) + "\"",
-                 "use one of: " + known, "", {}};
+    return Error{ErrorClass::unsupported,
+                 "provider_unknown",
+                 "this build has no provider \"" + std::string(name) + "\"",
+                 "use one of: " + known,
+                 "",
+                 {}};
 }
 
 std::vector<std::shared_ptr<Provider>> Context::working_providers() {

@@ -36,7 +36,9 @@ inline constexpr const char* label_engine = "sandboxkit.engine";   // the engine
 inline constexpr const char* label_session = "sandboxkit.session"; // of a session's sandbox
 inline constexpr const char* label_job = "sandboxkit.job";         // of a build's sandbox or image
 
-inline Error cancelled_error() { return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}}; }
+inline Error cancelled_error() {
+    return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}};
+}
 
 // Who hears what a build in this process tells. Thread-safe.
 class ProgressBoard {
@@ -66,6 +68,9 @@ private:
     Key last_ = 0;
     std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
 };
+
+// Absolute, as EngineOptions::state_directory says.
+[[nodiscard]] std::filesystem::path state_directory_of(const EngineOptions& options);
 
 class Context {
 public:

@@ -22,7 +22,12 @@ using engine::Context;
 
 static Result<void> check(const Principal& who) {
     if (!who.id.empty() && who.id.size() <= 256) return {};
-    return Error{ErrorClass::invalid, "principal_invalid", "a principal's id has 1 to 256 bytes", "pass the authenticated user's id", "", {}};
+    return Error{ErrorClass::invalid,
+                 "principal_invalid",
+                 "a principal's id has 1 to 256 bytes",
+                 "pass the authenticated user's id",
+                 "",
+                 {}};
 }
 
 class Engine::Impl {
@@ -61,11 +66,15 @@ Result<Engine> Engine::open(EngineOptions options) {
 }
 
 std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
-    const auto state = options.state_directory.empty() ? std::filesystem::path(options.store.string() + ".state") : options.state_directory;
+    std::error_code ignored;
+    const bool nowhere = options.store.empty() && options.state_directory.empty();
+    const auto state =
+        nowhere ? std::filesystem::temp_directory_path(ignored) / "sandboxkit" : engine::state_directory_of(options);
     auto guest = engine::find_guest(options.guest);
     auto checks = local::doctor({state / "local", guest ? *guest : std::filesystem::path(), options.runtime});
-    if (!guest)
-        checks.push_back({"guest program", DoctorCheck::Status::missing, guest.error().message, guest.error().remedy});
+    if (!guest) // it knows where it looked
+        for (auto& check : checks)
+            if (check.name == "guest program") check = {check.name, check.status, guest.error().message, guest.error().remedy};
     return checks;
 }
 
@@ -75,7 +84,8 @@ Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_vie
     if (!profile) return profile.error();
     Context& c = *impl_->context;
     const auto recipe = canonical_recipe(profile->recipe);
-    return c.store->create_profile({c.ids->next("prf"), profile->record.name, profile->record.description, recipe, digest_of(recipe), who.id, c.now()});
+    return c.store->create_profile(
+        {c.ids->next("prf"), profile->record.name, profile->record.description, recipe, digest_of(recipe), who.id, c.now()});
 }
 
 Result<ProfileInfo> Engine::profile(const Principal& who, std::string_view id) const {
@@ -119,7 +129,8 @@ Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id
 }
 
 Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::string document, bool for_publish) {
-    return impl_->run<std::vector<Problem>>(who, [&](Context& c) { return engine::validate(c, std::move(document), for_publish); });
+    return impl_->run<std::vector<Problem>>(who,
+                                            [&](Context& c) { return engine::validate(c, std::move(document), for_publish); });
 }
 
 Operation<VersionInfo> Engine::publish(const Principal& who, std::string_view id) {
@@ -153,7 +164,8 @@ Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view 
     if (!version) return version.error();
     auto recipe = read_recipe(version->recipe);
     if (!recipe) return recipe.error();
-    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id, c.now());
+    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id,
+                                             c.now());
     if (!job) return job.error();
     c.wake_builders();
     return job->info;
@@ -229,7 +241,8 @@ Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_
 }
 
 Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {
-    return impl_->run<ExecResult>(who, [&](Context& c) { return engine::exec(c, std::string(id), std::move(request), output_limit); });
+    return impl_->run<ExecResult>(who,
+                                  [&](Context& c) { return engine::exec(c, std::string(id), std::move(request), output_limit); });
 }
 
 Operation<Process> Engine::start_process(const Principal& who, std::string_view id, ExecRequest request) {
@@ -241,7 +254,8 @@ Operation<std::string> Engine::read_file(const Principal& who, std::string_view 
 }
 
 Operation<void> Engine::write_file(const Principal& who, std::string_view id, std::string path, std::string bytes) {
-    return impl_->run<void>(who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
+    return impl_->run<void>(
+        who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
 }
 
 Operation<void> Engine::reconcile(const Principal& who) {

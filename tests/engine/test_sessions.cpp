@@ -32,7 +32,8 @@ static std::vector<pid_t> processes_of(const std::string& sandbox_id) {
         const auto name = entry.path().filename().string();
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
         std::ifstream in(entry.path() / "cgroup");
-        const std::string text((std::istreambuf_iterator<char>(in)), {});
+        std::string text;
+        std::getline(in, text, '\0'); // empty for a process that has just ended
         if (text.find(sandbox_id) != std::string::npos) found.push_back(std::stoi(name));
     }
     return found;

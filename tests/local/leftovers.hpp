@@ -6,8 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -45,7 +45,9 @@ public:
 private:
     static std::string read(const std::filesystem::path& path) {
         std::ifstream file(path, std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
+        std::ostringstream text;
+        text << file.rdbuf(); // nothing of a process that has just ended; a stream iterator would throw
+        return text.str();
     }
 
     void mounts(std::vector<std::string>& found) const {

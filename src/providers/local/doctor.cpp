@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -47,6 +48,33 @@ void check_kernel(Checks& checks) {
     add(checks, "kernel", Status::missing, "Linux " + std::string(name.release) + " is too old", "use Linux 5.10 or later");
 }
 
+// Where to try things: the state directory when there is one already. Otherwise a directory for the length of the trial,
+// on the file system that the state directory would be made on.
+class TrialDirectory {
+public:
+    static Result<TrialDirectory> make(const fs::path& state) {
+        std::error_code error;
+        fs::path nearest = fs::absolute(state, error);
+        if (!error && fs::exists(nearest, error)) return TrialDirectory(nearest, false);
+        while (nearest != nearest.parent_path() && !fs::exists(nearest, error)) nearest = nearest.parent_path();
+        std::string name = (nearest / ".sandboxkit-doctor-XXXXXX").string();
+        if (!::mkdtemp(name.data())) return system_error(errno, "cannot make a directory in " + nearest.string());
+        return TrialDirectory(name, true);
+    }
+    TrialDirectory(TrialDirectory&& other) noexcept : path_(std::move(other.path_)), ours_(std::exchange(other.ours_, false)) {}
+    TrialDirectory& operator=(TrialDirectory&&) = delete;
+    ~TrialDirectory() {
+        std::error_code ignored;
+        if (ours_) fs::remove_all(path_, ignored);
+    }
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+private:
+    TrialDirectory(fs::path path, bool ours) : path_(std::move(path)), ours_(ours) {}
+    fs::path path_;
+    bool ours_;
+};
+
 // Mounts an overlay as a sandbox would, in a namespace of its own that ends with the trial.
 Result<void> try_overlay(const StateDirectory& state) {
     auto cache = open_directory(state.cache());
@@ -70,12 +98,12 @@ Result<void> try_overlay(const StateDirectory& state) {
     return done;
 }
 
-void check_disk(Checks& checks, const fs::path& path) {
+void check_disk(Checks& checks, const fs::path& tried, const fs::path& meant) {
     struct statvfs system {};
-    if (::statvfs(path.c_str(), &system) != 0)
+    if (::statvfs(tried.c_str(), &system) != 0)
         return add_error(checks, "disk space", system_error(errno, "cannot look at the disk"));
     const std::uint64_t bytes = std::uint64_t{system.f_bavail} * system.f_frsize;
-    const std::string text = std::to_string(bytes >> 20) + " MiB free for layers in " + path.string();
+    const std::string text = std::to_string(bytes >> 20) + " MiB free for layers in " + meant.string();
     if (bytes >= comfortable_bytes) return add(checks, "disk space", Status::ok, text);
     add(checks, "disk space", Status::warning, text, "free some space, or choose another state directory");
 }
@@ -135,19 +163,24 @@ std::vector<DoctorCheck> doctor(const LocalOptions& options) {
         add(checks, "runtime", Status::missing, "not tried without root privileges", "run the doctor as root");
         return checks;
     }
-    auto state = StateDirectory::open(options.state_directory);
+    const auto trial = TrialDirectory::make(options.state_directory);
+    if (!trial) {
+        add_error(checks, "state directory", trial.error());
+        return checks;
+    }
+    auto state = StateDirectory::open(trial->path());
     if (!state) {
         add_error(checks, "state directory", state.error());
         return checks;
     }
     add(checks, "state directory", Status::ok, options.state_directory.string());
-    check_disk(checks, state->cache());
+    check_disk(checks, state->cache(), options.state_directory);
     const auto overlay = try_overlay(*state);
     if (overlay)
         add(checks, "overlayfs", Status::ok, "mounts, with a writable layer in the state directory");
     else
         add_error(checks, "overlayfs", overlay.error());
-    check_runtimes(checks, survey_host(options, *state));
+    check_runtimes(checks, survey_host({trial->path(), options.guest, options.runtime}, *state));
     return checks;
 }
 

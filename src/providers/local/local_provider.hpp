@@ -23,7 +23,8 @@ struct LocalOptions {
 // Errors: permission "needs_root" without root privileges; unsupported for what the host lacks.
 Result<std::shared_ptr<Provider>> make_local_provider(LocalOptions options, async::Pool& pool);
 
-// What this host can do, without changing anything but the state directory.
+// What this host can do. Makes no state directory: one that is not there yet is tried with another beside it, which goes
+// again. One that is there gets the runtimes' verdicts, which the next engine then finds.
 std::vector<DoctorCheck> doctor(const LocalOptions& options);
 
 } // namespace sandboxkit::local

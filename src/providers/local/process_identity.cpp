@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include <sys/syscall.h>
@@ -24,7 +23,10 @@ std::string kernel_boot_id() {
 
 std::optional<ProcessIdentity> identify(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    // A process that ends between the opening and the reading fails the read (ESRCH). That leaves the text empty here;
+    // a stream iterator would throw.
+    std::string text;
+    std::getline(file, text, '\0');
     // The second field is a name in parentheses, which may hold anything.
     const auto name_end = text.rfind(')');
     if (name_end == std::string::npos) return std::nullopt;

@@ -192,3 +192,18 @@ TEST_CASE("the doctor finds this host fit") {
     }
     CHECK(fixture.leftovers().after().empty());
 }
+
+TEST_CASE("the doctor leaves nothing where there is no state directory yet") {
+    std::string pattern = "/var/tmp/sandboxkit-test-XXXXXX";
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    const fs::path scratch = pattern;
+    const auto meant = scratch / "not/yet/state";
+    const auto checks = local::doctor({meant, LocalFixture::guest_program(), ""});
+    CHECK(std::ranges::any_of(checks, [&](const DoctorCheck& check) { return check.message == meant.string(); }));
+    CHECK(std::ranges::any_of(
+        checks, [](const DoctorCheck& check) { return check.name == "overlayfs" && check.status == DoctorCheck::Status::ok; }));
+    CHECK(std::ranges::none_of(
+        checks, [](const DoctorCheck& check) { return check.message.find("sandboxkit-doctor") != std::string::npos; }));
+    CHECK(fs::is_empty(scratch));
+    fs::remove_all(scratch);
+}
