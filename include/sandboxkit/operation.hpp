@@ -27,8 +27,10 @@ public:
             if (done_) return;
             done_ = true;
             cancel_ = nullptr;
-            if (handler_) handler = std::exchange(handler_, nullptr);
-            else result_.emplace(std::move(result));
+            if (handler_)
+                handler = std::exchange(handler_, nullptr);
+            else
+                result_.emplace(std::move(result));
         }
         ready_.notify_all();
         if (handler) handler(std::move(result)); // never while the lock is held
@@ -37,7 +39,8 @@ public:
     Result<T> get() {
         std::unique_lock lock(mutex_);
         ready_.wait(lock, [&] { return done_; });
-        if (!result_) return Error{ErrorClass::internal, "result_taken", "the result of this operation was already taken", "", "", {}};
+        if (!result_)
+            return Error{ErrorClass::internal, "result_taken", "the result of this operation was already taken", "", "", {}};
         Result<T> result = std::move(*result_);
         result_.reset();
         return result;

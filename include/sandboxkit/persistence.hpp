@@ -17,10 +17,10 @@ struct Persistence {
 };
 
 enum class PersistenceDecision : std::uint8_t {
-    ephemeral,             // the profile did not ask
-    persistent,            // asked, allowed, and a storage backend exists
-    ephemeral_by_org,      // asked, but the organization's switch is off: runs non-persistent and says so
-    refused_no_backend,    // asked and allowed, but the host has no storage backend: publish refuses
+    ephemeral,          // the profile did not ask
+    persistent,         // asked, allowed, and a storage backend exists
+    ephemeral_by_org,   // asked, but the organization's switch is off: runs non-persistent and says so
+    refused_no_backend, // asked and allowed, but the host has no storage backend: publish refuses
 };
 
 [[nodiscard]] constexpr PersistenceDecision decide_persistence(const Persistence& p, bool organization_allows,

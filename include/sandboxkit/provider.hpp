@@ -68,8 +68,8 @@ struct ImageInfo {
 };
 
 struct CreateRequest {
-    std::string token;    // creation is idempotent by it: the same token returns the same sandbox
-    std::string image_id; // of this provider
+    std::string token;                         // creation is idempotent by it: the same token returns the same sandbox
+    std::string image_id;                      // of this provider
     std::map<std::string, std::string> labels; // list() filters by them; at most 32, 256 bytes each
     Limits limits;
     Egress egress = Egress::none;

@@ -44,10 +44,10 @@ constexpr bool may_become(SessionState from, SessionState to) noexcept {
 struct ExecRequest {
     // argv[0] is looked up on the sandbox's PATH unless it contains a slash. Not empty, no NUL bytes.
     std::vector<std::string> argv{};
-    std::optional<std::string> cwd{}; // absolute; absent: the default working directory
-    std::map<std::string, std::string> environment{}; // on top of the session's
-    std::optional<std::string> user{};              // a name in the sandbox's /etc/passwd; absent: root
-    bool standard_input = false;                    // false: /dev/null; true: a pipe, written by Process::write
+    std::optional<std::string> cwd{};                   // absolute; absent: the default working directory
+    std::map<std::string, std::string> environment{};   // on top of the session's
+    std::optional<std::string> user{};                  // a name in the sandbox's /etc/passwd; absent: root
+    bool standard_input = false;                        // false: /dev/null; true: a pipe, written by Process::write
     std::optional<std::chrono::milliseconds> timeout{}; // the command's process group is killed then; absent: none
 };
 

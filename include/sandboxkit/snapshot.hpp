@@ -27,7 +27,9 @@ enum class BuildPhase : std::uint8_t {
     record,  // writing the result down
 };
 
-constexpr bool is_active(JobState s) noexcept { return s == JobState::queued || s == JobState::running; }
+constexpr bool is_active(JobState s) noexcept {
+    return s == JobState::queued || s == JobState::running;
+}
 
 // The transitions a job may take; running -> queued is the retry after its owner died.
 constexpr bool may_become(JobState from, JobState to) noexcept {
@@ -50,9 +52,9 @@ enum class SnapshotState : std::uint8_t {
 
 // One thing a snapshot was made from.
 struct Ingredient {
-    std::string kind;    // "base_image", "repository", "setup_script", "layer"
-    std::string name;    // image reference, repository identifier, ...
-    std::string digest;  // "sha256:<hex>"; for a repository "git:<commit>"; for the host image "fingerprint:<hex>"
+    std::string kind;   // "base_image", "repository", "setup_script", "layer"
+    std::string name;   // image reference, repository identifier, ...
+    std::string digest; // "sha256:<hex>"; for a repository "git:<commit>"; for the host image "fingerprint:<hex>"
     friend bool operator==(const Ingredient&, const Ingredient&) = default;
 };
 
@@ -68,7 +70,6 @@ struct ImageHandle {
     std::string id;
     friend bool operator==(const ImageHandle&, const ImageHandle&) = default;
 };
-
 
 constexpr std::string_view to_string(JobState s) noexcept {
     constexpr std::string_view names[] = {"queued", "running", "succeeded", "failed", "cancelled"};

@@ -10,8 +10,8 @@
 namespace sandboxkit {
 
 struct TimelineStep {
-    std::string name;                    // e.g. "store.begin", "provider.create", "guest.ready"
-    std::chrono::microseconds begin{};   // since the start was requested
+    std::string name;                  // e.g. "store.begin", "provider.create", "guest.ready"
+    std::chrono::microseconds begin{}; // since the start was requested
     std::chrono::microseconds duration{};
     friend bool operator==(const TimelineStep&, const TimelineStep&) = default;
 };

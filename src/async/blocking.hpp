@@ -40,17 +40,18 @@ auto blocking(Pool& pool, Work work) -> boost::asio::awaitable<decltype(work(std
 
     auto initiate = [&pool, stop, work = std::move(work)](auto handler) mutable {
         auto slot = asio::get_associated_cancellation_slot(handler);
-        if (slot.is_connected())
-            slot.assign([stop](asio::cancellation_type) { stop->request_stop(); });
+        if (slot.is_connected()) slot.assign([stop](asio::cancellation_type) { stop->request_stop(); });
         auto guard = asio::make_work_guard(handler);
         asio::post(pool, [stop, work = std::move(work), handler = std::move(handler), guard = std::move(guard)]() mutable {
             std::shared_ptr<R> result;
             try {
                 result = std::make_shared<R>(work(stop->get_token()));
             } catch (const std::exception& e) {
-                result = std::make_shared<R>(Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", e.what(), {}});
+                result = std::make_shared<R>(
+                    Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", e.what(), {}});
             } catch (...) { // a library's own kind: it must not end the pool's thread, and with it the program
-                result = std::make_shared<R>(Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", "", {}});
+                result = std::make_shared<R>(
+                    Error{ErrorClass::internal, "exception", "an unexpected exception in blocking work", "", "", {}});
             }
             auto executor = guard.get_executor();
             asio::dispatch(executor, [handler = std::move(handler), result]() mutable {
@@ -59,8 +60,8 @@ auto blocking(Pool& pool, Work work) -> boost::asio::awaitable<decltype(work(std
             });
         });
     };
-    auto result = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::shared_ptr<R>)>(
-        std::move(initiate), asio::use_awaitable);
+    auto result = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::shared_ptr<R>)>(std::move(initiate),
+                                                                                                         asio::use_awaitable);
     co_return std::move(*result);
 }
 

@@ -13,7 +13,9 @@ namespace sandboxkit::engine {
 
 namespace fs = std::filesystem;
 
-static fs::path lock_file(const fs::path& directory, std::string_view id) { return directory / (std::string(id) + ".lock"); }
+static fs::path lock_file(const fs::path& directory, std::string_view id) {
+    return directory / (std::string(id) + ".lock");
+}
 
 Result<EngineLock> EngineLock::acquire(const fs::path& directory, std::string engine_id) {
     std::error_code ec;
@@ -23,8 +25,12 @@ Result<EngineLock> EngineLock::acquire(const fs::path& directory, std::string en
     for (;;) {
         const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-            return Error{ErrorClass::unavailable, "engine_lock", "cannot create " + file.string() + ": " + std::strerror(errno),
-                         "check that the state directory exists and is writable", "", {}};
+            return Error{ErrorClass::unavailable,
+                         "engine_lock",
+                         "cannot create " + file.string() + ": " + std::strerror(errno),
+                         "check that the state directory exists and is writable",
+                         "",
+                         {}};
         if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::access(file.c_str(), F_OK) == 0)
             return EngineLock(directory, std::move(engine_id), fd);
         ::close(fd);

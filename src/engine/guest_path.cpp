@@ -45,8 +45,12 @@ Result<fs::path> find_guest(const fs::path& named) {
         }
         looked += (looked.empty() ? "" : ", ") + candidate.string();
     }
-    return Error{ErrorClass::not_found, "guest_not_found", "the guest program was not found; looked at " + looked,
-                 "install sandboxkit, or name the program in SANDBOXKIT_GUEST or EngineOptions::guest", "", {}};
+    return Error{ErrorClass::not_found,
+                 "guest_not_found",
+                 "the guest program was not found; looked at " + looked,
+                 "install sandboxkit, or name the program in SANDBOXKIT_GUEST or EngineOptions::guest",
+                 "",
+                 {}};
 }
 
 } // namespace sandboxkit::engine

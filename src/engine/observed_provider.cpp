@@ -23,7 +23,9 @@ public:
     Task<void> stop(std::string id) override { return step("stop", inner_->stop(std::move(id))); }
     Task<void> destroy(std::string id) override { return step("destroy", inner_->destroy(std::move(id))); }
     Task<SandboxInfo> inspect(std::string id) override { return inner_->inspect(std::move(id)); }
-    Task<std::vector<SandboxInfo>> list(std::map<std::string, std::string> labels) override { return inner_->list(std::move(labels)); }
+    Task<std::vector<SandboxInfo>> list(std::map<std::string, std::string> labels) override {
+        return inner_->list(std::move(labels));
+    }
     Task<Endpoint> endpoint(std::string id) override { return inner_->endpoint(std::move(id)); }
     Task<CaptureResult> capture(std::string id, std::map<std::string, std::string> labels) override {
         return step("capture", inner_->capture(std::move(id), std::move(labels)));

@@ -39,7 +39,9 @@ public:
 
 Process::Process(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-std::uint32_t Process::pid() const { return impl_->stream->pid(); }
+std::uint32_t Process::pid() const {
+    return impl_->stream->pid();
+}
 
 // Each operation holds the process, so that dropping the handle while one runs is safe.
 static Task<ProcessEvent> next_event(std::shared_ptr<Process::Impl> process) {
@@ -57,16 +59,20 @@ static Task<void> with_client(std::shared_ptr<Process::Impl> process, Call call)
     co_return why;
 }
 
-Operation<ProcessEvent> Process::next() { return impl_->context.run<ProcessEvent>(next_event(impl_)); }
+Operation<ProcessEvent> Process::next() {
+    return impl_->context.run<ProcessEvent>(next_event(impl_));
+}
 
 Operation<void> Process::write(std::string bytes) {
-    return impl_->context.run<void>(with_client(impl_, [bytes = std::move(bytes)](envd::Client& client, std::uint32_t pid) mutable {
-        return client.send_input(pid, std::move(bytes));
-    }));
+    return impl_->context.run<void>(
+        with_client(impl_, [bytes = std::move(bytes)](envd::Client& client, std::uint32_t pid) mutable {
+            return client.send_input(pid, std::move(bytes));
+        }));
 }
 
 Operation<void> Process::close_stdin() {
-    return impl_->context.run<void>(with_client(impl_, [](envd::Client& client, std::uint32_t pid) { return client.close_stdin(pid); }));
+    return impl_->context.run<void>(
+        with_client(impl_, [](envd::Client& client, std::uint32_t pid) { return client.close_stdin(pid); }));
 }
 
 Operation<void> Process::signal(int number) {
@@ -83,12 +89,16 @@ Result<void> check(const ExecRequest& request) {
     };
     if (request.argv.empty() || request.argv.front().empty()) return invalid("command_missing", "no command was given");
     const auto has_nul = [](const std::string& s) { return s.find('\0') != std::string::npos; };
-    if (std::any_of(request.argv.begin(), request.argv.end(), has_nul)) return invalid("command_nul", "an argument contains a NUL byte");
+    if (std::any_of(request.argv.begin(), request.argv.end(), has_nul))
+        return invalid("command_nul", "an argument contains a NUL byte");
     for (const auto& [name, value] : request.environment)
         if (name.empty() || name.find('=') != std::string::npos || has_nul(name) || has_nul(value))
-            return invalid("environment_invalid", "an environment variable's name is empty or contains '=' or NUL, or its value a NUL byte");
-    if (request.cwd && (!request.cwd->starts_with('/') || has_nul(*request.cwd))) return invalid("cwd_invalid", "the working directory must be an absolute path");
-    if (request.timeout && request.timeout->count() <= 0) return invalid("timeout_out_of_range", "a timeout must be at least one millisecond");
+            return invalid("environment_invalid",
+                           "an environment variable's name is empty or contains '=' or NUL, or its value a NUL byte");
+    if (request.cwd && (!request.cwd->starts_with('/') || has_nul(*request.cwd)))
+        return invalid("cwd_invalid", "the working directory must be an absolute path");
+    if (request.timeout && request.timeout->count() <= 0)
+        return invalid("timeout_out_of_range", "a timeout must be at least one millisecond");
     return {};
 }
 
@@ -115,7 +125,8 @@ Task<Process> start_process(Context& context, std::string session, ExecRequest r
 
 Task<ExecResult> exec(Context& context, std::string session, ExecRequest request, std::uint64_t output_limit) {
     if (request.standard_input)
-        co_return Error{ErrorClass::invalid, "stdin_needs_process", "a collected command has no standard input", "use start_process", "", {}};
+        co_return Error{
+            ErrorClass::invalid, "stdin_needs_process", "a collected command has no standard input", "use start_process", "", {}};
     auto process = co_await start(context, std::move(session), std::move(request));
     if (!process) co_return process.error();
     ExecResult result;

@@ -14,14 +14,17 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
     std::vector<Problem> problems;
     const auto refuse = [&](std::string pointer, std::string what, const char* fact) {
         const auto why = can.facts.find(fact);
-        problems.push_back({std::move(pointer), "not_supported", "provider \"" + recipe.provider + "\" does not do this here: " + what,
+        problems.push_back({std::move(pointer), "not_supported",
+                            "provider \"" + recipe.provider + "\" does not do this here: " + what,
                             why == can.facts.end() ? "" : why->second});
     };
     const auto kind = recipe.image.substr(0, recipe.image.find(':'));
     if (std::find(can.image_kinds.begin(), can.image_kinds.end(), kind) == can.image_kinds.end())
         refuse("/image", "images of the kind \"" + kind + "\"", "image");
-    if (recipe.network.egress == Egress::none && !can.egress_none) refuse("/network/egress", "a sandbox without network", "egress_none");
-    if (recipe.network.egress == Egress::open && !can.egress_open) refuse("/network/egress", "outbound network access", "egress_open");
+    if (recipe.network.egress == Egress::none && !can.egress_none)
+        refuse("/network/egress", "a sandbox without network", "egress_none");
+    if (recipe.network.egress == Egress::open && !can.egress_open)
+        refuse("/network/egress", "outbound network access", "egress_open");
     if (recipe.resources.disk_mb && !can.disk_limit) refuse("/resources/disk_mb", "a limit on disk space", "disk_limit");
     if (!recipe.setup_script.empty() && !can.capture) refuse("/setup_script", "capturing what a setup script made", "capture");
     if (!can.read_only_paths)
@@ -94,7 +97,11 @@ Task<VersionInfo> publish(Context& context, std::string principal, std::string p
     auto problems = co_await publish_gate(context, draft->recipe);
     if (!problems) co_return problems.error();
     if (!problems->empty())
-        co_return Error{ErrorClass::unsupported, "publish_refused", "the draft asks for what cannot be enacted", "change the fields named below", "",
+        co_return Error{ErrorClass::unsupported,
+                        "publish_refused",
+                        "the draft asks for what cannot be enacted",
+                        "change the fields named below",
+                        "",
                         std::move(*problems)};
 
     store::Publish order;

@@ -56,7 +56,8 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         if (!context.lock->is_dead(session.engine)) break; // somebody is at it, perhaps this engine
         store::SessionChange take;
         take.engine = context.engine_id();
-        auto taken = co_await context.in_store([&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
+        auto taken = co_await context.in_store(
+            [&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
         if (!taken) break;
         TimelineRecorder timeline;
         (void)co_await complete_start(context, std::move(*taken), std::move(timeline));
@@ -64,23 +65,29 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
     }
     case SessionState::running:
         if (!exists || sandbox->state != SandboxState::running) {
-            Error why{ErrorClass::unavailable, "compute_ended", "the session's compute ended while nobody watched",
-                      exists ? "resume the session" : "its sandbox is gone: start a new session", "", {}};
+            Error why{ErrorClass::unavailable,
+                      "compute_ended",
+                      "the session's compute ended while nobody watched",
+                      exists ? "resume the session" : "its sandbox is gone: start a new session",
+                      "",
+                      {}};
             store::SessionChange change;
             change.error = store::to_json(why);
             change.idle_deadline.emplace();
             change.deadline.emplace();
             const auto to = exists ? SessionState::stopped : SessionState::removing;
             // Looked at again inside the transaction: a resume may have happened since the list was made.
-            auto moved = co_await context.in_store(
-                [&](store::Store& store) { return store.move_session(session.id, SessionState::running, to, change, context.now()); });
+            auto moved = co_await context.in_store([&](store::Store& store) {
+                return store.move_session(session.id, SessionState::running, to, change, context.now());
+            });
             if (moved && to == SessionState::removing) (void)co_await complete_removal(context, std::move(*moved));
         }
         break;
     case SessionState::stopped:
         if (!exists) {
             store::SessionChange change;
-            change.error = store::to_json({ErrorClass::data_loss, "sandbox_lost", "the stopped session's sandbox is gone", "start a new session", "", {}});
+            change.error = store::to_json(
+                {ErrorClass::data_loss, "sandbox_lost", "the stopped session's sandbox is gone", "start a new session", "", {}});
             auto moved = co_await context.in_store([&](store::Store& store) {
                 return store.move_session(session.id, SessionState::stopped, SessionState::removing, change, context.now());
             });

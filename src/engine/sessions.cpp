@@ -20,11 +20,14 @@ namespace {
 
 Error not_ready(const store::Version& version) {
     const bool failed = version.snapshot_state() == SnapshotState::failed;
-    return {ErrorClass::conflict, "snapshot_not_ready",
-            "version " + std::to_string(version.number) + " has no usable snapshot" + (failed ? ": its last build failed" : " yet"),
+    return {ErrorClass::conflict,
+            "snapshot_not_ready",
+            "version " + std::to_string(version.number) + " has no usable snapshot" +
+                (failed ? ": its last build failed" : " yet"),
             failed ? "see the log of its snapshot job, mend the profile and publish again, or refresh the snapshot"
                    : "wait for its snapshot job",
-            "", {}};
+            "",
+            {}};
 }
 
 struct Begun {
@@ -48,7 +51,8 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
             auto all = store.versions(options.profile);
             if (!all) return all.error();
             if (!all->empty()) return not_ready(all->back());
-            return Error{ErrorClass::conflict, "not_published", "the profile has no published version", "publish it first", "", {}};
+            return Error{
+                ErrorClass::conflict, "not_published", "the profile has no published version", "publish it first", "", {}};
         }
         version = std::move(**newest);
     }
@@ -107,8 +111,8 @@ struct Launched {
 
 // The late-bound steps of the plan.
 Task<Launched> launch(Context& context, const store::Session& session, TimelineRecorder& timeline) {
-    auto version = co_await context.in_store(
-        [&](store::Store& store) { return store.version(session.profile, session.version); });
+    auto version =
+        co_await context.in_store([&](store::Store& store) { return store.version(session.profile, session.version); });
     if (!version) co_return version.error();
     auto recipe = read_recipe(version->recipe);
     if (!recipe) co_return recipe.error();
@@ -119,8 +123,12 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     if (!can) co_return can.error();
     auto problems = capability_problems(*recipe, *can);
     if (!problems.empty())
-        co_return Error{ErrorClass::unsupported, "start_refused", "the version asks for what its provider does not do here",
-                        "change the fields named below and publish again", "", std::move(problems)};
+        co_return Error{ErrorClass::unsupported,
+                        "start_refused",
+                        "the version asks for what its provider does not do here",
+                        "change the fields named below and publish again",
+                        "",
+                        std::move(problems)};
 
     Launched launched;
     launched.sandbox_id = session.sandbox_id;
@@ -141,7 +149,8 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
         for (const auto& limit : created->unenforced)
             launched.notes.push_back("this host does not enforce the limit on " + limit);
     }
-    if (version->stale) launched.notes.emplace_back("the snapshot is stale: an ingredient without a fixed digest changed since it was made");
+    if (version->stale)
+        launched.notes.emplace_back("the snapshot is stale: an ingredient without a fixed digest changed since it was made");
     timeline.step("provider.start");
     auto started = co_await provider->start(launched.sandbox_id);
     if (!started) co_return started.error();
@@ -168,7 +177,12 @@ Task<SessionInfo> start_session(Context& context, std::string principal, StartOp
     if (options.client_token.size() > 200)
         co_return Error{ErrorClass::invalid, "client_token_too_long", "a client token has at most 200 bytes", "", "", {}};
     if ((options.idle_limit && *options.idle_limit <= 0s) || (options.time_limit && *options.time_limit <= 0s))
-        co_return Error{ErrorClass::invalid, "limit_out_of_range", "a session's time limits must be at least one second", "leave a limit out for none", "", {}};
+        co_return Error{ErrorClass::invalid,
+                        "limit_out_of_range",
+                        "a session's time limits must be at least one second",
+                        "leave a limit out for none",
+                        "",
+                        {}};
     auto begun = co_await context.in_store([&](store::Store& store) {
         auto tried = begin_session(context, store, principal, options);
         // A refresh put another image in place between the two: take that one.
@@ -237,7 +251,8 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
     if (row->state != SessionState::running)
-        co_return Error{ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)), "", "", {}};
+        co_return Error{
+            ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)), "", "", {}};
     auto provider = context.provider(row->provider);
     if (!provider) co_return provider.error();
     forget_client(context, session);
@@ -263,8 +278,12 @@ Task<SessionInfo> resume_session(Context& context, std::string principal, std::s
         auto found = store.session(session);
         if (!found || found->state == SessionState::running) return found;
         if (found->state != SessionState::stopped)
-            return Error{ErrorClass::conflict, "session_not_stopped", "the session is " + std::string(to_string(found->state)),
-                         "only a stopped session can be resumed", "", {}};
+            return Error{ErrorClass::conflict,
+                         "session_not_stopped",
+                         "the session is " + std::string(to_string(found->state)),
+                         "only a stopped session can be resumed",
+                         "",
+                         {}};
         store::SessionChange change;
         change.principal = principal;
         change.engine = context.engine_id();
@@ -280,10 +299,16 @@ Task<SessionInfo> remove_session(Context& context, std::string principal, std::s
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
         auto found = store.session(session);
         if (!found) return found;
-        if (found->state == SessionState::failed || found->state == SessionState::removed || found->state == SessionState::removing)
+        if (found->state == SessionState::failed || found->state == SessionState::removed ||
+            found->state == SessionState::removing)
             return found;
         if (found->state == SessionState::starting && !context.lock->is_dead(found->engine))
-            return Error{ErrorClass::conflict, "session_starting", "the session is still starting", "wait for its start or cancel it", "", {}};
+            return Error{ErrorClass::conflict,
+                         "session_starting",
+                         "the session is still starting",
+                         "wait for its start or cancel it",
+                         "",
+                         {}};
         store::SessionChange change;
         change.principal = principal;
         change.engine = context.engine_id();
@@ -329,8 +354,12 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     if (!row) co_return row.error();
     if (row->state != SessionState::running) {
         forget_client(context, session);
-        co_return Error{ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)),
-                        row->state == SessionState::stopped ? "resume it first" : "", "", {}};
+        co_return Error{ErrorClass::conflict,
+                        "session_not_running",
+                        "the session is " + std::string(to_string(row->state)),
+                        row->state == SessionState::stopped ? "resume it first" : "",
+                        "",
+                        {}};
     }
     {
         std::lock_guard guard(context.sessions_mutex);
@@ -354,7 +383,8 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     if (!provider) co_return error;
     auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
     if (!sandbox || sandbox->state == SandboxState::running) co_return error;
-    Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself", "resume the session", error.message, {}};
+    Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
+                "resume the session", error.message,   {}};
     (void)co_await stop_session(context, "", session, ended);
     co_return ended;
 }

@@ -18,8 +18,9 @@ static constexpr const char* script_file = "/tmp/.sandboxkit-setup-script";
 
 SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe)
     : context_(context), job_(std::move(job)), version_(std::move(version)), recipe_(std::move(recipe)),
-      staging_(context.state_directory / "builds" / job_.info.id),
-      labels_{{label_store, context.store_id}, {label_engine, context.engine_id()}, {label_job, job_.info.id}} {
+      staging_(context.state_directory / "builds" / job_.info.id), labels_{{label_store, context.store_id},
+                                                                           {label_engine, context.engine_id()},
+                                                                           {label_job, job_.info.id}} {
     manifest_.version_digest = version_.digest;
 }
 
@@ -102,17 +103,21 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
-        auto cloned = co_await async::blocking(context_.pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
-            std::error_code ec;
-            fs::create_directories(staging_, ec);
-            fs::create_directories(request.mirrors, ec);
-            fs::remove_all(request.destination, ec); // of an attempt that died
-            return git::clone(request, stop, [&](const git::CloneProgress& p) {
-                tell({{}, "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
+        auto cloned = co_await async::blocking(
+            context_.pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
+                std::error_code ec;
+                fs::create_directories(staging_, ec);
+                fs::create_directories(request.mirrors, ec);
+                fs::remove_all(request.destination, ec); // of an attempt that died
+                return git::clone(request, stop, [&](const git::CloneProgress& p) {
+                    tell({{},
+                          "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
                               std::to_string(p.total_objects) + " objects",
-                      p.received_bytes, 0, ""});
+                          p.received_bytes,
+                          0,
+                          ""});
+                });
             });
-        });
         if (!cloned) {
             Error error = cloned.error();
             error.message = "repository \"" + repository.identifier + "\": " + error.message;
@@ -142,7 +147,8 @@ Task<void> SnapshotBuild::run_setup_script() {
     const std::string cwd = primary == recipe_.repositories.end() ? "/" : primary->mount_path;
     // A script with an interpreter line runs by it; any other by the shell, which stops at the first command that fails.
     std::vector<std::string> argv = {"/bin/sh", "-e", script_file};
-    if (recipe_.setup_script.starts_with("#!")) argv = {"/bin/sh", "-c", std::string("chmod 700 ") + script_file + " && exec " + script_file};
+    if (recipe_.setup_script.starts_with("#!"))
+        argv = {"/bin/sh", "-c", std::string("chmod 700 ") + script_file + " && exec " + script_file};
     auto ran = co_await follow_script(*client, std::move(argv), cwd);
     if (!ran) co_return ran.error();
     auto removed = co_await client->remove(script_file);
@@ -166,18 +172,28 @@ Task<void> SnapshotBuild::follow_script(envd::Client& client, std::vector<std::s
         if (event->end) {
             const ProcessEnd& end = *event->end;
             if (end.timed_out)
-                co_return Error{ErrorClass::timeout, "setup_script_timeout",
-                                "the setup script was ended after its " + std::to_string(recipe_.setup_timeout_seconds) + " seconds",
-                                "make it faster or raise setup_timeout", script_tail_, {}};
+                co_return Error{ErrorClass::timeout,
+                                "setup_script_timeout",
+                                "the setup script was ended after its " + std::to_string(recipe_.setup_timeout_seconds) +
+                                    " seconds",
+                                "make it faster or raise setup_timeout",
+                                script_tail_,
+                                {}};
             if (end.signal != 0)
-                co_return Error{ErrorClass::invalid, "setup_script_failed",
+                co_return Error{ErrorClass::invalid,
+                                "setup_script_failed",
                                 "the setup script was ended by signal " + std::to_string(end.signal),
-                                end.signal == 9 ? "it may have run out of memory: see the log, or choose a larger resource class" : "see the log",
-                                script_tail_, {}};
+                                end.signal == 9 ? "it may have run out of memory: see the log, or choose a larger resource class"
+                                                : "see the log",
+                                script_tail_,
+                                {}};
             if (end.exit_code != 0)
-                co_return Error{ErrorClass::invalid, "setup_script_failed",
-                                "the setup script exited with code " + std::to_string(end.exit_code), "see the log of the snapshot job",
-                                script_tail_, {}};
+                co_return Error{ErrorClass::invalid,
+                                "setup_script_failed",
+                                "the setup script exited with code " + std::to_string(end.exit_code),
+                                "see the log of the snapshot job",
+                                script_tail_,
+                                {}};
             co_return Result<void>{};
         }
         script_tail_ += event->bytes;

@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 static constexpr int concurrent_builds = 2;
-static constexpr auto lease = 30s;         // a dead engine of another machine is noticed after this
+static constexpr auto lease = 30s; // a dead engine of another machine is noticed after this
 static constexpr auto renew_interval = 10s;
 static constexpr auto watch_interval = 250ms; // how soon a cancelled job is noticed
 static constexpr auto poll_interval = 1s;     // how soon another process's queued job is noticed
@@ -29,7 +29,9 @@ Task<void> pause(asio::steady_timer& timer, std::chrono::milliseconds duration) 
     co_return Result<void>{};
 }
 
-bool is_cancelled(const asio::cancellation_state& state) { return state.cancelled() != asio::cancellation_type::none; }
+bool is_cancelled(const asio::cancellation_state& state) {
+    return state.cancelled() != asio::cancellation_type::none;
+}
 
 // Runs the build beside a watch on its lease; returns when the build has ended.
 Task<Built> build_while_leased(Context& context, SnapshotBuild& build, const std::string& job, bool& lost) {
@@ -71,8 +73,8 @@ Task<Built> build_while_leased(Context& context, SnapshotBuild& build, const std
 
 Task<void> build_job(Context& context, store::Job job) {
     const std::string id = job.info.id;
-    auto version = co_await context.in_store(
-        [&](store::Store& store) { return store.version(job.info.profile, job.info.version); });
+    auto version =
+        co_await context.in_store([&](store::Store& store) { return store.version(job.info.profile, job.info.version); });
     if (!version) co_return version.error();
     auto recipe = read_recipe(version->recipe);
     if (!recipe) co_return recipe.error();
@@ -84,7 +86,8 @@ Task<void> build_job(Context& context, store::Job job) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     auto recorded = co_await context.in_store([&](store::Store& store) -> Result<void> {
         if (lost) return {}; // cancelled: the row says so already
-        if (built) return store.succeed_job(id, context.engine_id(), built->image, store::to_json(built->manifest), context.now());
+        if (built)
+            return store.succeed_job(id, context.engine_id(), built->image, store::to_json(built->manifest), context.now());
         if (context.closing && built.error().kind == ErrorClass::cancelled) return store.release_job(id, context.engine_id());
         return store.fail_job(id, context.engine_id(), build.phase(), built.error(), context.now());
     });

@@ -68,7 +68,8 @@ public:
     virtual Task<std::vector<ProcessInfo>> list() = 0;
     virtual Task<void> send_input(std::uint32_t pid, std::string bytes) = 0;
     virtual Task<void> close_stdin(std::uint32_t pid) = 0;
-    virtual Task<void> send_signal(std::uint32_t pid, int signal) = 0; // 9 and 15 everywhere; others: where the server has them, else unsupported
+    virtual Task<void> send_signal(std::uint32_t pid,
+                                   int signal) = 0; // 9 and 15 everywhere; others: where the server has them, else unsupported
 
     virtual Task<EntryInfo> stat(std::string path) = 0;
     virtual Task<EntryInfo> make_dir(std::string path) = 0;

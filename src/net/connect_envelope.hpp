@@ -36,7 +36,13 @@ public:
         std::uint32_t length = 0;
         for (std::size_t i = 1; i < header_size; ++i) length = length << 8 | static_cast<unsigned char>(rest[i]);
         if (length > limit_)
-            return Error{ErrorClass::internal, "peer_protocol", "an envelope of " + std::to_string(length) + " bytes is larger than the limit of " + std::to_string(limit_), "", "", {}};
+            return Error{ErrorClass::internal,
+                         "peer_protocol",
+                         "an envelope of " + std::to_string(length) + " bytes is larger than the limit of " +
+                             std::to_string(limit_),
+                         "",
+                         "",
+                         {}};
         if (rest.size() - header_size < length) return compact(), std::optional<Envelope>{};
         Envelope envelope{static_cast<std::uint8_t>(rest[0]), std::string(rest.substr(header_size, length))};
         begin_ += header_size + length;

@@ -47,7 +47,7 @@ struct Publish {
     std::uint32_t draft_revision = 0; // the revision that was validated; changed meanwhile: conflict "draft_changed"
     std::string decision;             // JSON of the RebuildDecision
     std::string plan_snapshot_digest;
-    std::string host;                 // which provider's host the snapshot is for, e.g. "local"
+    std::string host; // which provider's host the snapshot is for, e.g. "local"
     std::string principal;
     // Reuse: the image and manifest of the previous version; otherwise a job is queued with this id.
     std::optional<ImageHandle> reuse_image;
@@ -127,38 +127,44 @@ public:
     // Profiles and drafts.
     virtual Result<ProfileInfo> create_profile(const NewProfile&) = 0; // with its first draft, revision 1
     virtual Result<ProfileInfo> profile(std::string_view id) = 0;
-    virtual Result<std::vector<ProfileInfo>> profiles() = 0; // by creation time
+    virtual Result<std::vector<ProfileInfo>> profiles() = 0;   // by creation time
     virtual Result<Draft> draft(std::string_view profile) = 0; // not_found "no_draft"
-    // Creates or replaces the draft and sets the record. `expected`: the draft's revision must be that (conflict "stale_revision").
+    // Creates or replaces the draft and sets the record. `expected`: the draft's revision must be that (conflict
+    // "stale_revision").
     virtual Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
-                                           std::string_view recipe, std::string_view digest, std::string_view principal, Timestamp now) = 0;
+                                           std::string_view recipe, std::string_view digest, std::string_view principal,
+                                           Timestamp now) = 0;
 
-    // Versions. Publishing removes the draft, makes the next number, and queues the job or takes the reused image, in one transaction.
-    // conflict "no_change" when the digest equals the newest version's; "image_replaced" when no version has reuse_image any more:
-    // once unused it may be collected at any moment.
+    // Versions. Publishing removes the draft, makes the next number, and queues the job or takes the reused image, in one
+    // transaction. conflict "no_change" when the digest equals the newest version's; "image_replaced" when no version has
+    // reuse_image any more: once unused it may be collected at any moment.
     virtual Result<Version> publish_draft(const Publish&) = 0;
     virtual Result<Version> version(std::string_view profile, std::uint32_t number) = 0;
-    virtual Result<std::vector<Version>> versions(std::string_view profile) = 0;           // by number
+    virtual Result<std::vector<Version>> versions(std::string_view profile) = 0; // by number
     virtual Result<std::optional<Version>> newest_usable_version(std::string_view profile) = 0;
     // Marks ready snapshots on these images stale, or fresh again.
     virtual Result<void> set_stale(const ImageHandle& image, bool stale) = 0;
     virtual Result<std::vector<ImageHandle>> images_in_use() = 0; // by versions and by sessions not yet ended
 
     // Snapshot jobs. At most one queued or running job a version and host: conflict "job_active".
-    virtual Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
-                                             JobTrigger trigger, std::string_view principal, Timestamp now) = 0;
+    virtual Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version,
+                                             std::string_view host, JobTrigger trigger, std::string_view principal,
+                                             Timestamp now) = 0;
     // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
     // owned by `engine` until now + lease, its attempt counted. None: an empty optional.
     virtual Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
                                                       const std::function<bool(std::string_view engine)>& is_dead) = 0;
     // conflict "lease_lost" when the job is no longer running for `engine` (also below).
-    virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now, std::chrono::milliseconds lease) = 0;
+    virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
+                                     std::chrono::milliseconds lease) = 0;
     virtual Result<void> set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) = 0;
     // Appends; the store keeps the first and last 512 KiB and a marker between.
     virtual Result<void> append_job_log(std::string_view job, std::string_view engine, std::string_view bytes) = 0;
     // The version's usable image is replaced in the same transaction.
-    virtual Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image, std::string_view manifest, Timestamp now) = 0;
-    virtual Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error, Timestamp now) = 0;
+    virtual Result<void> succeed_job(std::string_view job, std::string_view engine, const ImageHandle& image,
+                                     std::string_view manifest, Timestamp now) = 0;
+    virtual Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error,
+                                  Timestamp now) = 0;
     // running -> queued without counting the attempt: the engine closes and did not finish.
     virtual Result<void> release_job(std::string_view job, std::string_view engine) = 0;
     // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost. Ended: conflict "job_ended".
@@ -176,8 +182,10 @@ public:
     virtual Result<Created> create_session(const NewSession&) = 0;
     virtual Result<Session> session(std::string_view id) = 0;
     virtual Result<std::vector<Session>> sessions(bool include_ended) = 0; // by creation time
-    // Compare and set: conflict "session_state" unless the session is in `from`; a transition that may_become forbids is internal.
-    virtual Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change, Timestamp now) = 0;
+    // Compare and set: conflict "session_state" unless the session is in `from`; a transition that may_become forbids is
+    // internal.
+    virtual Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change,
+                                         Timestamp now) = 0;
     // Only while in `state`.
     virtual Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) = 0;
 

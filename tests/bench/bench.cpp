@@ -43,10 +43,13 @@ struct Samples {
 };
 
 static void row(const char* what, const Samples& samples) {
-    std::printf("  %-44s p50 %8.2f ms   p95 %8.2f ms   (%zu samples)\n", what, samples.percentile(0.5), samples.percentile(0.95), samples.values.size());
+    std::printf("  %-44s p50 %8.2f ms   p95 %8.2f ms   (%zu samples)\n", what, samples.percentile(0.5), samples.percentile(0.95),
+                samples.values.size());
 }
 
-static void ratio(const char* what, double value, const char* aim) { std::printf("  %-44s     %8.2f      aim: %s\n", what, value, aim); }
+static void ratio(const char* what, double value, const char* aim) {
+    std::printf("  %-44s     %8.2f      aim: %s\n", what, value, aim);
+}
 
 static std::string read_text(const fs::path& path) {
     std::ifstream in(path);
@@ -65,7 +68,8 @@ static std::string ready_profile(Engine& engine) {
     auto profile = must(engine.create_profile(me, R"({"name": "bench", "image": "host", "network": {"egress": "none"}})"));
     auto version = must(engine.publish(me, profile.id).get());
     auto job = must(engine.wait_for_job(me, *version.last_job).get());
-    if (job.state != JobState::succeeded) throw std::runtime_error("the snapshot failed: " + (job.error ? job.error->message : ""));
+    if (job.state != JobState::succeeded)
+        throw std::runtime_error("the snapshot failed: " + (job.error ? job.error->message : ""));
     return profile.id;
 }
 
@@ -73,10 +77,13 @@ static std::string ready_profile(Engine& engine) {
 struct BareRuntime {
     std::string runtime;
     fs::path root, bundle;
-    Milliseconds run() const { return spawn_and_wait({runtime, "--root", root.string(), "run", "--bundle", bundle.string(), "bench-baseline"}); }
+    Milliseconds run() const {
+        return spawn_and_wait({runtime, "--root", root.string(), "run", "--bundle", bundle.string(), "bench-baseline"});
+    }
 };
 
-static BareRuntime bare_runtime(const fs::path& scratch, const fs::path& sandbox, const fs::path& mounted, const std::string& runtime) {
+static BareRuntime bare_runtime(const fs::path& scratch, const fs::path& sandbox, const fs::path& mounted,
+                                const std::string& runtime) {
     auto config = boost::json::parse(read_text(sandbox / "bundle/config.json")).as_object();
     auto& process = config["process"].as_object();
     process["args"] = boost::json::array{"/bin/true"};
@@ -105,7 +112,9 @@ static void bench_start(Engine& engine, const std::string& profile, const fs::pa
     MountedRoot mounted(scratch / "baseline", plan.root, plan.usr);
     std::string runtime = "runc";
     for (const auto& check : Engine::doctor({}))
-        if (check.name == "runtime" && check.message.find("crun") != std::string::npos && check.message.find("chosen: crun") != std::string::npos) runtime = "crun";
+        if (check.name == "runtime" && check.message.find("crun") != std::string::npos &&
+            check.message.find("chosen: crun") != std::string::npos)
+            runtime = "crun";
     const auto bare = bare_runtime(scratch, state / "local/sandboxes" / model.sandbox_id, mounted.path(), runtime);
     must(engine.remove_session(me, model.id).get());
 
@@ -149,17 +158,20 @@ static void bench_exec(Engine& engine, const std::string& profile) {
     row("posix_spawn and wait", spawn);
     ratio("exec - posix_spawn, ms", ours.percentile(0.5) - spawn.percentile(0.5), "0.7");
     ratio("exec / posix_spawn", ours.percentile(0.5) / spawn.percentile(0.5), "-");
-    const auto status = must(engine.exec(me, session.id, {{"grep", "VmRSS", "/proc/1/status"}, {}, {}, {}, false, {}}).get()).standard_output;
+    const auto status =
+        must(engine.exec(me, session.id, {{"grep", "VmRSS", "/proc/1/status"}, {}, {}, {}, false, {}}).get()).standard_output;
     std::printf("  guest resident: %s", status.c_str());
     must(engine.remove_session(me, session.id).get());
 }
 
 // Fills a sandbox with `files` files of `bytes` in all and captures it, at the provider, which tells sealing and syncing apart.
-static void bench_capture(const fs::path& scratch, Engine& engine, const std::string& profile, const fs::path& state, int files, std::uint64_t bytes) {
+static void bench_capture(const fs::path& scratch, Engine& engine, const std::string& profile, const fs::path& state, int files,
+                          std::uint64_t bytes) {
     (void)scratch;
     auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
     const auto script = "mkdir /root/d; cd /root/d; head -c " + std::to_string(bytes / static_cast<std::uint64_t>(files)) +
-                        " /dev/urandom > /tmp/f; i=0; while [ $i -lt " + std::to_string(files) + " ]; do echo $i; i=$((i+1)); done | xargs -P2 -I{} cp /tmp/f {}";
+                        " /dev/urandom > /tmp/f; i=0; while [ $i -lt " + std::to_string(files) +
+                        " ]; do echo $i; i=$((i+1)); done | xargs -P2 -I{} cp /tmp/f {}";
     must(engine.exec(me, session.id, {{"/bin/sh", "-c", script}, {}, {}, {}, false, {}}).get());
     async::Pool pool(4);
     boost::asio::io_context io;
@@ -169,8 +181,8 @@ static void bench_capture(const fs::path& scratch, Engine& engine, const std::st
     io.run();
     auto captured = must(operation.get());
     std::printf("capture of a writable layer with %d files and %.0f MiB\n", files, static_cast<double>(bytes) / (1 << 20));
-    std::printf("  sealed in %8.2f ms      aim: 50, whatever the size\n  synced and digested in %8.2f ms\n", Milliseconds(captured.sealed).count(),
-                Milliseconds(captured.synced).count());
+    std::printf("  sealed in %8.2f ms      aim: 50, whatever the size\n  synced and digested in %8.2f ms\n",
+                Milliseconds(captured.sealed).count(), Milliseconds(captured.synced).count());
     io.restart();
     auto removed = async::spawn<void>(io.get_executor(), provider->remove_image(captured.image.id));
     io.run();
@@ -186,7 +198,8 @@ static void bench_idle(Engine& engine, const std::string& profile, int count) {
     for (int i = 0; i < count; ++i) ids.push_back(must(engine.start_session(me, {profile, {}, "", {}, {}}).get()).id);
     (void)!::system("sync; echo 3 > /proc/sys/vm/drop_caches");
     const double used = before - available_mib();
-    std::printf("%d idle sandboxes without network\n  %.0f MiB in all, %.2f MiB each      aim: 400 MB for 300\n", count, used, used / count);
+    std::printf("%d idle sandboxes without network\n  %.0f MiB in all, %.2f MiB each      aim: 400 MB for 300\n", count, used,
+                used / count);
     for (const auto& id : ids) must(engine.remove_session(me, id).get());
 }
 

@@ -48,7 +48,8 @@ template <class T>
 T must(Result<T> result) {
     if (!result) {
         std::string text = result.error().code + ": " + result.error().message + " [" + result.error().detail + "]";
-        for (const auto& problem : result.error().problems) text += "\n  " + problem.pointer + " " + problem.code + ": " + problem.message;
+        for (const auto& problem : result.error().problems)
+            text += "\n  " + problem.pointer + " " + problem.code + ": " + problem.message;
         FAIL(text);
     }
     if constexpr (!std::is_void_v<T>) return std::move(*result);

@@ -47,7 +47,8 @@ TEST_CASE("builds that fail") {
             CHECK(failed.log.find("waiting") != std::string::npos);
         }
         SUBCASE("a setup script that floods its output") {
-            auto failed = build(engine, {{"setup_script", "echo first; head -c 20000000 /dev/zero | tr '\\0' 'x'; echo last; exit 3\n"}});
+            auto failed =
+                build(engine, {{"setup_script", "echo first; head -c 20000000 /dev/zero | tr '\\0' 'x'; echo last; exit 3\n"}});
             CHECK(failed.job.error->code == "setup_script_failed");
             CHECK(failed.log.size() < (1 << 20) + 1024);
             CHECK(failed.log.find("first") != std::string::npos);
@@ -62,8 +63,10 @@ TEST_CASE("builds that fail") {
             CHECK(failed.job.phase == BuildPhase::setup_script);
         }
         SUBCASE("a setup script that wants too much memory") {
-            auto failed = build(engine, {{"setup_script", "#!/usr/bin/python3\nb = bytearray(1 << 30)\nfor i in range(0, len(b), 4096): b[i] = 1\n"},
-                                         {"resources", {{"memory_mb", 128}}}});
+            auto failed = build(
+                engine,
+                {{"setup_script", "#!/usr/bin/python3\nb = bytearray(1 << 30)\nfor i in range(0, len(b), 4096): b[i] = 1\n"},
+                 {"resources", {{"memory_mb", 128}}}});
             CHECK(failed.job.error->code == "setup_script_failed");
         }
         SUBCASE("a repository that does not exist") {
@@ -81,8 +84,10 @@ TEST_CASE("builds that fail") {
         }
         SUBCASE("a failed refresh keeps the usable snapshot") {
             auto profile = must(engine.create_profile(
-                tester, document({{"repositories", {{{"identifier", "r"}, {"url", "file://" + (dir.path() / "origin").string()}}}}})));
-            const std::string make = "cd '" + dir.path().string() + "' && git init -q -b main origin && cd origin && git -c user.name=t -c "
+                tester,
+                document({{"repositories", {{{"identifier", "r"}, {"url", "file://" + (dir.path() / "origin").string()}}}}})));
+            const std::string make = "cd '" + dir.path().string() +
+                                     "' && git init -q -b main origin && cd origin && git -c user.name=t -c "
                                      "user.email=t@example.com commit -q --allow-empty -m x";
             REQUIRE(std::system(make.c_str()) == 0);
             REQUIRE(publish_and_build(engine, profile.id).state == JobState::succeeded);
@@ -100,9 +105,11 @@ TEST_CASE("builds that fail") {
             auto profile = must(engine.create_profile(tester, document({{"setup_script", "echo up; sleep 3000\n"}})));
             auto version = must(engine.publish(tester, profile.id).get());
             auto cancelled = std::make_shared<std::atomic<bool>>(false);
-            auto waiting = engine.wait_for_job(tester, *version.last_job, [&engine, cancelled, job = *version.last_job](const Progress& p) {
-                if (p.output.find("up") != std::string::npos && !cancelled->exchange(true)) (void)engine.cancel_job(tester, job);
-            });
+            auto waiting =
+                engine.wait_for_job(tester, *version.last_job, [&engine, cancelled, job = *version.last_job](const Progress& p) {
+                    if (p.output.find("up") != std::string::npos && !cancelled->exchange(true))
+                        (void)engine.cancel_job(tester, job);
+                });
             CHECK(must(waiting.get()).state == JobState::cancelled);
             CHECK(cancelled->load());
         }
@@ -158,7 +165,8 @@ TEST_CASE("documents and names that are wrong") {
     REQUIRE(published.error().problems.size() >= 1);
     CHECK(published.error().problems[0].pointer == "/provider");
 
-    auto disk = must(engine.create_profile(tester, document({{"resources", {{"disk_mb", 100}}}, {"persistence", {{"enabled", true}}}})));
+    auto disk =
+        must(engine.create_profile(tester, document({{"resources", {{"disk_mb", 100}}}, {"persistence", {{"enabled", true}}}})));
     auto both = engine.publish(tester, disk.id).get();
     REQUIRE_FALSE(both.has_value());
     CHECK(both.error().problems.size() == 2);

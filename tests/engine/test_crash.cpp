@@ -22,7 +22,9 @@ static std::string own_program;
 // Does the main job in `directory`; after each call returned, tells so in the file `acknowledged`. Killed at step `fatal`.
 static int child(const fs::path& directory, int fatal) {
     std::ofstream acknowledged(directory / "acknowledged");
-    const auto tell = [&](const std::string& what, const std::string& value) { acknowledged << what << ' ' << value << std::endl; };
+    const auto tell = [&](const std::string& what, const std::string& value) {
+        acknowledged << what << ' ' << value << std::endl;
+    };
     static std::atomic<int> steps = 0;
     EngineOptions options = options_in(directory);
     options.on_step = [fatal, &directory](std::string_view step) {
@@ -96,7 +98,8 @@ static void check_after_crash(const fs::path& directory) {
     } else if (info.has_draft) {
         REQUIRE(publish_and_build(engine, profile).state == JobState::succeeded);
     } else { // published, and the reply was lost
-        CHECK(must(engine.wait_for_job(tester, *must(engine.version(tester, profile, 1)).last_job).get()).state == JobState::succeeded);
+        CHECK(must(engine.wait_for_job(tester, *must(engine.version(tester, profile, 1)).last_job).get()).state ==
+              JobState::succeeded);
     }
     for (const auto& job : must(engine.jobs(tester, profile))) CHECK_FALSE(is_active(job.state));
 

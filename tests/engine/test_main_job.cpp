@@ -29,7 +29,8 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
                                {{{"identifier", "app"}, {"url", "file://" + repository.string()}, {"role", "primary"}},
                                 {{"identifier", "ref"}, {"url", "file://" + repository.string()}, {"role", "reference"}}}},
                               {"environment", {{"GREETING", "hi there"}}},
-                              {"setup_script", "cp file.txt /root/made-by-setup; rm file.txt; mkdir -p /usr/local/share/x; echo \"$GREETING\" > /usr/local/share/x/y; echo from setup\n"}})));
+                              {"setup_script", "cp file.txt /root/made-by-setup; rm file.txt; mkdir -p /usr/local/share/x; echo "
+                                               "\"$GREETING\" > /usr/local/share/x/y; echo from setup\n"}})));
         CHECK(profile.has_draft);
         std::vector<std::string> outputs;
         auto version = must(engine.publish(tester, profile.id).get());
@@ -40,7 +41,8 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
         const bool refused_or_quick = !too_early.has_value() ? too_early.error().code == "snapshot_not_ready" : true;
         CHECK(refused_or_quick);
         if (too_early) must(engine.remove_session(tester, too_early->id).get());
-        auto job = must(engine.wait_for_job(tester, *version.last_job, [&](const Progress& p) { outputs.push_back(p.output); }).get());
+        auto job =
+            must(engine.wait_for_job(tester, *version.last_job, [&](const Progress& p) { outputs.push_back(p.output); }).get());
         const auto log = must(engine.job_log(tester, job.id));
         REQUIRE_MESSAGE(job.state == JobState::succeeded, (job.error ? job.error->message : "") << "\n" << log);
         CHECK(log.find("from setup") != std::string::npos);
@@ -55,13 +57,17 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
         CHECK(one.notes.empty());
         CHECK(one.timeline.steps.size() >= 3);
         CHECK(shell_output(engine, one.id, "cat /root/made-by-setup") == "hello\n");
-        CHECK(shell_output(engine, one.id, "cat /usr/local/share/x/y; echo $GREETING; pwd") == "hi there\nhi there\n/workspace/app\n");
-        CHECK(shell_output(engine, one.id, "test ! -e /workspace/app/file.txt && cat /workspace/ref/file.txt && git -C /workspace/app log --format=%s") ==
+        CHECK(shell_output(engine, one.id, "cat /usr/local/share/x/y; echo $GREETING; pwd") ==
+              "hi there\nhi there\n/workspace/app\n");
+        CHECK(shell_output(
+                  engine, one.id,
+                  "test ! -e /workspace/app/file.txt && cat /workspace/ref/file.txt && git -C /workspace/app log --format=%s") ==
               "hello\nfirst\n");
         CHECK(shell_output(engine, one.id, "(echo x > /workspace/ref/file.txt) 2>/dev/null || echo read-only") == "read-only\n");
         CHECK(shell_output(engine, one.id, "echo private > /root/mine; ls /root | sort | tr '\\n' ' '") == "made-by-setup mine ");
         CHECK(shell_output(engine, two.id, "ls /root") == "made-by-setup\n");
-        CHECK(shell_output(engine, one.id, "tr '\\0' ' ' < /proc/1/cmdline | grep -c guest; ls /proc | grep -c '^[0-9]*$'").substr(0, 2) == "1\n");
+        CHECK(shell_output(engine, one.id, "tr '\\0' ' ' < /proc/1/cmdline | grep -c guest; ls /proc | grep -c '^[0-9]*$'")
+                  .substr(0, 2) == "1\n");
 
         SUBCASE("publishing again") {
             auto unchanged = must(engine.draft(tester, profile.id));
@@ -127,7 +133,8 @@ TEST_CASE("processes: streams, standard input, signals, exit codes, timeouts, ca
         REQUIRE(end.end);
         CHECK(end.end->exit_code == 0);
 
-        auto group = must(engine.start_process(tester, session.id, request({"/bin/sh", "-c", "sleep 1000 & echo ready; wait"})).get());
+        auto group =
+            must(engine.start_process(tester, session.id, request({"/bin/sh", "-c", "sleep 1000 & echo ready; wait"})).get());
         CHECK(must(group.next().get()).bytes == "ready\n");
         must(group.signal(15).get());
         auto killed = must(group.next().get());
@@ -146,7 +153,8 @@ TEST_CASE("processes: streams, standard input, signals, exit codes, timeouts, ca
         REQUIRE_FALSE(cancelled.has_value());
         CHECK(cancelled.error().kind == ErrorClass::cancelled);
 
-        auto much = must(engine.exec(tester, session.id, request({"/bin/sh", "-c", "head -c 3000000 /dev/zero"}), 1'000'000).get());
+        auto much =
+            must(engine.exec(tester, session.id, request({"/bin/sh", "-c", "head -c 3000000 /dev/zero"}), 1'000'000).get());
         CHECK(much.standard_output.size() == 1'000'000);
         CHECK(much.dropped_bytes == 2'000'000);
 
@@ -171,7 +179,8 @@ TEST_CASE("a reused snapshot: a neutral change publishes at once, a relevant one
     REQUIRE_FALSE(same.has_value());
     CHECK(same.error().code == "no_change");
 
-    must(engine.edit_draft(tester, profile.id, document({{"setup_script", "echo one > /root/n\n"}, {"resources", {{"class", "planning"}}}})));
+    must(engine.edit_draft(tester, profile.id,
+                           document({{"setup_script", "echo one > /root/n\n"}, {"resources", {{"class", "planning"}}}})));
     auto second = must(engine.publish(tester, profile.id).get());
     CHECK(second.number == 2);
     CHECK(second.decision.reuse);
@@ -179,7 +188,8 @@ TEST_CASE("a reused snapshot: a neutral change publishes at once, a relevant one
     REQUIRE(second.decision.changes.size() == 1);
     CHECK(second.decision.changes[0].field_class == FieldClass::snapshot_neutral);
 
-    must(engine.edit_draft(tester, profile.id, document({{"setup_script", "echo two > /root/n\n"}, {"resources", {{"class", "planning"}}}})));
+    must(engine.edit_draft(tester, profile.id,
+                           document({{"setup_script", "echo two > /root/n\n"}, {"resources", {{"class", "planning"}}}})));
     auto third = must(engine.publish(tester, profile.id).get());
     CHECK_FALSE(third.decision.reuse);
     REQUIRE(third.last_job);

@@ -152,13 +152,18 @@ static EngineOptions with_provider(const TempDir& dir, std::shared_ptr<Provider>
     return options;
 }
 
-static fs::path short_socket() { return fs::temp_directory_path() / ("sbk-garbage-" + std::to_string(::getpid()) + ".sock"); }
+static fs::path short_socket() {
+    return fs::temp_directory_path() / ("sbk-garbage-" + std::to_string(::getpid()) + ".sock");
+}
 
 TEST_CASE("a guest that answers garbage: a typed error, and nothing is left") {
     const auto socket = short_socket();
-    const std::string_view answers[] = {
-        "", "\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
-        "HTTP/1.1 500 Nope\r\nContent-Length: 2\r\n\r\n{}", "\x16\x03\x01\x02 not http at all"};
+    const std::string_view answers[] = {"",
+                                        "\r\n\r\n",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
+                                        "HTTP/1.1 500 Nope\r\nContent-Length: 2\r\n\r\n{}",
+                                        "\x16\x03\x01\x02 not http at all"};
     for (const auto answer : answers) {
         CAPTURE(answer);
         ::unlink(socket.c_str());
@@ -194,17 +199,19 @@ TEST_CASE("what a provider cannot do is refused by name, before anything is crea
     provider->can.read_only_paths = false;
     Engine engine = must(Engine::open(with_provider(dir, provider)));
     auto profile = must(engine.create_profile(
-        tester, document({{"provider", "memory"},
-                          {"image", "directory:/srv"},
-                          {"setup_script", "true\n"},
-                          {"resources", {{"disk_mb", 1024}}},
-                          {"repositories", {{{"identifier", "r"}, {"url", "https://example.com/r.git"}, {"role", "reference"}}}}})));
+        tester,
+        document({{"provider", "memory"},
+                  {"image", "directory:/srv"},
+                  {"setup_script", "true\n"},
+                  {"resources", {{"disk_mb", 1024}}},
+                  {"repositories", {{{"identifier", "r"}, {"url", "https://example.com/r.git"}, {"role", "reference"}}}}})));
     auto refused = engine.publish(tester, profile.id).get();
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == "publish_refused");
     std::set<std::string> pointers;
     for (const auto& problem : refused.error().problems) pointers.insert(problem.pointer);
-    CHECK(pointers == std::set<std::string>{"/image", "/network/egress", "/resources/disk_mb", "/setup_script", "/repositories/0/read_only"});
+    CHECK(pointers ==
+          std::set<std::string>{"/image", "/network/egress", "/resources/disk_mb", "/setup_script", "/repositories/0/read_only"});
     CHECK(provider->created == 0);
     CHECK(must(engine.jobs(tester, profile.id)).empty());
     CHECK(must(engine.validate(tester, document({{"provider", "memory"}}), true).get()).size() == 1);

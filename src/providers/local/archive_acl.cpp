@@ -16,11 +16,11 @@ namespace sandboxkit::local {
 
 namespace {
 
-void put(std::string &bytes, std::uint32_t value, int size) {
+void put(std::string& bytes, std::uint32_t value, int size) {
     for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
 }
 
-Error refused(const std::string &path, std::string_view why) {
+Error refused(const std::string& path, std::string_view why) {
     return {ErrorClass::invalid,
             "archive_acl",
             "the access control list of " + shown(path) + " in the archive " + std::string(why),
@@ -29,11 +29,11 @@ Error refused(const std::string &path, std::string_view why) {
             {}};
 }
 
-Result<std::string> encode(archive_entry *entry, int kind, const std::string &path) {
+Result<std::string> encode(archive_entry* entry, int kind, const std::string& path) {
     std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>> elements; // tag, id, permissions
     archive_entry_acl_reset(entry, kind);
     int type = 0, permissions = 0, tag = 0, id = -1;
-    const char *name = nullptr;
+    const char* name = nullptr;
     while (archive_entry_acl_next(entry, kind, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK) {
         std::uint32_t linux_tag = 0;
         switch (tag) {
@@ -54,7 +54,7 @@ Result<std::string> encode(archive_entry *entry, int kind, const std::string &pa
     std::sort(elements.begin(), elements.end());
     std::string bytes;
     put(bytes, 2, 4);
-    for (const auto &[linux_tag, qualifier, allowed] : elements) {
+    for (const auto& [linux_tag, qualifier, allowed] : elements) {
         put(bytes, linux_tag, 2);
         put(bytes, allowed, 2);
         put(bytes, qualifier, 4);
@@ -64,7 +64,7 @@ Result<std::string> encode(archive_entry *entry, int kind, const std::string &pa
 
 } // namespace
 
-Result<ArchiveAcl> read_acl(archive_entry *entry, const std::string &path) {
+Result<ArchiveAcl> read_acl(archive_entry* entry, const std::string& path) {
     ArchiveAcl acl;
     const int kinds = archive_entry_acl_types(entry);
     if ((kinds & ARCHIVE_ENTRY_ACL_TYPE_NFS4) != 0)

@@ -16,6 +16,6 @@ struct ArchiveAcl {
 };
 
 // invalid "archive_acl" for a list that names users without numbers, or is of another kind.
-Result<ArchiveAcl> read_acl(archive_entry *entry, const std::string &path);
+Result<ArchiveAcl> read_acl(archive_entry* entry, const std::string& path);
 
 } // namespace sandboxkit::local

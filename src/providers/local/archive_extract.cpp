@@ -33,8 +33,8 @@ public:
     Utf8Locale() : utf8_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
         if (utf8_) previous_ = ::uselocale(utf8_);
     }
-    Utf8Locale(const Utf8Locale &) = delete;
-    Utf8Locale &operator=(const Utf8Locale &) = delete;
+    Utf8Locale(const Utf8Locale&) = delete;
+    Utf8Locale& operator=(const Utf8Locale&) = delete;
     ~Utf8Locale() {
         if (!utf8_) return;
         ::uselocale(previous_);
@@ -47,7 +47,7 @@ private:
 };
 
 struct FreeReader {
-    void operator()(archive *reader) const noexcept { archive_read_free(reader); }
+    void operator()(archive* reader) const noexcept { archive_read_free(reader); }
 };
 
 // What the tar reader reads from.
@@ -68,8 +68,8 @@ Error too_large(std::uint64_t limit) {
             {}};
 }
 
-la_ssize_t read_source(archive *reader, void *data, const void **block) {
-    auto &source = *static_cast<Source *>(data);
+la_ssize_t read_source(archive* reader, void* data, const void** block) {
+    auto& source = *static_cast<Source*>(data);
     const auto fail = [&](Error error) -> la_ssize_t {
         source.failure = std::move(error);
         archive_set_error(reader, EIO, "no more data");
@@ -84,13 +84,13 @@ la_ssize_t read_source(archive *reader, void *data, const void **block) {
         source.budget -= next->size();
         *block = next->data();
         return static_cast<la_ssize_t>(next->size());
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc&) {
         archive_set_error(reader, ENOMEM, "out of memory");
         return -1;
     }
 }
 
-Error refused(std::string_view code, const std::string &path, std::string_view why, std::string_view remedy) {
+Error refused(std::string_view code, const std::string& path, std::string_view why, std::string_view remedy) {
     return {ErrorClass::invalid,
             std::string(code),
             "the archive's entry " + shown(path) + " " + std::string(why),
@@ -99,7 +99,7 @@ Error refused(std::string_view code, const std::string &path, std::string_view w
             {}};
 }
 
-bool standard_device(const PathParts &parts, mode_t type, dev_t device) {
+bool standard_device(const PathParts& parts, mode_t type, dev_t device) {
     struct Known {
         std::string_view name;
         unsigned major;
@@ -114,14 +114,14 @@ bool standard_device(const PathParts &parts, mode_t type, dev_t device) {
                                                     {"console", 5, 1},
                                                     {"ptmx", 5, 2}}};
     if (parts.size() != 2 || parts[0] != "dev" || type != S_IFCHR) return false;
-    return std::any_of(known.begin(), known.end(), [&](const Known &k) {
+    return std::any_of(known.begin(), known.end(), [&](const Known& k) {
         return k.name == parts[1] && k.major == major(device) && k.minor == minor(device);
     });
 }
 
 class Extractor {
 public:
-    Extractor(int root, const ImageLimits &limits, Source &source) : root_(root), limits_(limits), source_(source) {}
+    Extractor(int root, const ImageLimits& limits, Source& source) : root_(root), limits_(limits), source_(source) {}
 
     Result<void> run() {
         reader_.reset(archive_read_new());
@@ -130,13 +130,13 @@ public:
         if (archive_read_open(reader_.get(), &source_, nullptr, read_source, nullptr) != ARCHIVE_OK) return damaged();
         for (;;) {
             if (source_.stop.stop_requested()) return cancelled_error();
-            archive_entry *entry = nullptr;
+            archive_entry* entry = nullptr;
             const int status = archive_read_next_header(reader_.get(), &entry);
             if (status == ARCHIVE_EOF) break;
             if (status == ARCHIVE_RETRY) continue;
             if (status == ARCHIVE_WARN) {
                 // A name that is not UTF-8 is used as it is; any other warning is a part of the entry that was not understood.
-                const char *text = archive_error_string(reader_.get());
+                const char* text = archive_error_string(reader_.get());
                 if (!text || !std::strstr(text, "converted")) return damaged();
             } else if (status != ARCHIVE_OK) {
                 return damaged();
@@ -173,7 +173,7 @@ private:
             if (source_.failure->code == "archive_too_large") return too_large(limits_.archive_bytes);
             return *source_.failure;
         }
-        const char *text = archive_error_string(reader_.get());
+        const char* text = archive_error_string(reader_.get());
         return {ErrorClass::invalid,
                 "archive_damaged",
                 std::string("the archive is ") + (source_.ended ? "cut off" : "damaged") + " near byte " +
@@ -183,14 +183,14 @@ private:
                 {}};
     }
 
-    Result<void> extract(archive_entry *entry) {
-        const char *raw = archive_entry_pathname(entry);
+    Result<void> extract(archive_entry* entry) {
+        const char* raw = archive_entry_pathname(entry);
         if (!raw) return damaged();
         const std::string path = raw;
         auto parts = checked(path, path);
         if (!parts) return parts.error();
 
-        const char *link = archive_entry_hardlink(entry);
+        const char* link = archive_entry_hardlink(entry);
         const auto type = archive_entry_filetype(entry);
         if (parts->empty()) {
             if (link || type != AE_IFDIR) return refused("archive_entry_conflict", path, "would replace the root directory", "");
@@ -213,9 +213,9 @@ private:
     }
 
     // The components of a name, none of which leads out.
-    static Result<PathParts> checked(const std::string &name, const std::string &entry) {
+    static Result<PathParts> checked(const std::string& name, const std::string& entry) {
         auto parts = split_path(name);
-        for (const auto &part : parts) {
+        for (const auto& part : parts) {
             if (part == "..")
                 return refused("archive_entry_escapes", entry, "has '..' in a name: it could leave the image",
                                "leave it out of the archive");
@@ -229,7 +229,7 @@ private:
     }
 
     // The directory for an entry, made with its parents where the archive has no entries for them. Borrowed until the next call.
-    Result<int> open_parent(const PathParts &parts, const std::string &entry) {
+    Result<int> open_parent(const PathParts& parts, const std::string& entry) {
         const PathParts above(parts.begin(), parts.end() - 1);
         if (above.empty()) return root_;
         const auto wanted = join_path(above).substr(1);
@@ -246,9 +246,9 @@ private:
         return parent_.get();
     }
 
-    Result<void> make_parents(const PathParts &above, const std::string &entry) {
+    Result<void> make_parents(const PathParts& above, const std::string& entry) {
         std::string so_far = ".";
-        for (const auto &part : above) {
+        for (const auto& part : above) {
             FileHandle at(open_resolved(root_, (so_far + "/.").c_str(), O_PATH | O_DIRECTORY, Resolve::in_root));
             if (!at) return no_parent(errno, entry);
             if (::mkdirat(at.get(), part.c_str(), 0755) == 0) {
@@ -263,7 +263,7 @@ private:
         return {};
     }
 
-    static Error no_parent(int number, const std::string &entry) {
+    static Error no_parent(int number, const std::string& entry) {
         if (number == ENOENT || number == ENOTDIR || number == ELOOP || number == EEXIST || number == ENAMETOOLONG)
             return refused("archive_entry_conflict", entry, "is in a place that is not a directory in the archive",
                            "leave it out of the archive");
@@ -271,7 +271,7 @@ private:
     }
 
     // Later entries win over earlier ones, as with tar.
-    Result<void> make_room(const Place &place, bool for_directory) {
+    Result<void> make_room(const Place& place, bool for_directory) {
         struct stat status {};
         if (::fstatat(place.parent, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             if (errno == ENOENT) return {};
@@ -289,7 +289,7 @@ private:
         return {};
     }
 
-    Result<void> device(archive_entry *entry, const PathParts &parts, const std::string &path) {
+    Result<void> device(archive_entry* entry, const PathParts& parts, const std::string& path) {
         const auto number =
             makedev(static_cast<unsigned>(archive_entry_rdevmajor(entry)), static_cast<unsigned>(archive_entry_rdevminor(entry)));
         if (standard_device(parts, archive_entry_filetype(entry), number)) return {};
@@ -297,7 +297,7 @@ private:
                        "leave it out of the archive: a sandbox gets its own /dev");
     }
 
-    Result<void> hard_link(const char *link, const Place &place) {
+    Result<void> hard_link(const char* link, const Place& place) {
         auto parts = checked(link, place.path);
         if (!parts) return parts.error();
         const auto target = join_path(*parts).substr(1);
@@ -318,7 +318,7 @@ private:
         return {};
     }
 
-    Result<void> directory(archive_entry *entry, const Place &place) {
+    Result<void> directory(archive_entry* entry, const Place& place) {
         if (place.parent != root_ || place.name != ".") {
             auto room = make_room(place, true);
             if (!room) return room;
@@ -328,7 +328,7 @@ private:
         return attributes(entry, place, S_IFDIR);
     }
 
-    Result<void> regular(archive_entry *entry, const Place &place) {
+    Result<void> regular(archive_entry* entry, const Place& place) {
         const auto what = "cannot unpack " + shown(place.path);
         const auto size = archive_entry_size(entry);
         if (size < 0) return damaged();
@@ -345,10 +345,10 @@ private:
         return attributes(entry, place, S_IFREG);
     }
 
-    Result<void> contents(int file, la_int64_t size, const std::string &what) {
+    Result<void> contents(int file, la_int64_t size, const std::string& what) {
         for (;;) {
             if (source_.stop.stop_requested()) return cancelled_error();
-            const void *block = nullptr;
+            const void* block = nullptr;
             std::size_t length = 0;
             la_int64_t offset = 0;
             const int status = archive_read_data_block(reader_.get(), &block, &length, &offset);
@@ -358,15 +358,15 @@ private:
             std::size_t done = 0;
             while (done < length) {
                 const auto got =
-                    ::pwrite(file, static_cast<const char *>(block) + done, length - done, offset + static_cast<off_t>(done));
+                    ::pwrite(file, static_cast<const char*>(block) + done, length - done, offset + static_cast<off_t>(done));
                 if (got < 0 && errno != EINTR) return system_error(errno, what);
                 if (got > 0) done += static_cast<std::size_t>(got);
             }
         }
     }
 
-    Result<void> symbolic_link(archive_entry *entry, const Place &place) {
-        const char *target = archive_entry_symlink(entry);
+    Result<void> symbolic_link(archive_entry* entry, const Place& place) {
+        const char* target = archive_entry_symlink(entry);
         if (!target || *target == '\0')
             return refused("archive_entry_type", place.path, "is a symbolic link without a target",
                            "leave it out of the archive");
@@ -381,7 +381,7 @@ private:
         return attributes(entry, place, S_IFLNK);
     }
 
-    Result<void> special(archive_entry *entry, const Place &place, mode_t type) {
+    Result<void> special(archive_entry* entry, const Place& place, mode_t type) {
         auto room = make_room(place, false);
         if (!room) return room;
         if (::mknodat(place.parent, place.name.c_str(), type | 0600, 0) != 0)
@@ -389,7 +389,7 @@ private:
         return attributes(entry, place, type);
     }
 
-    Result<void> attributes(archive_entry *entry, const Place &place, mode_t type) {
+    Result<void> attributes(archive_entry* entry, const Place& place, mode_t type) {
         const auto what = "cannot set the attributes of " + shown(place.path);
         const auto uid = archive_entry_uid(entry);
         const auto gid = archive_entry_gid(entry);
@@ -424,8 +424,8 @@ private:
         return {};
     }
 
-    static Result<void> set_attribute(const std::string &path, const std::string &name, std::string_view value,
-                                      const std::string &entry) {
+    static Result<void> set_attribute(const std::string& path, const std::string& name, std::string_view value,
+                                      const std::string& entry) {
         if (::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return {};
         if (errno == ENOTSUP || errno == EINVAL || errno == ERANGE || errno == E2BIG || errno == EPERM)
             return refused("archive_attribute", entry,
@@ -434,10 +434,10 @@ private:
         return system_error(errno, "cannot set an extended attribute of " + shown(entry));
     }
 
-    static Result<void> extended_attributes(archive_entry *entry, const Place &place) {
+    static Result<void> extended_attributes(archive_entry* entry, const Place& place) {
         archive_entry_xattr_reset(entry);
-        const char *name = nullptr;
-        const void *value = nullptr;
+        const char* name = nullptr;
+        const void* value = nullptr;
         std::size_t size = 0;
         while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
             if (!name) continue;
@@ -445,7 +445,7 @@ private:
                 return refused("overlay_marks", place.path,
                                "has the extended attribute " + shown(name) + ", which would hide files of other layers",
                                "use a root file system, not a layer of an overlay");
-            auto set = set_attribute(descriptor_path(place.parent, place.name), name, {static_cast<const char *>(value), size},
+            auto set = set_attribute(descriptor_path(place.parent, place.name), name, {static_cast<const char*>(value), size},
                                      place.path);
             if (!set) return set;
         }
@@ -453,7 +453,7 @@ private:
     }
 
     Result<void> finish_directories() {
-        for (const auto &item : directories_) {
+        for (const auto& item : directories_) {
             if (source_.stop.stop_requested()) return cancelled_error();
             FileHandle directory(open_resolved(root_, item.path.c_str(), O_RDONLY | O_DIRECTORY, Resolve::in_root));
             if (!directory) continue; // a later entry replaced it
@@ -469,8 +469,8 @@ private:
     }
 
     int root_;
-    const ImageLimits &limits_;
-    Source &source_;
+    const ImageLimits& limits_;
+    Source& source_;
     std::unique_ptr<archive, FreeReader> reader_;
     FileHandle parent_;
     std::string parent_path_;
@@ -481,7 +481,7 @@ private:
 
 } // namespace
 
-Result<void> extract_archive(int archive, int root, const ImageLimits &limits, std::stop_token stop) {
+Result<void> extract_archive(int archive, int root, const ImageLimits& limits, std::stop_token stop) {
     const Utf8Locale locale;
     auto stream = ArchiveStream::open(archive);
     if (!stream) return stream.error();

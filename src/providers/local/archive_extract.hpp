@@ -15,6 +15,6 @@ namespace sandboxkit::local {
 // device node, overlayfs' marks included, is refused.
 // Errors: invalid "archive_damaged" with the byte position; invalid "archive_..." by name for what is refused; quota
 // "archive_too_large", "archive_too_many_entries" and "disk_full". What was unpacked until then stays for the caller to remove.
-Result<void> extract_archive(int archive, int root, const ImageLimits &limits, std::stop_token stop);
+Result<void> extract_archive(int archive, int root, const ImageLimits& limits, std::stop_token stop);
 
 } // namespace sandboxkit::local

@@ -8,12 +8,12 @@
 
 namespace sandboxkit::local {
 
-void ArchiveStream::Free::operator()(archive *reader) const noexcept {
+void ArchiveStream::Free::operator()(archive* reader) const noexcept {
     archive_read_free(reader);
 }
 
 Error ArchiveStream::damaged() const {
-    const char *text = archive_error_string(reader_.get());
+    const char* text = archive_error_string(reader_.get());
     return {ErrorClass::invalid,
             "archive_damaged",
             "the archive is damaged or is not one, near byte " + std::to_string(archive_filter_bytes(reader_.get(), -1)) +
@@ -26,7 +26,7 @@ Error ArchiveStream::damaged() const {
 Result<ArchiveStream> ArchiveStream::open(int file) {
     ArchiveStream stream;
     stream.reader_.reset(archive_read_new());
-    auto *reader = stream.reader_.get();
+    auto* reader = stream.reader_.get();
     if (!reader) throw std::bad_alloc();
     // Not "all": some of those run programs.
     for (const auto support :
@@ -41,20 +41,20 @@ Result<ArchiveStream> ArchiveStream::open(int file) {
                          archive_error_string(reader) ? archive_error_string(reader) : "",
                          {}};
     archive_read_support_format_raw(reader);
-    archive_entry *entry = nullptr;
+    archive_entry* entry = nullptr;
     if (archive_read_open_fd(reader, file, 256 << 10) != ARCHIVE_OK || archive_read_next_header(reader, &entry) != ARCHIVE_OK)
         return stream.damaged();
     return stream;
 }
 
 Result<std::string_view> ArchiveStream::next() {
-    const void *block = nullptr;
+    const void* block = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
     const int status = archive_read_data_block(reader_.get(), &block, &size, &offset);
     if (status == ARCHIVE_EOF) return std::string_view();
     if (status != ARCHIVE_OK) return damaged();
-    return std::string_view(static_cast<const char *>(block), size);
+    return std::string_view(static_cast<const char*>(block), size);
 }
 
 } // namespace sandboxkit::local

@@ -23,7 +23,7 @@ public:
 
 private:
     struct Free {
-        void operator()(archive *reader) const noexcept;
+        void operator()(archive* reader) const noexcept;
     };
     [[nodiscard]] Error damaged() const;
 

@@ -77,7 +77,7 @@ std::string shown(std::string_view name) {
     return text + "'";
 }
 
-int open_resolved(int directory, const char *path, std::uint64_t flags, Resolve how) {
+int open_resolved(int directory, const char* path, std::uint64_t flags, Resolve how) {
     struct open_how request {};
     request.flags = flags | O_CLOEXEC;
     switch (how) {
@@ -95,13 +95,13 @@ int open_resolved(int directory, const char *path, std::uint64_t flags, Resolve 
     }
 }
 
-Result<FileHandle> open_directory(const std::filesystem::path &path) {
+Result<FileHandle> open_directory(const std::filesystem::path& path) {
     FileHandle handle(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!handle) return system_error(errno, "cannot open the directory " + shown(path.native()));
     return handle;
 }
 
-Result<FileHandle> open_directory_at(int directory, const std::string &name) {
+Result<FileHandle> open_directory_at(int directory, const std::string& name) {
     FileHandle handle(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!handle) return system_error(errno, "cannot open the directory " + shown(name));
     return handle;
@@ -124,7 +124,7 @@ Result<void> sync_handle(int fd, std::string_view what) {
     return {};
 }
 
-Result<void> write_file_at(int directory, const std::string &name, std::string_view contents) {
+Result<void> write_file_at(int directory, const std::string& name, std::string_view contents) {
     const auto what = "cannot write " + shown(name);
     FileHandle file(::openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) return system_error(errno, what);
@@ -133,7 +133,7 @@ Result<void> write_file_at(int directory, const std::string &name, std::string_v
     return sync_handle(file.get(), what);
 }
 
-Result<std::string> read_file_at(int directory, const std::string &name, std::size_t limit) {
+Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
     const auto what = "cannot read " + shown(name);
     FileHandle file(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file) return system_error(errno, what);
@@ -166,7 +166,7 @@ std::string random_name(std::size_t length) {
     return name;
 }
 
-bool is_whiteout(const struct stat &status) noexcept {
+bool is_whiteout(const struct stat& status) noexcept {
     return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
 }
 

@@ -20,8 +20,8 @@ class FileHandle {
 public:
     FileHandle() = default;
     explicit FileHandle(int fd) noexcept : fd_(fd) {}
-    FileHandle(FileHandle &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FileHandle &operator=(FileHandle &&other) noexcept {
+    FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    FileHandle& operator=(FileHandle&& other) noexcept {
         if (this != &other) reset(std::exchange(other.fd_, -1));
         return *this;
     }
@@ -50,15 +50,15 @@ enum class Resolve : std::uint8_t {
     no_symlinks // any path, but no symbolic link in it
 };
 // -1 and errno. Never follows a magic link. Retries what the kernel asks to retry. `flags` get O_CLOEXEC.
-[[nodiscard]] int open_resolved(int directory, const char *path, std::uint64_t flags, Resolve how);
+[[nodiscard]] int open_resolved(int directory, const char* path, std::uint64_t flags, Resolve how);
 
-[[nodiscard]] Result<FileHandle> open_directory(const std::filesystem::path &path);
-[[nodiscard]] Result<FileHandle> open_directory_at(int directory, const std::string &name);
+[[nodiscard]] Result<FileHandle> open_directory(const std::filesystem::path& path);
+[[nodiscard]] Result<FileHandle> open_directory_at(int directory, const std::string& name);
 
 // Creates `name` with these contents, mode 0600, and fsyncs it.
-[[nodiscard]] Result<void> write_file_at(int directory, const std::string &name, std::string_view contents);
+[[nodiscard]] Result<void> write_file_at(int directory, const std::string& name, std::string_view contents);
 // At most `limit` bytes; more is data_loss.
-[[nodiscard]] Result<std::string> read_file_at(int directory, const std::string &name, std::size_t limit);
+[[nodiscard]] Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit);
 [[nodiscard]] Result<void> write_all(int fd, std::string_view bytes, std::string_view what);
 [[nodiscard]] Result<void> sync_handle(int fd, std::string_view what);
 
@@ -66,7 +66,7 @@ enum class Resolve : std::uint8_t {
 [[nodiscard]] std::string random_name(std::size_t length);
 
 // overlayfs' mark for "nothing here": a character device 0:0.
-[[nodiscard]] bool is_whiteout(const struct stat &status) noexcept;
+[[nodiscard]] bool is_whiteout(const struct stat& status) noexcept;
 // A path that names the child of an open directory for calls that know no descriptors.
 [[nodiscard]] std::string descriptor_path(int directory, std::string_view name);
 

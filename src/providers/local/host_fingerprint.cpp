@@ -17,12 +17,12 @@ namespace sandboxkit::local {
 namespace {
 
 // By contents: rewritten with the same text they say the same.
-constexpr std::array<const char *, 8> files = {
+constexpr std::array<const char*, 8> files = {
     "/usr/lib/os-release",   "/var/lib/dpkg/status", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
     "/lib/apk/db/installed", "/etc/ld.so.cache",     "/etc/ld.so.conf",           "/etc/ca-certificates.conf",
 };
 // By time: an entry was made, removed or replaced.
-constexpr std::array<const char *, 17> directories = {
+constexpr std::array<const char*, 17> directories = {
     "/usr",
     "/usr/bin",
     "/usr/sbin",
@@ -47,15 +47,15 @@ struct Times {
     ino_t inode;
     std::int64_t modified;
     std::int64_t changed;
-    friend bool operator==(const Times &, const Times &) = default;
+    friend bool operator==(const Times&, const Times&) = default;
 };
 
-std::int64_t nanoseconds(const timespec &t) {
+std::int64_t nanoseconds(const timespec& t) {
     return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
 // The digest of a file's contents; "" when there is none.
-Result<std::string> file_digest(const char *path) {
+Result<std::string> file_digest(const char* path) {
     static std::mutex mutex;
     static std::map<std::string, std::pair<Times, std::string>> known;
 
@@ -93,12 +93,12 @@ Result<std::string> file_digest(const char *path) {
 Result<std::string> host_fingerprint() {
     Sha256 sha;
     sha.update("sandboxkit host 1\n");
-    for (const auto *path : files) {
+    for (const auto* path : files) {
         auto digest = file_digest(path);
         if (!digest) return digest.error();
         if (!digest->empty()) sha.update(std::string("file ") + path + " " + *digest + "\n");
     }
-    for (const auto *path : directories) {
+    for (const auto* path : directories) {
         struct stat status {};
         if (::stat(path, &status) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) continue;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t largest_copied = 16 << 20;
 
 struct EmptyDirectory {
-    const char *path;
+    const char* path;
     mode_t mode;
 };
 constexpr std::array<EmptyDirectory, 29> empty_directories = {{
@@ -30,8 +30,8 @@ constexpr std::array<EmptyDirectory, 29> empty_directories = {{
 }};
 
 struct Text {
-    const char *path;
-    const char *contents;
+    const char* path;
+    const char* contents;
 };
 // "*": nobody logs in by password. The numbers are the ones that Debian, Fedora and their like agree on.
 constexpr std::array<Text, 12> texts = {{
@@ -57,8 +57,8 @@ constexpr std::array<Text, 12> texts = {{
 
 // From the host's /etc. Shell patterns for the name; `except` is a pattern of names to leave out, below too.
 struct Copied {
-    const char *pattern;
-    const char *except;
+    const char* pattern;
+    const char* except;
 };
 constexpr std::array<Copied, 34> copied = {{
     {"ld.so.cache", ""},
@@ -101,12 +101,12 @@ class RootBuilder {
 public:
     explicit RootBuilder(int root) : root_(root) {}
 
-    Result<void> directory(const std::string &path, mode_t mode) {
+    Result<void> directory(const std::string& path, mode_t mode) {
         if (::mkdirat(root_, path.c_str(), mode) != 0 && errno != EEXIST) return failed(path);
         if (::fchmodat(root_, path.c_str(), mode, 0) != 0) return failed(path);
         return {};
     }
-    Result<void> file(const std::string &path, std::string_view contents, mode_t mode) {
+    Result<void> file(const std::string& path, std::string_view contents, mode_t mode) {
         FileHandle target(::openat(root_, path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
         if (!target) return failed(path);
         auto written = write_all(target.get(), contents, "cannot write " + shown(path));
@@ -114,13 +114,13 @@ public:
         if (::fchmod(target.get(), mode) != 0) return failed(path);
         return {};
     }
-    Result<void> link(const std::string &path, const std::string &target) {
+    Result<void> link(const std::string& path, const std::string& target) {
         if (::symlinkat(target.c_str(), root_, path.c_str()) != 0) return failed(path);
         return {};
     }
 
     // Copies the host's /<path>, with all below, to the same place. Owner root; no write permission for others, no set-user-id.
-    Result<void> copy(const std::string &path, const char *except) {
+    Result<void> copy(const std::string& path, const char* except) {
         const auto original = "/" + path;
         struct stat status {};
         if (::lstat(original.c_str(), &status) != 0) {
@@ -153,7 +153,7 @@ public:
     Result<void> certificates() {
         auto made = directory("etc/ssl", 0755);
         if (!made) return made;
-        for (const auto *path : {"etc/ssl/certs", "etc/ssl/openssl.cnf", "etc/ssl/cert.pem"}) {
+        for (const auto* path : {"etc/ssl/certs", "etc/ssl/openssl.cnf", "etc/ssl/cert.pem"}) {
             auto taken = copy(path, "ssl-cert-*");
             if (!taken) return taken;
         }
@@ -163,16 +163,16 @@ public:
     }
 
 private:
-    static Error failed(const std::string &path) {
+    static Error failed(const std::string& path) {
         return system_error(errno, "cannot make " + shown(path) + " of the host image");
     }
 
-    Result<void> copy_children(const std::string &path, const char *except) {
+    Result<void> copy_children(const std::string& path, const char* except) {
         auto host = open_directory("/" + path);
         if (!host) return host.error();
         auto names = directory_names(host->get());
         if (!names) return names.error();
-        for (const auto &name : *names) {
+        for (const auto& name : *names) {
             if (*except != '\0' && ::fnmatch(except, name.c_str(), 0) == 0) continue;
             // What a package manager or an editor left aside.
             if (::fnmatch("*.dpkg-*", name.c_str(), 0) == 0 || ::fnmatch("*.rpm*", name.c_str(), 0) == 0 || name.ends_with('~'))
@@ -184,12 +184,12 @@ private:
     }
 
     // OpenSSL's links by hash to certificates that were left out.
-    Result<void> drop_dangling(const std::string &path) {
+    Result<void> drop_dangling(const std::string& path) {
         FileHandle directory(open_resolved(root_, path.c_str(), O_RDONLY | O_DIRECTORY, Resolve::in_root));
         if (!directory) return {};
         auto names = directory_names(directory.get());
         if (!names) return names.error();
-        for (const auto &name : *names) {
+        for (const auto& name : *names) {
             std::array<char, 4096> target;
             const auto size = ::readlinkat(directory.get(), name.c_str(), target.data(), target.size());
             if (size < 0) continue; // not a link
@@ -205,8 +205,8 @@ private:
 };
 
 // bin, sbin, lib and their like, as the host has them.
-Result<void> copy_top_links(RootBuilder &builder) {
-    for (const auto *name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
+Result<void> copy_top_links(RootBuilder& builder) {
+    for (const auto* name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
         const auto path = std::string("/") + name;
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0) {
@@ -229,13 +229,13 @@ Result<void> copy_top_links(RootBuilder &builder) {
     return {};
 }
 
-Result<void> copy_configuration(RootBuilder &builder) {
+Result<void> copy_configuration(RootBuilder& builder) {
     auto etc = open_directory("/etc");
     if (!etc) return etc.error();
     auto names = directory_names(etc->get());
     if (!names) return names.error();
-    for (const auto &name : *names)
-        for (const auto &item : copied)
+    for (const auto& name : *names)
+        for (const auto& item : copied)
             if (::fnmatch(item.pattern, name.c_str(), FNM_PERIOD) == 0) {
                 auto made = builder.copy("etc/" + name, item.except);
                 if (!made) return made;
@@ -245,10 +245,10 @@ Result<void> copy_configuration(RootBuilder &builder) {
 }
 
 // What depends on the programs that the host has.
-Result<void> write_accounts(RootBuilder &builder) {
+Result<void> write_accounts(RootBuilder& builder) {
     std::string shells;
     std::string shell = "/bin/sh";
-    for (const auto *path :
+    for (const auto* path :
          {"/bin/sh", "/usr/bin/sh", "/bin/bash", "/usr/bin/bash", "/bin/dash", "/usr/bin/dash", "/usr/bin/zsh", "/usr/bin/fish"})
         if (::access(path, X_OK) == 0) {
             shells += path;
@@ -272,15 +272,15 @@ Result<void> make_host_root(int root) {
     RootBuilder builder(root);
     auto links = copy_top_links(builder);
     if (!links) return links;
-    for (const auto &item : empty_directories) {
+    for (const auto& item : empty_directories) {
         auto made = builder.directory(item.path, item.mode);
         if (!made) return made;
     }
-    for (const auto &item : texts) {
+    for (const auto& item : texts) {
         auto made = builder.file(item.path, item.contents, 0644);
         if (!made) return made;
     }
-    for (const auto &[path, target] :
+    for (const auto& [path, target] :
          {std::pair("var/run", "/run"), std::pair("var/lock", "/run/lock"), std::pair("etc/mtab", "../proc/self/mounts"),
           std::pair("etc/os-release", "../usr/lib/os-release"), std::pair("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")}) {
         auto made = builder.link(path, target);

@@ -25,7 +25,7 @@ Error damaged(std::string_view id, std::string detail) {
             {}};
 }
 
-std::string text(const json::object &object, std::string_view key) {
+std::string text(const json::object& object, std::string_view key) {
     return std::string(object.at(key).as_string());
 }
 
@@ -40,11 +40,11 @@ bool is_image_id(std::string_view id) noexcept {
            id.substr(4).find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string_view::npos;
 }
 
-std::string write_record(const ImageRecord &record) {
+std::string write_record(const ImageRecord& record) {
     json::object labels;
-    for (const auto &[name, value] : record.labels) labels[name] = value;
+    for (const auto& [name, value] : record.labels) labels[name] = value;
     json::array layers;
-    for (const auto &layer : record.layers)
+    for (const auto& layer : record.layers)
         layers.push_back(json::object{{"digest", layer.digest}, {"name", layer.name}, {"usr", layer.usr}});
     json::object source{{"kind", record.source.kind}, {"name", record.source.name}, {"digest", record.source.digest}};
     json::object document{{"format", format},
@@ -65,18 +65,18 @@ Result<ImageRecord> read_record(std::string_view id, std::string_view contents) 
         record.id = text(document, "id");
         record.base = text(document, "base");
         record.fingerprint = text(document, "fingerprint");
-        for (const auto &[name, value] : document.at("labels").as_object())
+        for (const auto& [name, value] : document.at("labels").as_object())
             record.labels[std::string(name)] = std::string(value.as_string());
-        for (const auto &value : document.at("layers").as_array())
+        for (const auto& value : document.at("layers").as_array())
             record.layers.push_back(
                 {text(value.as_object(), "digest"), text(value.as_object(), "name"), value.as_object().at("usr").as_bool()});
-        const auto &source = document.at("source").as_object();
+        const auto& source = document.at("source").as_object();
         record.source = {text(source, "kind"), text(source, "name"), text(source, "digest")};
         if (record.id != id || record.layers.empty() ||
-            !std::all_of(record.layers.begin(), record.layers.end(), [](const auto &layer) { return is_digest(layer.digest); }))
+            !std::all_of(record.layers.begin(), record.layers.end(), [](const auto& layer) { return is_digest(layer.digest); }))
             return damaged(id, "it contradicts itself");
         return record;
-    } catch (const std::exception &e) {
+    } catch (const std::exception& e) {
         return damaged(id, e.what());
     }
 }

@@ -16,7 +16,7 @@ struct LayerRecord {
     std::string digest; // 64 hexadecimal digits: the name of its directory in layers/
     std::string name;   // what it was made from: "base", "trees", "capture" or "flattened"
     bool usr = false;   // it has a directory `usr` for the host image's second overlay
-    friend bool operator==(const LayerRecord &, const LayerRecord &) = default;
+    friend bool operator==(const LayerRecord&, const LayerRecord&) = default;
 };
 
 struct ImageRecord {
@@ -26,13 +26,13 @@ struct ImageRecord {
     std::vector<LayerRecord> layers; // bottom to top, at least one
     std::string fingerprint;         // of the host, when the base is "host"
     Ingredient source;               // the base image
-    friend bool operator==(const ImageRecord &, const ImageRecord &) = default;
+    friend bool operator==(const ImageRecord&, const ImageRecord&) = default;
 };
 
 // "img_" and 20 characters [a-z2-7].
 [[nodiscard]] bool is_image_id(std::string_view text) noexcept;
 
-[[nodiscard]] std::string write_record(const ImageRecord &record);
+[[nodiscard]] std::string write_record(const ImageRecord& record);
 // data_loss "image_damaged".
 [[nodiscard]] Result<ImageRecord> read_record(std::string_view id, std::string_view text);
 

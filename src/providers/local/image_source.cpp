@@ -8,7 +8,7 @@
 
 namespace sandboxkit::local {
 
-Result<FileHandle> open_source_directory(const std::string &path) {
+Result<FileHandle> open_source_directory(const std::string& path) {
     FileHandle source(open_resolved(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY, Resolve::no_symlinks));
     if (source) return source;
     if (errno == ELOOP) {
@@ -26,7 +26,7 @@ Result<FileHandle> open_source_directory(const std::string &path) {
     return system_error(errno, "cannot open the image directory " + shown(path));
 }
 
-Result<FileHandle> open_source_archive(const std::string &path) {
+Result<FileHandle> open_source_archive(const std::string& path) {
     // Not blocking: it may be a pipe that nobody writes to.
     FileHandle source(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!source) return system_error(errno, "cannot open the archive " + shown(path));

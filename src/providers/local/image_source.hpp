@@ -9,8 +9,8 @@
 namespace sandboxkit::local {
 
 // No component of an absolute path to a directory image may be a symbolic link: invalid "image_path_symlink".
-[[nodiscard]] Result<FileHandle> open_source_directory(const std::string &path);
+[[nodiscard]] Result<FileHandle> open_source_directory(const std::string& path);
 // A regular file, through symbolic links too (as in rootfs-latest.tar); never waits for the writer of a pipe.
-[[nodiscard]] Result<FileHandle> open_source_archive(const std::string &path);
+[[nodiscard]] Result<FileHandle> open_source_archive(const std::string& path);
 
 } // namespace sandboxkit::local

@@ -57,18 +57,18 @@ Error not_same_file_system() {
             {}};
 }
 
-ImageInfo describe(const ImageRecord &image, const std::string &fingerprint) {
+ImageInfo describe(const ImageRecord& image, const std::string& fingerprint) {
     ImageInfo info;
     info.id = image.id;
     info.labels = image.labels;
     info.ingredients.push_back(image.source);
-    for (const auto &layer : image.layers) info.ingredients.push_back({"layer", layer.name, "sha256:" + layer.digest});
+    for (const auto& layer : image.layers) info.ingredients.push_back({"layer", layer.name, "sha256:" + layer.digest});
     info.stale = image.base == "host" && image.fingerprint != fingerprint;
     return info;
 }
 
 // Makes `name` with the attributes of the directory `like`.
-Result<FileHandle> make_directory_like(int parent, const std::string &name, const fs::path &like) {
+Result<FileHandle> make_directory_like(int parent, const std::string& name, const fs::path& like) {
     auto original = open_directory(like);
     if (!original) return original.error();
     struct stat status {};
@@ -82,7 +82,7 @@ Result<FileHandle> make_directory_like(int parent, const std::string &name, cons
 }
 
 // Whether an upper directory changes nothing of what is below it, whose topmost directory is `below`.
-Result<bool> changes_nothing(int upper, const fs::path &below) {
+Result<bool> changes_nothing(int upper, const fs::path& below) {
     auto names = directory_names(upper);
     if (!names) return names.error();
     if (!names->empty()) return false;
@@ -96,8 +96,8 @@ Result<bool> changes_nothing(int upper, const fs::path &below) {
     if (!upper_attributes) return upper_attributes.error();
     auto lower_attributes = read_attributes(lower->get(), "");
     if (!lower_attributes) return lower_attributes.error();
-    for (auto *attributes : {&*upper_attributes, &*lower_attributes})
-        std::erase_if(*attributes, [](const auto &attribute) { return attribute.first.starts_with(overlay_attribute_prefix); });
+    for (auto* attributes : {&*upper_attributes, &*lower_attributes})
+        std::erase_if(*attributes, [](const auto& attribute) { return attribute.first.starts_with(overlay_attribute_prefix); });
     return a.st_mode == b.st_mode && a.st_uid == b.st_uid && a.st_gid == b.st_gid && *upper_attributes == *lower_attributes;
 }
 
@@ -105,7 +105,7 @@ class Store final : public ImageStore {
 public:
     Store(LayerStore layers, ImageLimits limits) : layers_(std::move(layers)), limits_(limits) {}
 
-    Result<ImageInfo> prepare(const ImageRequest &request, std::stop_token stop) override {
+    Result<ImageInfo> prepare(const ImageRequest& request, std::stop_token stop) override {
         if (stop.stop_requested()) return cancelled_error();
         auto making = begin(request.labels);
         if (!making) return making.error();
@@ -132,7 +132,7 @@ public:
         auto fingerprint = host_fingerprint();
         if (!fingerprint) return fingerprint.error();
         std::vector<ImageInfo> infos;
-        for (const auto &id : *ids) {
+        for (const auto& id : *ids) {
             auto image = layers_.read_image(id);
             if (!image && image.error().kind == ErrorClass::not_found) continue; // removed meanwhile
             if (!image) return image.error();
@@ -149,7 +149,7 @@ public:
         return plan_of(image->base, image->layers);
     }
 
-    Result<void> make_writable(std::string_view id, const WritableLayer &layer) override {
+    Result<void> make_writable(std::string_view id, const WritableLayer& layer) override {
         auto plan = root_plan(id);
         if (!plan) return plan.error();
         const auto what = "cannot make the writable layer " + shown(layer.directory.native());
@@ -161,12 +161,12 @@ public:
         return make_upper(directory->get(), layer.usr_upper(), layer.usr_work(), plan->usr.front());
     }
 
-    Result<Sealed> seal(std::string_view base_image, const WritableLayer &layer) override;
-    Result<ImageInfo> finish(const Sealed &sealed, const std::map<std::string, std::string> &labels,
+    Result<Sealed> seal(std::string_view base_image, const WritableLayer& layer) override;
+    Result<ImageInfo> finish(const Sealed& sealed, const std::map<std::string, std::string>& labels,
                              std::stop_token stop) override;
 
 private:
-    Result<Making> begin(const std::map<std::string, std::string> &labels) {
+    Result<Making> begin(const std::map<std::string, std::string>& labels) {
         auto entry = IncomingEntry::create(layers_.incoming());
         if (!entry) return entry.error();
         Making making{std::move(*entry), {}, {}};
@@ -175,7 +175,7 @@ private:
         return making;
     }
 
-    RootPlan plan_of(const std::string &base, const std::vector<LayerRecord> &records) const {
+    RootPlan plan_of(const std::string& base, const std::vector<LayerRecord>& records) const {
         RootPlan plan;
         for (auto layer = records.rbegin(); layer != records.rend(); ++layer) {
             plan.root.push_back(layers_.layer_path(layer->digest) / "root");
@@ -186,9 +186,9 @@ private:
     }
 
     // Of the image as far as it is made.
-    RootPlan plan_of(const Making &making) const {
+    RootPlan plan_of(const Making& making) const {
         auto plan = plan_of(making.image.base, making.image.layers);
-        for (const auto &fresh : making.fresh) {
+        for (const auto& fresh : making.fresh) {
             const auto path = layers_.entry_path(making.entry) / fresh.subdirectory;
             plan.root.insert(plan.root.begin(), path / "root");
             if (fresh.usr) plan.usr.insert(plan.usr.begin(), path / "usr");
@@ -196,7 +196,7 @@ private:
         return plan;
     }
 
-    Result<void> make_upper(int directory, const fs::path &upper, const fs::path &work, const fs::path &like) {
+    Result<void> make_upper(int directory, const fs::path& upper, const fs::path& work, const fs::path& like) {
         auto made = make_directory_like(directory, upper.filename(), like);
         if (!made) return made.error();
         if (::mkdirat(directory, work.filename().c_str(), 0700) != 0)
@@ -205,7 +205,7 @@ private:
     }
 
     // Adds a fresh layer, empty; returns its directory.
-    Result<FileHandle> add_layer(Making &making, std::string name, Marks marks) {
+    Result<FileHandle> add_layer(Making& making, std::string name, Marks marks) {
         auto subdirectory = "layer-" + std::to_string(making.fresh.size());
         if (::mkdirat(making.entry.directory(), subdirectory.c_str(), 0700) != 0)
             return system_error(errno, "cannot make a layer");
@@ -214,7 +214,7 @@ private:
         return directory;
     }
 
-    Result<void> make_base(Making &making, const std::string &image, std::stop_token stop) {
+    Result<void> make_base(Making& making, const std::string& image, std::stop_token stop) {
         if (image == "host") return make_host(making);
         if (image.starts_with(directory_prefix)) return make_from_directory(making, image.substr(directory_prefix.size()), stop);
         if (image.starts_with(archive_prefix)) return make_from_archive(making, image.substr(archive_prefix.size()), stop);
@@ -236,7 +236,7 @@ private:
     }
 
     // An empty base layer's root, mode 0755.
-    Result<FileHandle> add_base(Making &making) {
+    Result<FileHandle> add_base(Making& making) {
         auto layer = add_layer(making, "base", Marks::refused);
         if (!layer) return layer.error();
         if (::mkdirat(layer->get(), "root", 0755) != 0) return system_error(errno, "cannot make a layer");
@@ -245,7 +245,7 @@ private:
         return root;
     }
 
-    Result<void> make_host(Making &making) {
+    Result<void> make_host(Making& making) {
         // Before anything is read: a change while it is read makes the image stale.
         auto fingerprint = host_fingerprint();
         if (!fingerprint) return fingerprint.error();
@@ -257,7 +257,7 @@ private:
         return make_host_root(root->get());
     }
 
-    static Result<void> absolute(const std::string &path) {
+    static Result<void> absolute(const std::string& path) {
         if (path.starts_with('/') && path.find('\0') == std::string::npos) return {};
         return Error{ErrorClass::invalid,
                      "image_path_relative",
@@ -267,7 +267,7 @@ private:
                      {}};
     }
 
-    Result<void> make_from_directory(Making &making, const std::string &path, std::stop_token stop) {
+    Result<void> make_from_directory(Making& making, const std::string& path, std::stop_token stop) {
         auto valid = absolute(path);
         if (!valid) return valid;
         auto source = open_source_directory(path);
@@ -279,7 +279,7 @@ private:
         return copy_tree(source->get(), root->get(), {CopyMarks::refused, layers_.directory()}, stop);
     }
 
-    Result<void> make_from_archive(Making &making, const std::string &path, std::stop_token stop) {
+    Result<void> make_from_archive(Making& making, const std::string& path, std::stop_token stop) {
         auto valid = absolute(path);
         if (!valid) return valid;
         auto source = open_source_archive(path);
@@ -291,7 +291,7 @@ private:
         return extract_archive(source->get(), root->get(), limits_, stop);
     }
 
-    Result<void> make_trees(Making &making, const std::vector<ImageTree> &trees, std::stop_token stop) {
+    Result<void> make_trees(Making& making, const std::vector<ImageTree>& trees, std::stop_token stop) {
         const auto below = plan_of(making);
         auto layer = add_layer(making, "trees", Marks::refused);
         if (!layer) return layer.error();
@@ -310,7 +310,7 @@ private:
     }
 
     // Keeps the `usr` of a fresh layer only when something is in it.
-    static Result<void> settle_usr(FreshLayer &fresh, int layer, int usr, const RootPlan &below) {
+    static Result<void> settle_usr(FreshLayer& fresh, int layer, int usr, const RootPlan& below) {
         auto nothing = changes_nothing(usr, below.usr.front());
         if (!nothing) return nothing.error();
         fresh.usr = !*nothing;
@@ -320,10 +320,10 @@ private:
     }
 
     // The whole stack as one fresh layer.
-    Result<void> flatten(Making &making, std::stop_token stop) {
+    Result<void> flatten(Making& making, std::stop_token stop) {
         const auto plan = plan_of(making);
         // Merging gives marks their meaning, so what must have none is looked at before.
-        for (const auto &fresh : making.fresh) {
+        for (const auto& fresh : making.fresh) {
             if (fresh.marks == Marks::allowed) continue;
             auto checked = digest(making, fresh, stop);
             if (!checked) return checked.error();
@@ -348,7 +348,7 @@ private:
         return {};
     }
 
-    static Result<void> merge(const std::vector<fs::path> &layers, int target, CopyMarks marks, std::stop_token stop) {
+    static Result<void> merge(const std::vector<fs::path>& layers, int target, CopyMarks marks, std::stop_token stop) {
         for (auto path = layers.rbegin(); path != layers.rend(); ++path) {
             auto source = open_directory(*path);
             if (!source) return source.error();
@@ -359,7 +359,7 @@ private:
     }
 
     // Digests a fresh layer and writes its record.
-    Result<LayerRecord> digest(const Making &making, const FreshLayer &fresh, std::stop_token stop) {
+    Result<LayerRecord> digest(const Making& making, const FreshLayer& fresh, std::stop_token stop) {
         auto directory = open_directory_at(making.entry.directory(), fresh.subdirectory);
         if (!directory) return directory.error();
         auto root = open_directory_at(directory->get(), "root");
@@ -386,7 +386,7 @@ private:
     }
 
     // Makes the image durable and visible.
-    Result<ImageInfo> complete(Making &making, std::stop_token stop) {
+    Result<ImageInfo> complete(Making& making, std::stop_token stop) {
         if (making.image.layers.size() + making.fresh.size() > most_layers) {
             auto flat = flatten(making, stop);
             if (!flat) return flat.error();
@@ -395,7 +395,7 @@ private:
         if (!making.fresh.empty()) {
             // Writing back and reading go together: what is read is still in memory.
             auto syncing = std::async(std::launch::async | std::launch::deferred, [this] { return layers_.sync(); });
-            for (const auto &layer : making.fresh) {
+            for (const auto& layer : making.fresh) {
                 auto record = digest(making, layer, stop);
                 if (!record) return record.error();
                 fresh.push_back({layer.subdirectory, record->digest});
@@ -417,7 +417,7 @@ private:
     std::map<std::string, IncomingEntry, std::less<>> sealed_; // guarded by mutex_; after layers_: entries use its descriptors
 };
 
-Result<ImageStore::Sealed> Store::seal(std::string_view base_image, const WritableLayer &layer) {
+Result<ImageStore::Sealed> Store::seal(std::string_view base_image, const WritableLayer& layer) {
     auto base = layers_.read_image(base_image);
     if (!base) return base.error();
     auto from = open_directory(layer.directory);
@@ -428,7 +428,7 @@ Result<ImageStore::Sealed> Store::seal(std::string_view base_image, const Writab
     auto to = open_directory_at(entry->directory(), "layer-0");
     if (!to) return to.error();
 
-    const auto move = [&](const fs::path &upper) {
+    const auto move = [&](const fs::path& upper) {
         return ::renameat(from->get(), upper.filename().c_str(), to->get(), upper.filename().c_str());
     };
     const auto failed = [&](int number) {
@@ -444,7 +444,7 @@ Result<ImageStore::Sealed> Store::seal(std::string_view base_image, const Writab
     }
     // overlayfs' own directories are removed with the entry. One that stays is removed with the sandbox: no reason to lose the
     // layer.
-    for (const auto &work : {layer.root_work(), layer.usr_work()})
+    for (const auto& work : {layer.root_work(), layer.usr_work()})
         static_cast<void>(::renameat(from->get(), work.filename().c_str(), entry->directory(), work.filename().c_str()));
 
     Sealed sealed{entry->name(), std::string(base_image)};
@@ -453,7 +453,7 @@ Result<ImageStore::Sealed> Store::seal(std::string_view base_image, const Writab
     return sealed;
 }
 
-Result<ImageInfo> Store::finish(const Sealed &sealed, const std::map<std::string, std::string> &labels, std::stop_token stop) {
+Result<ImageInfo> Store::finish(const Sealed& sealed, const std::map<std::string, std::string>& labels, std::stop_token stop) {
     std::optional<IncomingEntry> entry;
     {
         const std::lock_guard lock(mutex_);
@@ -494,7 +494,7 @@ Result<ImageInfo> Store::finish(const Sealed &sealed, const std::map<std::string
 
 } // namespace
 
-Result<std::unique_ptr<ImageStore>> ImageStore::open(const std::filesystem::path &directory, ImageLimits limits) {
+Result<std::unique_ptr<ImageStore>> ImageStore::open(const std::filesystem::path& directory, ImageLimits limits) {
     auto layers = LayerStore::open(directory);
     if (!layers) return layers.error();
     return std::unique_ptr<ImageStore>(std::make_unique<Store>(std::move(*layers), limits));

@@ -64,7 +64,8 @@ public:
     };
     virtual Result<Sealed> seal(std::string_view base_image, const WritableLayer& layer) = 0;
     // Syncs, digests, and makes the image that is base + sealed layer. Cancellable; then the sealed layer is gone.
-    virtual Result<ImageInfo> finish(const Sealed& sealed, const std::map<std::string, std::string>& labels, std::stop_token stop) = 0;
+    virtual Result<ImageInfo> finish(const Sealed& sealed, const std::map<std::string, std::string>& labels,
+                                     std::stop_token stop) = 0;
 };
 
 } // namespace sandboxkit::local

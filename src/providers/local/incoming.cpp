@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::string_view owner_suffix = ".owner";
 
-bool same_file(int fd, int directory, const std::string &name) {
+bool same_file(int fd, int directory, const std::string& name) {
     struct stat open_one {};
     struct stat named {};
     return ::fstat(fd, &open_one) == 0 && ::fstatat(directory, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
-Result<void> remove_entry(int incoming, const std::string &name) {
+Result<void> remove_entry(int incoming, const std::string& name) {
     auto removed = remove_tree_at(incoming, name);
     if (!removed) return removed;
     // Last: a directory never stands without its owner file.
@@ -55,7 +55,7 @@ Result<IncomingEntry> IncomingEntry::create(int incoming) {
     }
 }
 
-IncomingEntry &IncomingEntry::operator=(IncomingEntry &&other) noexcept {
+IncomingEntry& IncomingEntry::operator=(IncomingEntry&& other) noexcept {
     if (this == &other) return *this;
     discard();
     incoming_ = other.incoming_;
@@ -70,7 +70,7 @@ void IncomingEntry::discard() noexcept {
     try {
         // What cannot be removed now is removed at the next open.
         static_cast<void>(remove_entry(incoming_, name_));
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc&) {
     }
     name_.clear();
 }
@@ -78,7 +78,7 @@ void IncomingEntry::discard() noexcept {
 Result<void> remove_abandoned(int incoming) {
     auto names = directory_names(incoming);
     if (!names) return names.error();
-    for (const auto &listed : *names) {
+    for (const auto& listed : *names) {
         const bool is_owner = listed.ends_with(owner_suffix);
         const auto name = is_owner ? listed.substr(0, listed.size() - owner_suffix.size()) : listed;
         const auto owner = name + std::string(owner_suffix);

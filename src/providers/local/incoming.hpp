@@ -14,11 +14,11 @@ class IncomingEntry {
 public:
     // `incoming` is the open directory and must outlive the entry.
     static Result<IncomingEntry> create(int incoming);
-    IncomingEntry(IncomingEntry &&other) noexcept { *this = std::move(other); }
-    IncomingEntry &operator=(IncomingEntry &&other) noexcept;
+    IncomingEntry(IncomingEntry&& other) noexcept { *this = std::move(other); }
+    IncomingEntry& operator=(IncomingEntry&& other) noexcept;
     ~IncomingEntry() { discard(); }
 
-    [[nodiscard]] const std::string &name() const noexcept { return name_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] int directory() const noexcept { return directory_.get(); }
 
 private:

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t largest_record = 16 << 20;
 
-Result<FileHandle> make_directory(int parent, const std::string &name) {
+Result<FileHandle> make_directory(int parent, const std::string& name) {
     if (::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST)
         return system_error(errno, "cannot make the directory " + shown(name));
     return open_directory_at(parent, name);
@@ -24,7 +24,7 @@ Result<FileHandle> make_directory(int parent, const std::string &name) {
 
 } // namespace
 
-Result<LayerStore> LayerStore::open(const std::filesystem::path &directory) {
+Result<LayerStore> LayerStore::open(const std::filesystem::path& directory) {
     LayerStore store;
     std::error_code failure;
     store.path_ = std::filesystem::absolute(directory, failure);
@@ -34,7 +34,7 @@ Result<LayerStore> LayerStore::open(const std::filesystem::path &directory) {
     auto root = open_directory(store.path_);
     if (!root) return root.error();
     store.root_ = std::move(*root);
-    for (const auto &[name, handle] :
+    for (const auto& [name, handle] :
          {std::pair("layers", &store.layers_), std::pair("images", &store.images_), std::pair("incoming", &store.incoming_)}) {
         auto made = make_directory(store.root_.get(), name);
         if (!made) return made.error();
@@ -87,7 +87,7 @@ Result<ImageRecord> LayerStore::read_image(std::string_view id) const {
 Result<std::vector<std::string>> LayerStore::image_ids() const {
     auto names = directory_names(images_.get());
     if (!names) return names.error();
-    std::erase_if(*names, [](const std::string &name) { return !is_image_id(name); });
+    std::erase_if(*names, [](const std::string& name) { return !is_image_id(name); });
     return names;
 }
 
@@ -96,7 +96,7 @@ Result<void> LayerStore::sync() const {
     return {};
 }
 
-Result<void> LayerStore::publish(IncomingEntry &entry, const std::vector<NewLayer> &fresh, const ImageRecord &image) {
+Result<void> LayerStore::publish(IncomingEntry& entry, const std::vector<NewLayer>& fresh, const ImageRecord& image) {
     auto record_directory = make_directory(entry.directory(), "image");
     if (!record_directory) return record_directory.error();
     auto written = write_file_at(record_directory->get(), "image.json", write_record(image));
@@ -106,12 +106,12 @@ Result<void> LayerStore::publish(IncomingEntry &entry, const std::vector<NewLaye
 
     auto locked = lock();
     if (!locked) return locked.error();
-    for (const auto &layer : image.layers) {
+    for (const auto& layer : image.layers) {
         struct stat status {};
         if (::fstatat(layers_.get(), layer.digest.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
         if (errno != ENOENT) return system_error(errno, "cannot read the status of a layer");
         const auto made =
-            std::find_if(fresh.begin(), fresh.end(), [&](const NewLayer &candidate) { return candidate.digest == layer.digest; });
+            std::find_if(fresh.begin(), fresh.end(), [&](const NewLayer& candidate) { return candidate.digest == layer.digest; });
         if (made == fresh.end())
             return Error{ErrorClass::not_found,
                          "image_layer_missing",
@@ -150,15 +150,15 @@ Result<void> LayerStore::take_unlisted(int entry) const {
     auto ids = image_ids();
     if (!ids) return ids.error();
     std::set<std::string> listed;
-    for (const auto &id : *ids) {
+    for (const auto& id : *ids) {
         auto image = read_image(id);
         if (!image && image.error().kind == ErrorClass::data_loss) return {};
         if (!image) return image.error();
-        for (const auto &layer : image->layers) listed.insert(layer.digest);
+        for (const auto& layer : image->layers) listed.insert(layer.digest);
     }
     auto layers = directory_names(layers_.get());
     if (!layers) return layers.error();
-    for (const auto &layer : *layers)
+    for (const auto& layer : *layers)
         if (!listed.contains(layer) && ::renameat(layers_.get(), layer.c_str(), entry, layer.c_str()) != 0)
             return system_error(errno, "cannot remove a layer");
     return {};

@@ -23,10 +23,10 @@ namespace sandboxkit::local {
 // Thread-safe, and safe among processes.
 class LayerStore {
 public:
-    static Result<LayerStore> open(const std::filesystem::path &directory);
+    static Result<LayerStore> open(const std::filesystem::path& directory);
 
-    [[nodiscard]] std::filesystem::path layer_path(const std::string &digest) const { return path_ / "layers" / digest; }
-    [[nodiscard]] std::filesystem::path entry_path(const IncomingEntry &entry) const { return path_ / "incoming" / entry.name(); }
+    [[nodiscard]] std::filesystem::path layer_path(const std::string& digest) const { return path_ / "layers" / digest; }
+    [[nodiscard]] std::filesystem::path entry_path(const IncomingEntry& entry) const { return path_ / "incoming" / entry.name(); }
     [[nodiscard]] int directory() const noexcept { return root_.get(); }
     [[nodiscard]] int incoming() const noexcept { return incoming_.get(); }
 
@@ -41,7 +41,7 @@ public:
     };
     // Renames the new layers into place, but those that are there already, and makes the image that lists them visible.
     // not_found "image_layer_missing" when another layer of the image was removed meanwhile.
-    Result<void> publish(IncomingEntry &entry, const std::vector<NewLayer> &fresh, const ImageRecord &image);
+    Result<void> publish(IncomingEntry& entry, const std::vector<NewLayer>& fresh, const ImageRecord& image);
 
     // The image, and the layers that no image lists any more. Missing is success.
     Result<void> remove_image(std::string_view id);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int most_links = 40; // as the kernel's own limit
 
-Error bad_target(const std::string &target, std::string_view why) {
+Error bad_target(const std::string& target, std::string_view why) {
     return {ErrorClass::invalid,
             "invalid_target",
             "a tree cannot be put at " + shown(target) + ": " + std::string(why),
@@ -28,7 +28,7 @@ Error bad_target(const std::string &target, std::string_view why) {
 // The image as it will be, the layer that is being made included.
 class Placement {
 public:
-    static Result<Placement> open(const RootPlan &base, const std::filesystem::path &layer) {
+    static Result<Placement> open(const RootPlan& base, const std::filesystem::path& layer) {
         Placement placement;
         auto stack = base.root;
         stack.insert(stack.begin(), layer / "root");
@@ -52,7 +52,7 @@ public:
     }
 
     // The target with every symbolic link of the image followed.
-    Result<PathParts> resolve(const std::string &target) const {
+    Result<PathParts> resolve(const std::string& target) const {
         PathParts resolved;
         auto pending = split_path(target);
         int links = 0;
@@ -70,7 +70,7 @@ public:
             if (!S_ISLNK((*object)->status.st_mode))
                 return bad_target(target, shown(join_path(resolved)) + " is not a directory in the image");
             if (++links > most_links) return bad_target(target, "too many symbolic links in the image");
-            const auto &link = (*object)->link_target;
+            const auto& link = (*object)->link_target;
             if (link.starts_with('/'))
                 resolved.clear();
             else
@@ -82,7 +82,7 @@ public:
     }
 
     // The directory of the new layer that is `parts` in the image, made with its parents.
-    Result<FileHandle> make_directories(const PathParts &parts) const {
+    Result<FileHandle> make_directories(const PathParts& parts) const {
         const bool in_usr = usr_ && !parts.empty() && parts.front() == "usr";
         FileHandle at(::openat(in_usr ? usr_directory_.get() : root_directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!at) return system_error(errno, "cannot open a layer");
@@ -112,7 +112,7 @@ public:
     }
 
 private:
-    Result<std::optional<LayerView::Object>> find(const PathParts &path) const {
+    Result<std::optional<LayerView::Object>> find(const PathParts& path) const {
         if (usr_ && !path.empty() && path.front() == "usr") return usr_->find(PathParts(path.begin() + 1, path.end()));
         return root_.find(path);
     }
@@ -123,7 +123,7 @@ private:
     FileHandle usr_directory_;
 };
 
-Result<void> place(const Placement &placement, const ImageTree &tree, bool usr_is_apart, int excluded, std::stop_token stop) {
+Result<void> place(const Placement& placement, const ImageTree& tree, bool usr_is_apart, int excluded, std::stop_token stop) {
     const auto what = "cannot put a tree at " + shown(tree.target);
     if (!tree.target.starts_with('/')) return bad_target(tree.target, "it is not absolute");
     const auto asked = split_path(tree.target);
@@ -172,15 +172,15 @@ Result<void> place(const Placement &placement, const ImageTree &tree, bool usr_i
 
 } // namespace
 
-Result<void> place_trees(const RootPlan &base, const std::filesystem::path &layer, const std::vector<ImageTree> &trees,
+Result<void> place_trees(const RootPlan& base, const std::filesystem::path& layer, const std::vector<ImageTree>& trees,
                          int excluded, std::stop_token stop) {
     auto placement = Placement::open(base, layer);
     if (!placement) return placement.error();
     // Parents before what is inside them.
     auto ordered = trees;
     std::stable_sort(ordered.begin(), ordered.end(),
-                     [](const ImageTree &a, const ImageTree &b) { return split_path(a.target) < split_path(b.target); });
-    for (const auto &tree : ordered) {
+                     [](const ImageTree& a, const ImageTree& b) { return split_path(a.target) < split_path(b.target); });
+    for (const auto& tree : ordered) {
         if (stop.stop_requested()) return cancelled_error();
         auto placed = place(*placement, tree, !base.usr.empty(), excluded, stop);
         if (!placed) return placed;

@@ -14,7 +14,7 @@ namespace sandboxkit::local {
 // where they are on the layer's file system, else copied.
 // `excluded`: the open directory of the store, which no tree may contain.
 // Errors: invalid for a target or source that cannot be; conflict when two trees need the same place.
-Result<void> place_trees(const RootPlan &base, const std::filesystem::path &layer, const std::vector<ImageTree> &trees,
+Result<void> place_trees(const RootPlan& base, const std::filesystem::path& layer, const std::vector<ImageTree>& trees,
                          int excluded, std::stop_token stop);
 
 } // namespace sandboxkit::local

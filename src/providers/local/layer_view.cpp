@@ -22,18 +22,18 @@ PathParts split_path(std::string_view path) {
     return parts;
 }
 
-std::string join_path(const PathParts &parts) {
+std::string join_path(const PathParts& parts) {
     std::string path;
-    for (const auto &part : parts) {
+    for (const auto& part : parts) {
         path += '/';
         path += part;
     }
     return path.empty() ? "/" : path;
 }
 
-Result<LayerView> LayerView::open(const std::vector<std::filesystem::path> &layers) {
+Result<LayerView> LayerView::open(const std::vector<std::filesystem::path>& layers) {
     LayerView view;
-    for (const auto &layer : layers) {
+    for (const auto& layer : layers) {
         auto directory = open_directory(layer);
         if (!directory) return directory.error();
         view.layers_.push_back(std::move(*directory));
@@ -41,10 +41,10 @@ Result<LayerView> LayerView::open(const std::vector<std::filesystem::path> &laye
     return view;
 }
 
-Result<std::optional<LayerView::Object>> LayerView::find(const PathParts &path) const {
+Result<std::optional<LayerView::Object>> LayerView::find(const PathParts& path) const {
     // The directories that together are the one looked into, topmost first.
     std::vector<FileHandle> merged;
-    for (const auto &layer : layers_) {
+    for (const auto& layer : layers_) {
         FileHandle copy(::openat(layer.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!copy) return system_error(errno, "cannot open a layer");
         merged.push_back(std::move(copy));
@@ -56,10 +56,10 @@ Result<std::optional<LayerView::Object>> LayerView::find(const PathParts &path) 
         return std::optional<Object>(std::move(root));
     }
     for (std::size_t i = 0; i < path.size(); ++i) {
-        const auto &name = path[i];
+        const auto& name = path[i];
         const bool last = i + 1 == path.size();
         std::vector<FileHandle> below;
-        for (auto &directory : merged) {
+        for (auto& directory : merged) {
             struct stat status {};
             if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
                 if (errno == ENOENT) continue;

@@ -14,12 +14,12 @@ namespace sandboxkit::local {
 // A path as its components; empty: the root.
 using PathParts = std::vector<std::string>;
 [[nodiscard]] PathParts split_path(std::string_view path);
-[[nodiscard]] std::string join_path(const PathParts &parts);
+[[nodiscard]] std::string join_path(const PathParts& parts);
 
 // Layer directories, topmost first. Reads the directories at each call: what is put into them meanwhile is seen.
 class LayerView {
 public:
-    static Result<LayerView> open(const std::vector<std::filesystem::path> &layers);
+    static Result<LayerView> open(const std::vector<std::filesystem::path>& layers);
 
     struct Object {
         struct stat status {};
@@ -28,7 +28,7 @@ public:
         std::string name;        // there; empty: `holder` is the object, the root
     };
     // What is at this path; no component is followed when it is a symbolic link. Absent: nothing is there.
-    [[nodiscard]] Result<std::optional<Object>> find(const PathParts &path) const;
+    [[nodiscard]] Result<std::optional<Object>> find(const PathParts& path) const;
 
 private:
     std::vector<FileHandle> layers_;

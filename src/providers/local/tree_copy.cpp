@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t copy_chunk = 8 << 20; // between two looks at the stop token
 
-Error marked(const std::string &path, std::string_view why) {
+Error marked(const std::string& path, std::string_view why) {
     return {ErrorClass::invalid,
             "overlay_marks",
             shown(path) + " " + std::string(why) + ": it would hide files of other layers",
@@ -29,7 +29,7 @@ Error marked(const std::string &path, std::string_view why) {
             {}};
 }
 
-Error vanished(int number, const std::string &what) {
+Error vanished(int number, const std::string& what) {
     if (number != ENOENT && number != ELOOP && number != ENOTDIR) return system_error(number, what);
     return {ErrorClass::conflict,
             "tree_changed",
@@ -42,7 +42,7 @@ Error vanished(int number, const std::string &what) {
 class Copier final : public TreeVisitor {
 public:
     // `cursor` is `root` opened once more.
-    Copier(int source, int root, FileHandle cursor, const CopyOptions &options, std::stop_token stop)
+    Copier(int source, int root, FileHandle cursor, const CopyOptions& options, std::stop_token stop)
         : source_(source), root_(root), cursor_(std::move(cursor)), options_(options), stop_(std::move(stop)) {}
 
     Result<void> begin() {
@@ -54,8 +54,8 @@ public:
         return {};
     }
 
-    Result<bool> entry(const TreeEntry &entry) override {
-        const auto &status = entry.status;
+    Result<bool> entry(const TreeEntry& entry) override {
+        const auto& status = entry.status;
         if (S_ISSOCK(status.st_mode)) return false;
         if (is_whiteout(status)) return whiteout(entry);
         if (S_ISDIR(status.st_mode)) return directory(entry);
@@ -79,7 +79,7 @@ public:
 
     Result<void> entered(int) override { return {}; }
 
-    Result<void> left(const TreeEntry &entry) override {
+    Result<void> left(const TreeEntry& entry) override {
         if (entered_.back()) {
             auto up = cursor_.leave();
             if (!up) return up;
@@ -93,23 +93,23 @@ public:
 private:
     [[nodiscard]] bool onto() const { return options_.marks != CopyMarks::refused; }
 
-    Result<bool> opaque_mark(int directory, const std::string &name, const std::string &path) {
+    Result<bool> opaque_mark(int directory, const std::string& name, const std::string& path) {
         auto attributes = read_attributes(directory, name);
         if (!attributes) return attributes.error();
         if (!onto())
-            for (const auto &attribute : *attributes)
+            for (const auto& attribute : *attributes)
                 if (attribute.first.starts_with(overlay_attribute_prefix) && !is_overlay_bookkeeping(attribute.first))
                     return marked(path, "has the extended attribute " + attribute.first);
         return is_opaque(*attributes);
     }
 
     // Removes what the target has under this name.
-    Result<void> clear(const TreeEntry &entry) {
+    Result<void> clear(const TreeEntry& entry) {
         if (!onto()) return {};
         return remove_tree_at(cursor_.get(), entry.name);
     }
 
-    Result<bool> whiteout(const TreeEntry &entry) {
+    Result<bool> whiteout(const TreeEntry& entry) {
         if (!onto()) return marked(entry.path, "is a character device 0:0, which is overlayfs' whiteout");
         auto cleared = clear(entry);
         if (!cleared) return cleared.error();
@@ -118,8 +118,8 @@ private:
         return false;
     }
 
-    Result<bool> directory(const TreeEntry &entry) {
-        const auto &status = entry.status;
+    Result<bool> directory(const TreeEntry& entry) {
+        const auto& status = entry.status;
         if (options_.excluded >= 0 && status.st_dev == excluded_.st_dev && status.st_ino == excluded_.st_ino)
             return Error{ErrorClass::invalid,
                          "source_contains_store",
@@ -154,8 +154,8 @@ private:
         return true;
     }
 
-    Result<void> make(const TreeEntry &entry) {
-        const auto &status = entry.status;
+    Result<void> make(const TreeEntry& entry) {
+        const auto& status = entry.status;
         const auto what = "cannot copy " + shown(entry.path);
         if (S_ISREG(status.st_mode)) return regular(entry, what);
         if (S_ISLNK(status.st_mode)) {
@@ -170,7 +170,7 @@ private:
         return copy_attributes(entry.directory, entry.name, status, cursor_.get(), entry.name);
     }
 
-    Result<void> regular(const TreeEntry &entry, const std::string &what) {
+    Result<void> regular(const TreeEntry& entry, const std::string& what) {
         FileHandle from(
             ::openat(entry.directory, entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
         if (!from) return vanished(errno, what);
@@ -186,7 +186,7 @@ private:
         return copy_attributes(entry.directory, entry.name, status, cursor_.get(), entry.name);
     }
 
-    Result<void> contents(int from, int to, std::uint64_t size, const std::string &what) {
+    Result<void> contents(int from, int to, std::uint64_t size, const std::string& what) {
         if (::ftruncate(to, static_cast<off_t>(size)) != 0) return system_error(errno, what);
         std::uint64_t at = 0;
         while (at < size) {
@@ -211,7 +211,7 @@ private:
     }
 
     // Copies up to `size` bytes at one offset; 0 at the end of the file.
-    Result<std::size_t> chunk(int from, int to, std::uint64_t at, std::size_t size, const std::string &what) {
+    Result<std::size_t> chunk(int from, int to, std::uint64_t at, std::size_t size, const std::string& what) {
         auto in = static_cast<off_t>(at);
         auto out = static_cast<off_t>(at);
         const auto copied = ::copy_file_range(from, &in, to, &out, size, 0);
@@ -246,8 +246,8 @@ private:
 
 } // namespace
 
-Result<void> copy_attributes(int source, const std::string &source_name, const struct stat &status, int target,
-                             const std::string &target_name) {
+Result<void> copy_attributes(int source, const std::string& source_name, const struct stat& status, int target,
+                             const std::string& target_name) {
     const auto what = "cannot copy the attributes of " + shown(target_name.empty() ? "/" : target_name);
     const auto path = descriptor_path(target, target_name);
     const bool itself = target_name.empty();
@@ -259,17 +259,17 @@ Result<void> copy_attributes(int source, const std::string &source_name, const s
     if (!wanted) return wanted.error();
     auto present = read_attributes(target, target_name);
     if (!present) return present.error();
-    const auto ours = [](const std::string &name) { return name.starts_with(overlay_attribute_prefix); };
-    for (const auto &inherited : *present) {
-        const std::string &name = inherited.first;
+    const auto ours = [](const std::string& name) { return name.starts_with(overlay_attribute_prefix); };
+    for (const auto& inherited : *present) {
+        const std::string& name = inherited.first;
         // Such as an access control list that the target inherited from its directory.
         const bool kept =
             ours(name) || name == "security.selinux" ||
-            std::any_of(wanted->begin(), wanted->end(), [&](const auto &attribute) { return attribute.first == name; });
+            std::any_of(wanted->begin(), wanted->end(), [&](const auto& attribute) { return attribute.first == name; });
         if (!kept && (itself ? ::removexattr : ::lremovexattr)(path.c_str(), name.c_str()) != 0)
             return system_error(errno, what + ": " + name);
     }
-    for (const auto &attribute : *wanted) {
+    for (const auto& attribute : *wanted) {
         if (ours(attribute.first) || std::find(present->begin(), present->end(), attribute) != present->end()) continue;
         if ((itself ? ::setxattr : ::lsetxattr)(path.c_str(), attribute.first.c_str(), attribute.second.data(),
                                                 attribute.second.size(), 0) != 0)
@@ -281,7 +281,7 @@ Result<void> copy_attributes(int source, const std::string &source_name, const s
     return {};
 }
 
-Result<void> copy_tree(int source, int target, const CopyOptions &options, std::stop_token stop) {
+Result<void> copy_tree(int source, int target, const CopyOptions& options, std::stop_token stop) {
     FileHandle again(::openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!again) return system_error(errno, "cannot open a directory");
     Copier copier(source, target, std::move(again), options, stop);

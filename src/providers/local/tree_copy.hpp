@@ -23,11 +23,11 @@ struct CopyOptions {
 // holes, permission bits, owners, times, extended attributes, symbolic and hard links, device nodes and named pipes.
 // Shares blocks where the file system can. Sockets are left out: they mean nothing without their process. A directory on
 // another file system (a mount) becomes an empty one, as with `rsync -x`. cancelled between objects and blocks.
-Result<void> copy_tree(int source, int target, const CopyOptions &options, std::stop_token stop);
+Result<void> copy_tree(int source, int target, const CopyOptions& options, std::stop_token stop);
 
 // Gives `name` in `target` (the directory itself when empty) the owner, permission bits, extended attributes but
 // overlayfs' own, and times of an object; `status` is the object's.
-Result<void> copy_attributes(int source, const std::string &source_name, const struct stat &status, int target,
-                             const std::string &target_name);
+Result<void> copy_attributes(int source, const std::string& source_name, const struct stat& status, int target,
+                             const std::string& target_name);
 
 } // namespace sandboxkit::local

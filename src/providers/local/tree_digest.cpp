@@ -48,9 +48,9 @@ public:
         return attributes(directory, "", "/", status);
     }
 
-    Result<bool> entry(const TreeEntry &entry) override {
+    Result<bool> entry(const TreeEntry& entry) override {
         ++digest_.entries;
-        const auto &status = entry.status;
+        const auto& status = entry.status;
         if (is_whiteout(status)) {
             if (marks_ == Marks::refused) return marked(entry.path, "is a character device 0:0, which is overlayfs' whiteout");
             kind('W', entry.name);
@@ -91,7 +91,7 @@ public:
     }
 
     Result<void> entered(int) override { return {}; }
-    Result<void> left(const TreeEntry &) override {
+    Result<void> left(const TreeEntry&) override {
         sha_.update("E");
         return {};
     }
@@ -105,7 +105,7 @@ public:
 private:
     void number(std::uint64_t value) {
         std::array<char, 8> bytes;
-        for (auto &byte : bytes) {
+        for (auto& byte : bytes) {
             byte = static_cast<char>(value & 0xff);
             value >>= 8;
         }
@@ -115,12 +115,12 @@ private:
         number(value.size());
         sha_.update(value);
     }
-    void kind(char letter, const std::string &name) {
+    void kind(char letter, const std::string& name) {
         sha_.update({&letter, 1});
         text(name);
     }
 
-    static Error marked(const std::string &path, std::string_view why) {
+    static Error marked(const std::string& path, std::string_view why) {
         return {ErrorClass::invalid,
                 "overlay_marks",
                 shown(path) + " " + std::string(why) + ": it would hide files of other layers",
@@ -129,14 +129,14 @@ private:
                 {}};
     }
 
-    Result<void> attributes(int directory, const std::string &name, const std::string &path, const struct stat &status) {
+    Result<void> attributes(int directory, const std::string& name, const std::string& path, const struct stat& status) {
         number(status.st_mode & 07777);
         number(status.st_uid);
         number(status.st_gid);
         auto read = read_attributes(directory, name);
         if (!read) return read.error();
-        std::erase_if(*read, [](const auto &attribute) { return is_overlay_bookkeeping(attribute.first); });
-        for (const auto &attribute : *read) {
+        std::erase_if(*read, [](const auto& attribute) { return is_overlay_bookkeeping(attribute.first); });
+        for (const auto& attribute : *read) {
             if (!attribute.first.starts_with(overlay_attribute_prefix)) continue;
             if (marks_ == Marks::refused) return marked(path, "has the extended attribute " + attribute.first);
             // Such an object's content is elsewhere in the stack, at a place that later layers may change.
@@ -149,14 +149,14 @@ private:
                              {}};
         }
         number(read->size());
-        for (const auto &[attribute, value] : *read) {
+        for (const auto& [attribute, value] : *read) {
             text(attribute);
             text(value);
         }
         return {};
     }
 
-    Result<void> contents(const TreeEntry &entry) {
+    Result<void> contents(const TreeEntry& entry) {
         const auto what = "cannot read " + shown(entry.path);
         FileHandle file(
             ::openat(entry.directory, entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
@@ -200,7 +200,7 @@ private:
     }
 
     // Reads `size` bytes unless the file ends before: blocks must start at multiples of their size.
-    Result<std::size_t> fill(int file, std::uint64_t offset, std::uint64_t size, const std::string &what) {
+    Result<std::size_t> fill(int file, std::uint64_t offset, std::uint64_t size, const std::string& what) {
         std::size_t have = 0;
         while (have < size) {
             const auto got = ::pread(file, buffer_.data() + have, size - have, static_cast<off_t>(offset + have));

@@ -16,7 +16,7 @@ namespace sandboxkit::local {
 namespace {
 
 struct CloseDirectory {
-    void operator()(DIR *directory) const noexcept { ::closedir(directory); }
+    void operator()(DIR* directory) const noexcept { ::closedir(directory); }
 };
 
 Error changed() {
@@ -31,14 +31,14 @@ Error changed() {
 // Removes bottom up. What cannot be removed is an error, never skipped.
 class Remover final : public TreeVisitor {
 public:
-    Result<bool> entry(const TreeEntry &entry) override {
+    Result<bool> entry(const TreeEntry& entry) override {
         if (S_ISDIR(entry.status.st_mode)) return true;
         if (::unlinkat(entry.directory, entry.name.c_str(), 0) != 0 && errno != ENOENT)
             return system_error(errno, "cannot remove " + shown(entry.path));
         return false;
     }
     Result<void> entered(int) override { return {}; }
-    Result<void> left(const TreeEntry &entry) override {
+    Result<void> left(const TreeEntry& entry) override {
         if (::unlinkat(entry.directory, entry.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
             return system_error(errno, "cannot remove the directory " + shown(entry.path));
         return {};
@@ -47,7 +47,7 @@ public:
 
 } // namespace
 
-Result<void> TreeCursor::enter(const std::string &name) {
+Result<void> TreeCursor::enter(const std::string& name) {
     struct stat here {};
     if (::fstat(current_.get(), &here) != 0) return system_error(errno, "cannot read a directory's status");
     auto child = open_directory_at(current_.get(), name);
@@ -81,7 +81,7 @@ Result<std::vector<std::string>> directory_names(int directory) {
     std::vector<std::string> names;
     for (;;) {
         errno = 0;
-        const auto *item = ::readdir(stream.get());
+        const auto* item = ::readdir(stream.get());
         if (!item) {
             if (errno != 0) return system_error(errno, "cannot read a directory");
             break;
@@ -93,7 +93,7 @@ Result<std::vector<std::string>> directory_names(int directory) {
     return names;
 }
 
-Result<void> walk_tree(int root, TreeVisitor &visitor, std::stop_token stop) {
+Result<void> walk_tree(int root, TreeVisitor& visitor, std::stop_token stop) {
     struct Level {
         std::vector<std::string> names;
         std::size_t next = 0;
@@ -114,22 +114,22 @@ Result<void> walk_tree(int root, TreeVisitor &visitor, std::stop_token stop) {
 
     for (;;) {
         if (stop.stop_requested()) return cancelled_error();
-        auto &level = levels.back();
+        auto& level = levels.back();
         if (level.next == level.names.size()) {
             if (levels.size() == 1) return {};
             const auto status = level.status;
             levels.pop_back();
             auto up = cursor.leave();
             if (!up) return up;
-            auto &parent = levels.back();
-            const auto &name = parent.names[parent.next];
+            auto& parent = levels.back();
+            const auto& name = parent.names[parent.next];
             auto left = visitor.left({cursor.get(), name, path, status});
             if (!left) return left;
             path.resize(parent.path_size);
             ++parent.next;
             continue;
         }
-        const auto &name = level.names[level.next];
+        const auto& name = level.names[level.next];
         if (!path.empty()) path += '/';
         path += name;
         struct stat status {};
@@ -162,7 +162,7 @@ Result<void> walk_tree(int root, TreeVisitor &visitor, std::stop_token stop) {
     }
 }
 
-Result<void> remove_tree_at(int directory, const std::string &name) {
+Result<void> remove_tree_at(int directory, const std::string& name) {
     struct stat status {};
     if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) return {};
@@ -183,7 +183,7 @@ Result<void> remove_tree_at(int directory, const std::string &name) {
     return {};
 }
 
-Result<Attributes> read_attributes(int directory, const std::string &name) {
+Result<Attributes> read_attributes(int directory, const std::string& name) {
     const auto path = descriptor_path(directory, name);
     // /proc/self/fd/N itself is a link to follow; a child of it is not.
     const auto list = name.empty() ? ::listxattr : ::llistxattr;
@@ -231,8 +231,8 @@ bool is_overlay_bookkeeping(std::string_view attribute) noexcept {
     return std::find(names.begin(), names.end(), attribute) != names.end();
 }
 
-bool is_opaque(const Attributes &attributes) noexcept {
-    for (const auto &[name, value] : attributes)
+bool is_opaque(const Attributes& attributes) noexcept {
+    for (const auto& [name, value] : attributes)
         if (name == overlay_opaque) return value == "y";
     return false;
 }

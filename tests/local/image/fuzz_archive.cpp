@@ -16,7 +16,7 @@ using namespace sandboxkit::local;
 
 namespace {
 
-void check(bool holds, const char *what) {
+void check(bool holds, const char* what) {
     if (holds) return;
     std::fprintf(stderr, "%s\n", what);
     std::abort();
@@ -24,7 +24,7 @@ void check(bool holds, const char *what) {
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (::geteuid() != 0) {
         std::puts("SKIPPED: unpacking a root file system needs root privileges");
         std::exit(77);

@@ -19,22 +19,22 @@ namespace sandboxkit::local::test {
 class TemporaryDirectory {
 public:
     TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory &) = delete;
-    TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
     ~TemporaryDirectory();
-    [[nodiscard]] const std::filesystem::path &path() const { return path_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
     std::filesystem::path path_;
 };
 
-void write_file(const std::filesystem::path &path, std::string_view contents, mode_t mode = 0644);
-std::string read_file(const std::filesystem::path &path);
-void set_attribute(const std::filesystem::path &path, const char *name, std::string_view value);
-std::string get_attribute(const std::filesystem::path &path, const char *name); // "" when there is none
+void write_file(const std::filesystem::path& path, std::string_view contents, mode_t mode = 0644);
+std::string read_file(const std::filesystem::path& path);
+void set_attribute(const std::filesystem::path& path, const char* name, std::string_view value);
+std::string get_attribute(const std::filesystem::path& path, const char* name); // "" when there is none
 
 // Everything below a directory, one line each: path, type, mode, owner, size or target; files with their contents.
-std::map<std::string, std::string> snapshot_of(const std::filesystem::path &directory);
+std::map<std::string, std::string> snapshot_of(const std::filesystem::path& directory);
 
 // One entry of an archive, as libarchive writes it.
 struct ArchiveItem {
@@ -50,19 +50,19 @@ struct ArchiveItem {
     long sparse_size = 0; // a hole of this size before the contents
 };
 // `filter`: "none", "gzip", "xz" or "zstd".
-void write_archive(const std::filesystem::path &path, const std::vector<ArchiveItem> &items, const std::string &filter = "none");
+void write_archive(const std::filesystem::path& path, const std::vector<ArchiveItem>& items, const std::string& filter = "none");
 
 // Runs `work` in a child process that has a mount namespace of its own; returns its exit code (128 + signal when killed).
 // The mounts vanish with the child. What `work` prints with REQUIRE-like checks is lost: it returns a number.
-int in_mount_namespace(const std::function<int()> &work);
+int in_mount_namespace(const std::function<int()>& work);
 // Mounts an overlay of a plan's stack with the options that sandboxes use; lowers topmost first. True when it worked.
-bool mount_overlay(const std::vector<std::filesystem::path> &lowers, const std::filesystem::path &upper,
-                   const std::filesystem::path &work, const std::filesystem::path &target);
+bool mount_overlay(const std::vector<std::filesystem::path>& lowers, const std::filesystem::path& upper,
+                   const std::filesystem::path& work, const std::filesystem::path& target);
 // Runs a shell command line with the root directory changed to `root`; the exit code.
-int run_in(const std::filesystem::path &root, const std::string &command);
+int run_in(const std::filesystem::path& root, const std::string& command);
 
 // What is left in incoming/, by name.
-std::vector<std::string> incoming_of(const std::filesystem::path &store);
-std::size_t count_in(const std::filesystem::path &directory);
+std::vector<std::string> incoming_of(const std::filesystem::path& store);
+std::size_t count_in(const std::filesystem::path& directory);
 
 } // namespace sandboxkit::local::test

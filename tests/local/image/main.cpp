@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (::geteuid() != 0) {
         std::puts("SKIPPED: images need root privileges (owners, device nodes, mounts)");
         return 77;

@@ -25,13 +25,13 @@ struct Outcome {
         write_file(here.path() / "outside/file", "untouched");
     }
     Result<ImageInfo> prepare() { return store->prepare({"archive:" + (here.path() / "a.tar").string(), {}, {}}, {}); }
-    Result<ImageInfo> prepare(const std::vector<ArchiveItem> &items, const std::string &filter = "none") {
+    Result<ImageInfo> prepare(const std::vector<ArchiveItem>& items, const std::string& filter = "none") {
         write_archive(here.path() / "a.tar", items, filter);
         return prepare();
     }
-    fs::path root(const ImageInfo &image) { return store->root_plan(image.id)->root.at(0); }
+    fs::path root(const ImageInfo& image) { return store->root_plan(image.id)->root.at(0); }
     // A refusal leaves nothing, and never reached anything outside.
-    void refused(const std::vector<ArchiveItem> &items, const std::string &code, ErrorClass kind = ErrorClass::invalid) {
+    void refused(const std::vector<ArchiveItem>& items, const std::string& code, ErrorClass kind = ErrorClass::invalid) {
         auto result = prepare(items);
         REQUIRE_FALSE(result);
         CHECK(result.error().code == code);
@@ -47,13 +47,13 @@ struct Outcome {
     }
 };
 
-ArchiveItem directory(const std::string &path, mode_t mode = 0755) {
+ArchiveItem directory(const std::string& path, mode_t mode = 0755) {
     return {.path = path, .type = AE_IFDIR, .mode = mode};
 }
-ArchiveItem symbolic(const std::string &path, const std::string &target) {
+ArchiveItem symbolic(const std::string& path, const std::string& target) {
     return {.path = path, .type = AE_IFLNK, .contents = target, .mode = 0777};
 }
-ArchiveItem device(const std::string &path, unsigned major, unsigned minor, mode_t type = AE_IFCHR) {
+ArchiveItem device(const std::string& path, unsigned major, unsigned minor, mode_t type = AE_IFCHR) {
     return {.path = path, .type = type, .device_major = major, .device_minor = minor};
 }
 
@@ -86,7 +86,7 @@ TEST_CASE("an archive of a root file system, in every compression") {
         {.path = "twice", .contents = "one"},
         {.path = "twice", .contents = "two"},
     };
-    for (const auto *filter : {"none", "gzip", "xz", "zstd"}) {
+    for (const auto* filter : {"none", "gzip", "xz", "zstd"}) {
         CAPTURE(std::string(filter));
         Outcome outcome;
         auto image = outcome.prepare(items, filter);

@@ -32,13 +32,13 @@ bool step() {
 } // namespace
 
 extern "C" {
-int renameat(int from, const char *old_name, int to, const char *new_name) noexcept {
+int renameat(int from, const char* old_name, int to, const char* new_name) noexcept {
     return step() ? -1 : static_cast<int>(::syscall(SYS_renameat2, from, old_name, to, new_name, 0));
 }
-int mkdirat(int directory, const char *name, mode_t mode) noexcept {
+int mkdirat(int directory, const char* name, mode_t mode) noexcept {
     return step() ? -1 : static_cast<int>(::syscall(SYS_mkdirat, directory, name, mode));
 }
-int unlinkat(int directory, const char *name, int flags) noexcept {
+int unlinkat(int directory, const char* name, int flags) noexcept {
     // Removing is allowed to be interrupted, and is not made to fail: a disk that is full can be emptied.
     if (deadly) step();
     return static_cast<int>(::syscall(SYS_unlinkat, directory, name, flags));
@@ -52,10 +52,10 @@ int syncfs(int fd) noexcept {
 int fchmod(int fd, mode_t mode) noexcept {
     return step() ? -1 : static_cast<int>(::syscall(SYS_fchmod, fd, mode));
 }
-int utimensat(int directory, const char *name, const struct timespec times[2], int flags) noexcept {
+int utimensat(int directory, const char* name, const struct timespec times[2], int flags) noexcept {
     return step() ? -1 : static_cast<int>(::syscall(SYS_utimensat, directory, name, times, flags));
 }
-ssize_t write(int fd, const void *bytes, size_t size) {
+ssize_t write(int fd, const void* bytes, size_t size) {
     return step() ? -1 : static_cast<ssize_t>(::syscall(SYS_write, fd, bytes, size));
 }
 }
@@ -115,10 +115,10 @@ struct Fixture {
         auto images = (*store)->list();
         REQUIRE_MESSAGE(images, images.error().message);
         std::size_t listed_base = 0;
-        for (const auto &image : *images) {
+        for (const auto& image : *images) {
             auto plan = (*store)->root_plan(image.id);
             REQUIRE(plan);
-            for (const auto &layer : plan->root) CHECK(fs::is_directory(layer));
+            for (const auto& layer : plan->root) CHECK(fs::is_directory(layer));
             if (image.id == base) {
                 ++listed_base;
                 continue;
@@ -145,7 +145,7 @@ struct Fixture {
 };
 
 // Full disks are told as such, whichever step hit it.
-int outcome(const Result<ImageInfo> &image) {
+int outcome(const Result<ImageInfo>& image) {
     if (image) return 0;
     return image.error().kind == ErrorClass::quota && image.error().code == "disk_full" ? 1 : 3;
 }
@@ -156,7 +156,7 @@ TEST_CASE("a break at every step of preparing an archive with trees") {
     Fixture f;
     for (const bool kills : {true, false}) {
         CAPTURE(kills);
-        const auto count = f.break_everywhere(kills, [&](ImageStore &store) {
+        const auto count = f.break_everywhere(kills, [&](ImageStore& store) {
             fs::create_directories(f.here.path() / "tree/sub");
             return outcome(store.prepare(
                 {"archive:" + (f.here.path() / "a.tar").string(), {{f.here.path() / "tree", "/workspace/tree"}}, {}}, {}));
@@ -170,7 +170,7 @@ TEST_CASE("a break at every step of a capture") {
     Fixture f;
     for (const bool kills : {true, false}) {
         CAPTURE(kills);
-        const auto count = f.break_everywhere(kills, [&](ImageStore &store) {
+        const auto count = f.break_everywhere(kills, [&](ImageStore& store) {
             const WritableLayer layer{f.here.path() / "sandbox"};
             fs::remove_all(layer.directory);
             steps = 0;
@@ -189,7 +189,7 @@ TEST_CASE("a break at every step of a capture") {
 
 TEST_CASE("a break at every step of removing an image") {
     Fixture f;
-    const auto count = f.break_everywhere(true, [&](ImageStore &store) {
+    const auto count = f.break_everywhere(true, [&](ImageStore& store) {
         const int wanted = chosen.exchange(0);
         auto image = store.prepare({"archive:" + (f.here.path() / "a.tar").string(), {}, {}}, {});
         if (!image) return 4;
@@ -202,10 +202,10 @@ TEST_CASE("a break at every step of removing an image") {
 
 TEST_CASE("a break at every step of cleaning up") {
     Fixture f;
-    f.broken(25, true, [&](ImageStore &store) {
+    f.broken(25, true, [&](ImageStore& store) {
         return outcome(store.prepare({"archive:" + (f.here.path() / "a.tar").string(), {}, {}}, {}));
     });
-    const auto count = f.break_everywhere(true, [&](ImageStore &) {
+    const auto count = f.break_everywhere(true, [&](ImageStore&) {
         const int wanted = chosen.exchange(0);
         const auto child = ::fork();
         if (child == 0) {

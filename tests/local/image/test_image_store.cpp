@@ -40,11 +40,11 @@ struct Fixture {
         REQUIRE_MESSAGE(opened, opened.error().message);
         return std::move(*opened);
     }
-    Result<ImageInfo> prepare(const std::string &image, std::vector<ImageTree> trees = {}) {
+    Result<ImageInfo> prepare(const std::string& image, std::vector<ImageTree> trees = {}) {
         return store->prepare({image, std::move(trees), {{"owner", "test"}}}, {});
     }
     Result<ImageInfo> prepare_source() { return prepare("directory:" + source.string()); }
-    fs::path tree(const std::string &name) {
+    fs::path tree(const std::string& name) {
         const auto path = here.path() / "trees" / name;
         fs::create_directories(path);
         write_file(path / "file", name);
@@ -91,8 +91,8 @@ TEST_CASE("a directory image is a faithful copy, and of that moment") {
     fs::remove(root / "hole");
     fs::remove(f.source / "hole");
     const auto ours = snapshot_of(root);
-    for (const auto &object : snapshot_of(f.source)) {
-        const auto &path = object.first;
+    for (const auto& object : snapshot_of(f.source)) {
+        const auto& path = object.first;
         CAPTURE(path);
         REQUIRE(ours.contains(path));
         CHECK(ours.at(path) == object.second);
@@ -113,7 +113,7 @@ TEST_CASE("a directory image is a faithful copy, and of that moment") {
 
 TEST_CASE("what a directory image cannot be") {
     Fixture f;
-    const auto refused = [&](const Result<ImageInfo> &result, const std::string &code) {
+    const auto refused = [&](const Result<ImageInfo>& result, const std::string& code) {
         REQUIRE_FALSE(result);
         CHECK(result.error().code == code);
         f.nothing_made();
@@ -174,7 +174,7 @@ TEST_CASE("sockets are left out, and mounts are empty directories") {
     const auto path = (f.source / "socket").string();
     REQUIRE(path.size() < sizeof address.sun_path);
     path.copy(address.sun_path, path.size());
-    REQUIRE(::bind(socket, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0);
+    REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     ::close(socket);
     fs::create_directory(f.source / "proc");
     CHECK(in_mount_namespace([&] {
@@ -270,7 +270,7 @@ TEST_CASE("trees are placed where the image really is, and parents keep their at
 TEST_CASE("trees that cannot be placed") {
     Fixture f;
     write_file(f.source / "file", "x");
-    const auto refused = [&](std::vector<ImageTree> trees, const std::string &code) {
+    const auto refused = [&](std::vector<ImageTree> trees, const std::string& code) {
         auto result = f.prepare("directory:" + f.source.string(), std::move(trees));
         REQUIRE_FALSE(result);
         CHECK(result.error().code == code);
@@ -355,7 +355,7 @@ TEST_CASE("the host image runs the host's programs and has nothing of the host's
     const auto base = plan->root.back();
     char hostname[256] = {};
     ::gethostname(hostname, sizeof hostname - 1);
-    for (const auto &item : fs::recursive_directory_iterator(base)) {
+    for (const auto& item : fs::recursive_directory_iterator(base)) {
         const auto name = item.path().lexically_relative(base).string();
         CAPTURE(name);
         struct stat status {};
@@ -374,7 +374,7 @@ TEST_CASE("the host image runs the host's programs and has nothing of the host's
     CHECK(fs::is_empty(base / "home"));
     CHECK(fs::is_empty(base / "etc/profile.d"));
     CHECK(read_file(base / "etc/machine-id").empty());
-    for (const auto *absent :
+    for (const auto* absent :
          {"etc/shadow", "etc/ssl/private", "etc/sudoers", "etc/netrc", "etc/gitconfig", "etc/apt", "var/lib/dpkg"})
         CHECK_FALSE(fs::exists(base / absent));
     // Users that the host has and every host does not.
@@ -442,7 +442,7 @@ TEST_CASE("a full disk is a quota error and leaves nothing") {
               write_archive(here.path() / "a.tar", {{.path = "big", .contents = std::string(5 << 20, 'x')}});
               auto store = ImageStore::open(small / "store");
               if (!store) return 2;
-              for (const auto &image :
+              for (const auto& image :
                    {"directory:" + (here.path() / "source").string(), "archive:" + (here.path() / "a.tar").string()}) {
                   auto full = (*store)->prepare({image, {}, {}}, {});
                   if (full || full.error().kind != ErrorClass::quota || full.error().code != "disk_full") return 3;
@@ -465,7 +465,7 @@ TEST_CASE("several threads and two stores on one directory") {
         std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t)
             threads.emplace_back([&, t] {
-                auto &store = t % 2 ? *other : *f.store;
+                auto& store = t % 2 ? *other : *f.store;
                 for (int i = 0; i < 8; ++i) {
                     auto image = store.prepare({"directory:" + f.source.string(), {}, {{"t", std::to_string(t)}}}, {});
                     if (!image || !store.list() || !store.inspect(image->id) ||
@@ -480,6 +480,6 @@ TEST_CASE("several threads and two stores on one directory") {
     CHECK(f.store->list()->size() == 16);
     CHECK(count_in(f.store_path / "layers") == 1);
     CHECK(incoming_of(f.store_path).empty());
-    for (const auto &image : *f.store->list()) CHECK(f.store->remove(image.id));
+    for (const auto& image : *f.store->list()) CHECK(f.store->remove(image.id));
     f.nothing_made();
 }

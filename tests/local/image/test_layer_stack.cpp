@@ -46,7 +46,7 @@ struct Fixture {
     // What a sandbox of the image shows, after `work` in it; in a child. Its writable layer stays in `sandbox`.
     using View = std::map<std::string, std::string>;
     WritableLayer sandbox() { return {here.path() / ("sandbox" + std::to_string(sandboxes++))}; }
-    void run(const WritableLayer &layer, const std::function<void(const fs::path &)> &work) {
+    void run(const WritableLayer& layer, const std::function<void(const fs::path&)>& work) {
         REQUIRE(store->make_writable(image, layer));
         const auto lowers = store->root_plan(image)->root;
         const auto view = here.path() / "view";
@@ -55,21 +55,21 @@ struct Fixture {
             if (!mount_overlay(lowers, layer.root_upper(), layer.root_work(), here.path() / "merged")) return 1;
             work(here.path() / "merged");
             std::string text;
-            for (const auto &[path, line] : snapshot_of(here.path() / "merged")) text += path + " " + line + "\n";
+            for (const auto& [path, line] : snapshot_of(here.path() / "merged")) text += path + " " + line + "\n";
             write_file(view, text);
             return 0;
         });
         REQUIRE(code == 0);
     }
     std::string seen() { return read_file(here.path() / "view"); }
-    Result<ImageInfo> capture(const WritableLayer &layer) {
+    Result<ImageInfo> capture(const WritableLayer& layer) {
         auto sealed = store->seal(image, layer);
         REQUIRE_MESSAGE(sealed, sealed.error().message);
         return store->finish(*sealed, {{"kind", "capture"}}, {});
     }
 };
 
-void change(const fs::path &root) {
+void change(const fs::path& root) {
     fs::remove(root / "removed");
     write_file(root / "dir/file", "new");
     write_file(root / "dir/added", "added");
@@ -96,10 +96,10 @@ TEST_CASE("whiteouts, opaque directories and attributes survive a capture, and a
 
     f.image = captured->id;
     const auto second = f.sandbox();
-    f.run(second, [](const fs::path &) {});
+    f.run(second, [](const fs::path&) {});
     CHECK(f.seen() == shown_first);
     const auto third = f.sandbox();
-    f.run(third, [](const fs::path &root) {
+    f.run(third, [](const fs::path& root) {
         write_file(root / "removed", "back");
         fs::remove_all(root / "dir");
     });
@@ -108,7 +108,7 @@ TEST_CASE("whiteouts, opaque directories and attributes survive a capture, and a
     REQUIRE(again);
     CHECK(again->ingredients.size() == 4); // base and three layers
     f.image = again->id;
-    f.run(f.sandbox(), [](const fs::path &) {});
+    f.run(f.sandbox(), [](const fs::path&) {});
     CHECK(f.seen() == shown_third);
 
     // Nothing was changed in the second one: no layer.
@@ -142,20 +142,20 @@ TEST_CASE("an upper that was used with index=on is digested and stacked like any
     REQUIRE(other);
     CHECK(other->ingredients == image->ingredients); // the same content, the same layer
     f.image = image->id;
-    f.run(f.sandbox(), [](const fs::path &) {});
+    f.run(f.sandbox(), [](const fs::path&) {});
     CHECK(f.seen() == shown);
 }
 
 TEST_CASE("a stack of more than 64 layers is flattened and shows the same") {
     Fixture f;
-    f.run(f.sandbox(), [](const fs::path &) {});
+    f.run(f.sandbox(), [](const fs::path&) {});
     for (int i = 0; i < 70; ++i) {
         const auto layer = f.sandbox();
         REQUIRE(f.store->make_writable(f.image, layer));
         // As the kernel writes an upper: the mount is only needed for whiteouts, which are every tenth layer's.
         if (i % 10 == 5) {
             fs::remove_all(layer.directory);
-            f.run(layer, [i](const fs::path &root) {
+            f.run(layer, [i](const fs::path& root) {
                 fs::remove_all(root / "dir");
                 fs::create_directories(root / "dir/again");
                 write_file(root / "dir/again/number", std::to_string(i));
@@ -172,14 +172,14 @@ TEST_CASE("a stack of more than 64 layers is flattened and shows the same") {
         f.image = image->id;
         if (f.store->root_plan(f.image)->root.size() == 1) {
             // Just flattened: the same as the stack that it was made from would show.
-            f.run(f.sandbox(), [](const fs::path &) {});
+            f.run(f.sandbox(), [](const fs::path&) {});
             const auto flat = f.seen();
             CHECK(flat.find("link5 ") != std::string::npos);
             CHECK(flat.find("file0 ") != std::string::npos);
             CHECK(flat.find("deep") == std::string::npos);
             CHECK(flat.find("dir/again/number") != std::string::npos);
             f.image = before;
-            f.run(f.sandbox(), [i](const fs::path &root) {
+            f.run(f.sandbox(), [i](const fs::path& root) {
                 write_file(root / ("file" + std::to_string(i)), std::to_string(i));
                 write_file(root / "removed", std::to_string(i));
             });
@@ -199,7 +199,7 @@ TEST_CASE("the host's /usr stays hidden by whiteouts and opaque directories afte
     if (!base && base.error().code == "host_not_merged_usr") return;
     REQUIRE(base);
     auto image = base->id;
-    const auto with_usr = [&](const WritableLayer &layer, const std::function<int(const fs::path &)> &work) {
+    const auto with_usr = [&](const WritableLayer& layer, const std::function<int(const fs::path&)>& work) {
         REQUIRE((*store)->make_writable(image, layer));
         const auto plan = (*store)->root_plan(image);
         return in_mount_namespace([&] {
@@ -208,7 +208,7 @@ TEST_CASE("the host's /usr stays hidden by whiteouts and opaque directories afte
             return work(here.path() / "usr");
         });
     };
-    const auto capture = [&](const WritableLayer &layer) {
+    const auto capture = [&](const WritableLayer& layer) {
         auto sealed = (*store)->seal(image, layer);
         REQUIRE(sealed);
         auto captured = (*store)->finish(*sealed, {}, {});
@@ -216,7 +216,7 @@ TEST_CASE("the host's /usr stays hidden by whiteouts and opaque directories afte
         image = captured->id;
     };
     const WritableLayer first{here.path() / "first"};
-    REQUIRE(with_usr(first, [](const fs::path &usr) {
+    REQUIRE(with_usr(first, [](const fs::path& usr) {
                 fs::remove(usr / "bin/env");
                 fs::remove_all(usr / "games");
                 fs::create_directory(usr / "games");
@@ -233,7 +233,7 @@ TEST_CASE("the host's /usr stays hidden by whiteouts and opaque directories afte
     }
     CHECK((*store)->root_plan(image)->root.size() < 10);
     CHECK((*store)->root_plan(image)->usr.size() == 2);
-    CHECK(with_usr({here.path() / "last"}, [](const fs::path &usr) {
+    CHECK(with_usr({here.path() / "last"}, [](const fs::path& usr) {
               if (fs::exists(usr / "bin/env") || !fs::exists(usr / "bin/ls")) return 2;
               return count_in(usr / "games") == 1 ? 0 : 3;
           }) == 0);
@@ -276,7 +276,7 @@ TEST_CASE("a view of layers agrees with overlayfs") {
     REQUIRE(image);
     auto view = LayerView::open(f.store->root_plan(image->id)->root);
     REQUIRE(view);
-    const auto found = [&](const char *path) {
+    const auto found = [&](const char* path) {
         auto object = view->find(split_path(path));
         REQUIRE(object);
         return object->has_value();

@@ -22,20 +22,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Result<TreeDigest> digest(const fs::path &path, Marks marks = Marks::allowed) {
+Result<TreeDigest> digest(const fs::path& path, Marks marks = Marks::allowed) {
     auto root = open_directory(path);
     REQUIRE(root);
     return digest_tree(root->get(), marks, {});
 }
 
-std::string digest_text(const fs::path &path) {
+std::string digest_text(const fs::path& path) {
     auto result = digest(path);
     REQUIRE(result);
     return result->digest;
 }
 
 // A tree with one of everything.
-void make_sample(const fs::path &root) {
+void make_sample(const fs::path& root) {
     ::umask(022);
     fs::create_directories(root / "a/b");
     write_file(root / "a/file", "hello\n", 0640);
@@ -179,7 +179,7 @@ namespace {
 // A random small tree; equal descriptions make equal trees, whatever the order of creation.
 struct RandomTree {
     std::map<std::string, std::string> objects; // path -> "d<mode>" | "f<mode> contents" | "l target"
-    explicit RandomTree(std::mt19937 &random) {
+    explicit RandomTree(std::mt19937& random) {
         std::vector<std::string> directories = {""};
         const int count = static_cast<int>(random() % 6);
         for (int i = 0; i < count; ++i) {
@@ -197,8 +197,8 @@ struct RandomTree {
             }
         }
     }
-    void make(const fs::path &root) const {
-        for (const auto &[path, what] : objects) {
+    void make(const fs::path& root) const {
+        for (const auto& [path, what] : objects) {
             const auto place = root.string() + path;
             if (what[0] == 'l') {
                 fs::create_symlink(what.substr(1), place);
