@@ -16,8 +16,9 @@ fail() { printf 'packages: %s\n' "$*" >&2; exit 1; }
 . /etc/os-release
 [ "${ID:-}" = debian ] || fail "this is ${PRETTY_NAME:-an unknown system}; this script knows Debian 12 and 13; README.md lists the dependencies"
 
-# Debian 12 has two versions of Boost; the default, 1.74, is too old.
-if [ "${VERSION_CODENAME:-}" = bookworm ]; then boost=1.81; else boost=; fi
+# Debian 12 has two versions of Boost; the default, 1.74, is too old. Its clang has no package of the sanitizers' runtime
+# without a version in its name.
+if [ "${VERSION_CODENAME:-}" = bookworm ]; then boost=1.81 clang_runtime=libclang-rt-14-dev; else boost='' clang_runtime=libclang-rt-dev; fi
 minimum_libgit2=1.7
 
 wanted=()
@@ -27,7 +28,7 @@ for group in "$@"; do
         wanted+=(g++ cmake ninja-build ccache pkg-config "libboost$boost-dev" "libboost-json$boost-dev" libgit2-dev libsoci-dev
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates) ;;
-    tests) wanted+=(openssh-server python3 mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
+    tests) wanted+=(clang "$clang_runtime" openssh-server python3 mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs an example as a test: run_as_test.sh EXPECTED COMMAND...
+# Runs an example, or another program, as a test: run_as_test.sh EXPECTED COMMAND...
 # In an empty directory that goes away with it; EXPECTED is a line that the output must have.
 set -euo pipefail
 expected=$1

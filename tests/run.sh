@@ -5,7 +5,7 @@
 #   ./tests/run.sh                        all of it
 #   ./tests/run.sh release|asan|tsan...   parts:
 #       release   everything, optimized: tests, examples, benchmark, installed packages
-#       asan      every unit and real test under AddressSanitizer and UndefinedBehaviorSanitizer
+#       asan      every unit and real test under AddressSanitizer and UndefinedBehaviorSanitizer, compiled by clang
 #       tsan      the tests with threads in them, under ThreadSanitizer
 #
 # The last line is "N passed, N failed, N skipped"; the exit code is 0 when nothing failed. Every skip is listed with its

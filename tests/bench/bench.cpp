@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
-// sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [DIRECTORY] (a scratch directory on a real file system).
+// sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [DIRECTORY [RUNTIME]]
+//   --brief     a few small samples of everything: shows that the program works, and measures nothing
+//   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
+//   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
 
 #include "async/spawn.hpp"
@@ -41,6 +44,15 @@ struct Samples {
         return sorted.at(static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1)));
     }
 };
+
+// How much of everything.
+struct Size {
+    int start_samples, exec_samples, idle_sandboxes;
+    int files;
+    std::uint64_t bytes;
+};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30}, brief{2, 5, 3, 100, 1 << 20};
+static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static void row(const char* what, const Samples& samples) {
     std::printf("  %-44s p50 %8.2f ms   p95 %8.2f ms   (%zu samples)\n", what, samples.percentile(0.5), samples.percentile(0.95),
@@ -96,7 +108,8 @@ static BareRuntime bare_runtime(const fs::path& scratch, const fs::path& sandbox
     return {runtime, scratch / "baseline-root", bundle};
 }
 
-static void bench_start(Engine& engine, const std::string& profile, const fs::path& scratch, const fs::path& state) {
+static void bench_start(Engine& engine, const std::string& runtime, const std::string& profile, const fs::path& scratch,
+                        const fs::path& state, int samples) {
     const auto start_and_run = [&] {
         const auto begin = std::chrono::steady_clock::now();
         auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
@@ -110,17 +123,12 @@ static void bench_start(Engine& engine, const std::string& profile, const fs::pa
     auto images = must(local::ImageStore::open(state / "local/images-store"));
     const auto plan = must(images->root_plan(version.image->id));
     MountedRoot mounted(scratch / "baseline", plan.root, plan.usr);
-    std::string runtime = "runc";
-    for (const auto& check : Engine::doctor({}))
-        if (check.name == "runtime" && check.message.find("crun") != std::string::npos &&
-            check.message.find("chosen: crun") != std::string::npos)
-            runtime = "crun";
     const auto bare = bare_runtime(scratch, state / "local/sandboxes" / model.sandbox_id, mounted.path(), runtime);
     must(engine.remove_session(me, model.id).get());
 
     for (const bool idle : {false, true}) {
         Samples ours, theirs, floor;
-        for (int i = 0; i < 32; ++i) {
+        for (int i = -start_warm_up; i < samples; ++i) {
             const auto rest = [&] {
                 if (idle) std::this_thread::sleep_for(std::chrono::milliseconds(150));
             };
@@ -130,7 +138,7 @@ static void bench_start(Engine& engine, const std::string& profile, const fs::pa
             const auto b = bare.run();
             rest();
             const auto c = kernel_floor(scratch / "floor", plan.root, plan.usr);
-            if (i < 2) continue; // warm-up
+            if (i < 0) continue;
             ours.add(a), theirs.add(b), floor.add(c);
         }
         std::printf("start to the first command's result, from a ready snapshot, %s\n", idle ? "each after 150 ms idle" : "hot");
@@ -142,15 +150,15 @@ static void bench_start(Engine& engine, const std::string& profile, const fs::pa
     }
 }
 
-static void bench_exec(Engine& engine, const std::string& profile) {
+static void bench_exec(Engine& engine, const std::string& profile, int samples) {
     auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
     Samples ours, spawn;
-    for (int i = 0; i < 320; ++i) {
+    for (int i = -exec_warm_up; i < samples; ++i) {
         const auto begin = std::chrono::steady_clock::now();
         must(engine.exec(me, session.id, {{"/bin/true"}, {}, {}, {}, false, {}}).get());
         const Milliseconds took = std::chrono::steady_clock::now() - begin;
         const auto bare = spawn_and_wait({"/bin/true"});
-        if (i < 20) continue;
+        if (i < 0) continue;
         ours.add(took), spawn.add(bare);
     }
     std::printf("exec round trip of /bin/true\n");
@@ -165,9 +173,7 @@ static void bench_exec(Engine& engine, const std::string& profile) {
 }
 
 // Fills a sandbox with `files` files of `bytes` in all and captures it, at the provider, which tells sealing and syncing apart.
-static void bench_capture(const fs::path& scratch, Engine& engine, const std::string& profile, const fs::path& state, int files,
-                          std::uint64_t bytes) {
-    (void)scratch;
+static void bench_capture(Engine& engine, const std::string& profile, const fs::path& state, int files, std::uint64_t bytes) {
     auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
     const auto script = "mkdir /root/d; cd /root/d; head -c " + std::to_string(bytes / static_cast<std::uint64_t>(files)) +
                         " /dev/urandom > /tmp/f; i=0; while [ $i -lt " + std::to_string(files) +
@@ -203,24 +209,67 @@ static void bench_idle(Engine& engine, const std::string& profile, int count) {
     for (const auto& id : ids) must(engine.remove_session(me, id).get());
 }
 
+// A new directory below the given one, which is never touched itself.
+class Scratch {
+public:
+    explicit Scratch(const fs::path& parent) {
+        fs::create_directories(parent);
+        std::string name = (fs::absolute(parent) / "sandboxkit-bench-XXXXXX").string();
+        if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a directory in " + parent.string());
+        path_ = name;
+    }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    ~Scratch() {
+        std::error_code ignored;
+        fs::remove_all(path_, ignored);
+    }
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+private:
+    fs::path path_;
+};
+
+// The name of the runtime that the engine uses.
+static std::string runtime_of(const EngineOptions& options) {
+    if (!options.runtime.empty()) return options.runtime;
+    for (const auto& check : Engine::doctor(options))
+        if (check.name == "runtime") return check.message.substr(0, check.message.find(' '));
+    return {};
+}
+
+static void bench_all(Engine& engine, const EngineOptions& options, const fs::path& scratch, const Size& size) {
+    const auto profile = ready_profile(engine);
+    const auto state = options.state_directory;
+    bench_start(engine, runtime_of(options), profile, scratch, state, size.start_samples);
+    bench_exec(engine, profile, size.exec_samples);
+    bench_capture(engine, profile, state, 10, size.bytes / 100);
+    bench_capture(engine, profile, state, size.files, size.bytes);
+    bench_idle(engine, profile, size.idle_sandboxes);
+}
+
 int main(int argc, char** argv) {
     try {
-        const fs::path scratch = fs::absolute(argc > 1 ? argv[1] : "sandboxkit-bench.scratch");
-        fs::remove_all(scratch);
-        fs::create_directories(scratch);
-        {
-            EngineOptions options;
-            options.store = scratch / "store.db";
-            Engine engine = must(Engine::open(options));
-            const auto profile = ready_profile(engine);
-            const auto state = scratch / "store.db.state";
-            bench_start(engine, profile, scratch, state);
-            bench_exec(engine, profile);
-            bench_capture(scratch, engine, profile, state, 10, 10 << 20);
-            bench_capture(scratch, engine, profile, state, 10'000, 1ULL << 30);
-            bench_idle(engine, profile, 300);
+        std::vector<std::string> arguments(argv + 1, argv + argc);
+        const bool in_brief = !arguments.empty() && arguments.front() == "--brief";
+        if (in_brief) arguments.erase(arguments.begin());
+        const Size& size = in_brief ? brief : full;
+        const Scratch scratch(arguments.empty() ? "." : arguments[0]);
+        EngineOptions options;
+        options.store = scratch.path() / "store.db";
+        options.state_directory = scratch.path() / "state";
+        if (arguments.size() > 1) options.runtime = arguments[1];
+        Engine engine = must(Engine::open(options));
+        const auto remove_sessions = [&] {
+            for (const auto& session : must(engine.sessions(me))) must(engine.remove_session(me, session.id).get());
+        };
+        try {
+            bench_all(engine, options, scratch.path(), size);
+        } catch (...) {
+            remove_sessions();
+            throw;
         }
-        fs::remove_all(scratch);
+        remove_sessions();
     } catch (const std::exception& e) {
         std::cerr << "error: " << e.what() << '\n';
         return 1;

@@ -72,8 +72,9 @@ long status_field(pid_t pid, const std::string& name) {
 
 TEST_CASE("wrong arguments are refused with the reason") {
     const auto refused = [](const std::vector<std::string>& arguments, int code, std::string_view reason) {
-        const auto [exit_code, said] = run_guest(arguments);
-        CHECK(exit_code == code);
+        const auto result = run_guest(arguments);
+        const auto& said = result.second;
+        CHECK(result.first == code);
         CHECK_MESSAGE(said.find(reason) != std::string::npos, said);
     };
     refused({}, 64, "exactly one of --listen-fd and --listen-unix");
