@@ -27,8 +27,8 @@ for group in "$@"; do
     build)
         wanted+=(g++ cmake ninja-build ccache pkg-config "libboost$boost-dev" "libboost-json$boost-dev" libgit2-dev libsoci-dev
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
-            openssh-client ca-certificates) ;;
-    tests) wanted+=(clang "$clang_runtime" openssh-server python3 mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
+            openssh-client ca-certificates python3) ;;
+    tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac
