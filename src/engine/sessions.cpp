@@ -296,7 +296,7 @@ Task<SessionInfo> resume_session(Context& context, std::string principal, std::s
 }
 
 Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session) {
-    auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
+    const auto begin = [&](store::Store& store) -> Result<store::Session> {
         auto found = store.session(session);
         if (!found) return found;
         if (found->state == SessionState::failed || found->state == SessionState::removed ||
@@ -313,7 +313,19 @@ Task<SessionInfo> remove_session(Context& context, std::string principal, std::s
         change.principal = principal;
         change.engine = context.engine_id();
         return store.move_session(session, found->state, SessionState::removing, change, context.now());
-    });
+    };
+    auto row = co_await context.in_store(begin);
+    if (!row && row.error().code == "disk_full") {
+        // The record comes first, so that a crash cannot lose the request. On a full disk the removal is what makes room
+        // for the record; killed in between, reconciliation finds a session without its sandbox and ends it.
+        const auto full = co_await context.in_store([&](store::Store& store) { return store.session(session); });
+        if (!full) co_return full.error();
+        auto provider = context.provider(full->provider);
+        if (!provider) co_return provider.error();
+        auto destroyed = co_await destroy_sandboxes(**provider, session);
+        if (!destroyed) co_return destroyed.error();
+        row = co_await context.in_store(begin);
+    }
     if (!row) co_return row.error();
     if (row->state != SessionState::removing) co_return to_info(*row);
     forget_client(context, session);

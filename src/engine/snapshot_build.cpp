@@ -5,10 +5,14 @@
 
 #include <sandboxkit/digest.hpp>
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
 
 namespace sandboxkit::engine {
 
+namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 static constexpr std::size_t log_flush_bytes = 256 << 10;
@@ -38,6 +42,19 @@ Task<void> SnapshotBuild::enter(BuildPhase phase) {
 }
 
 Task<Built> SnapshotBuild::run() {
+    auto built = co_await build();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+    // Before anything is recorded: the sandbox may have filled the disk that the record needs.
+    (void)co_await clean_up();
+    auto flushed = co_await flush_log();
+    if (built && !flushed) {
+        (void)co_await discard(built->image);
+        co_return flushed.error();
+    }
+    co_return built;
+}
+
+Task<Built> SnapshotBuild::build() {
     auto provider = context_.provider(recipe_.provider);
     if (!provider) co_return provider.error();
     provider_ = *provider;
@@ -76,9 +93,7 @@ Task<Built> SnapshotBuild::run() {
         entered = co_await enter(BuildPhase::setup_script);
         if (!entered) co_return entered.error();
         auto ran = co_await run_setup_script();
-        auto flushed = co_await flush_log();
         if (!ran) co_return ran.error();
-        if (!flushed) co_return flushed.error();
 
         entered = co_await enter(BuildPhase::capture);
         if (!entered) co_return entered.error();
@@ -200,10 +215,10 @@ Task<void> SnapshotBuild::follow_script(envd::Client& client, std::vector<std::s
         if (script_tail_.size() > script_tail_bytes) script_tail_.erase(0, script_tail_.size() - script_tail_bytes);
         pending_log_ += event->bytes;
         tell({{}, "", 0, 0, std::move(event->bytes)});
-        const auto now = std::chrono::steady_clock::now();
-        if (pending_log_.size() >= log_flush_bytes || now - last_flush_ >= log_flush_interval) {
+        const bool much = pending_log_.size() >= log_flush_bytes && !log_waits_;
+        if (much || std::chrono::steady_clock::now() - last_flush_ >= log_flush_interval) {
             auto flushed = co_await flush_log();
-            if (!flushed) co_return flushed.error();
+            if (!flushed && !log_waits_) co_return flushed.error();
         }
     }
 }
@@ -214,6 +229,13 @@ Task<void> SnapshotBuild::flush_log() {
     auto bytes = std::exchange(pending_log_, {});
     auto appended = co_await context_.in_store(
         [this, &bytes](store::Store& store) { return store.append_job_log(job_.info.id, context_.engine_id(), bytes); });
+    log_waits_ = !appended && appended.error().code == "disk_full";
+    if (log_waits_) {
+        // It is what the script wrote that fills the disk, most likely: the end of its output is kept until that is gone.
+        if (bytes.size() > log_flush_bytes)
+            bytes.replace(0, bytes.size() - log_flush_bytes, "[the disk was full: output was lost here]\n");
+        pending_log_ = std::move(bytes);
+    }
     co_return appended;
 }
 

@@ -19,16 +19,18 @@ public:
     // The context outlives the build; `recipe` is the version's.
     SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe);
 
-    // The steps in order. On an error `phase()` tells where; clean_up() is due in any case.
+    // The steps in order, then what they left is cleaned up, also after an error or a cancellation. On an error `phase()`
+    // tells where.
     Task<Built> run();
-    // Destroys the one-off sandbox, the intermediate image and the checkouts. Errors are left to reconciliation.
-    Task<void> clean_up();
     // An image that nobody recorded.
     Task<void> discard(ImageHandle image);
 
     [[nodiscard]] BuildPhase phase() const noexcept { return phase_; }
 
 private:
+    Task<Built> build();
+    // Destroys the one-off sandbox, the intermediate image and the checkouts. Errors are left to reconciliation.
+    Task<void> clean_up();
     Task<void> enter(BuildPhase phase);
     Task<void> clone_repositories();
     Task<void> run_setup_script();
@@ -50,6 +52,7 @@ private:
     std::string sandbox_;
     std::string pending_log_;
     std::string script_tail_; // the last of the script's output, for the error
+    bool log_waits_ = false;  // for space on the disk
     std::chrono::steady_clock::time_point last_flush_{};
 };
 

@@ -92,7 +92,6 @@ Task<void> build_job(Context& context, store::Job job) {
         return store.fail_job(id, context.engine_id(), build.phase(), built.error(), context.now());
     });
     if (built && (lost || !recorded)) (void)co_await build.discard(built->image);
-    (void)co_await build.clean_up();
     co_return recorded;
 }
 

@@ -63,7 +63,7 @@ Error error_of(int sqlite_code, int system_errno, std::string detail, const std:
     case SQLITE_CONSTRAINT: return constraint(sqlite_code, std::move(detail));
     case SQLITE_FULL:
         e = make_error(ErrorClass::quota, "disk_full", "no space is left for the store " + name,
-                       "free space on its disk and try again");
+                       "free space on its disk, or remove sessions, and try again");
         break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
