@@ -2,6 +2,7 @@
 // A static program that tests run inside a sandbox: it tries one thing and prints how that went, in one word.
 #include <arpa/inet.h>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
