@@ -73,6 +73,9 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
     auto known = store.profile(profile);
     if (!known) return known.error();
     auto row = store.draft(profile);
+    if (!row && row.error().code == "no_draft") // to look at, it is not there; to publish, nothing changed (P4)
+        return Error{ErrorClass::conflict,     "no_change", row.error().message + ": all of it is published",
+                     "edit the profile first", "",          {}};
     if (!row) return row.error();
     draft.row = std::move(*row);
     auto recipe = read_recipe(draft.row.recipe);

@@ -76,8 +76,8 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
                  .into(draft.revision, draft.recipe, draft.digest)
                  .step()) {
             if (!profile_exists(db, p.profile)) return not_found("profile", "no_profile", p.profile);
-            return make_error(ErrorClass::not_found, "no_draft", "profile '" + p.profile + "' has no draft to publish",
-                              "edit the profile first");
+            return make_error(ErrorClass::conflict, "no_change",
+                              "profile '" + p.profile + "' has no draft: all of it is published", "edit the profile first");
         }
         if (draft.revision != p.draft_revision)
             return make_error(ErrorClass::conflict, "draft_changed", "the draft was changed while it was being published",

@@ -73,7 +73,8 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
             auto unchanged = must(engine.draft(tester, profile.id));
             auto refused = engine.publish(tester, profile.id).get();
             REQUIRE_FALSE(refused.has_value());
-            CHECK(refused.error().code == "no_draft");
+            CHECK(refused.error().kind == ErrorClass::conflict);
+            CHECK(refused.error().code == "no_change");
         }
         SUBCASE("stop, resume, remove") {
             auto stopped = must(engine.stop_session(tester, one.id).get());

@@ -87,8 +87,8 @@ TEST_CASE_FIXTURE(Fixture, "no draft, nothing to publish") {
     const std::string id = make.profile();
     make.version(id);
     const auto v = store->publish_draft(make.publish(id, "job_q"));
-    CHECK(kind(v) == ErrorClass::not_found);
-    CHECK(code(v) == "no_draft");
+    CHECK(kind(v) == ErrorClass::conflict);
+    CHECK(code(v) == "no_change");
 }
 
 TEST_CASE_FIXTURE(Fixture, "an older version's digest may be published again") {
