@@ -110,11 +110,13 @@ static BareRuntime bare_runtime(const fs::path& scratch, const fs::path& sandbox
 
 static void bench_start(Engine& engine, const std::string& runtime, const std::string& profile, const fs::path& scratch,
                         const fs::path& state, int samples) {
+    std::map<std::string, Samples> steps; // as the sessions' own timelines have them
     const auto start_and_run = [&] {
         const auto begin = std::chrono::steady_clock::now();
         auto session = must(engine.start_session(me, {profile, {}, "", {}, {}}).get());
         must(engine.exec(me, session.id, {{"/bin/true"}, {}, {}, {}, false, {}}).get());
         const Milliseconds took = std::chrono::steady_clock::now() - begin;
+        for (const auto& step : session.timeline.steps) steps[step.name].add(step.duration);
         must(engine.remove_session(me, session.id).get());
         return took;
     };
@@ -128,6 +130,7 @@ static void bench_start(Engine& engine, const std::string& runtime, const std::s
 
     for (const bool idle : {false, true}) {
         Samples ours, theirs, floor;
+        steps.clear();
         for (int i = -start_warm_up; i < samples; ++i) {
             const auto rest = [&] {
                 if (idle) std::this_thread::sleep_for(std::chrono::milliseconds(150));
@@ -143,6 +146,7 @@ static void bench_start(Engine& engine, const std::string& runtime, const std::s
         }
         std::printf("start to the first command's result, from a ready snapshot, %s\n", idle ? "each after 150 ms idle" : "hot");
         row("sandboxkit: start_session + exec /bin/true", ours);
+        for (const auto& [name, samples_of_step] : steps) row(("    of it " + name).c_str(), samples_of_step);
         row(("bare " + runtime + " run of /bin/true, root mounted").c_str(), theirs);
         row("kernel floor: clone3, overlay, pivot_root, exec", floor);
         ratio("sandboxkit / bare runtime", ours.percentile(0.5) / theirs.percentile(0.5), runtime == "runc" ? "1.2" : "1.5");
