@@ -33,7 +33,14 @@ const passwd* user() {
 // What others wrote may contain anything: no control character of it reaches the terminal.
 std::string one_line(std::string_view text) {
     std::string out;
-    for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        // U+0080 to U+009F, c2 80 to c2 9f in UTF-8, are control characters too.
+        if (byte >= 0x80 && byte < 0xa0 && !out.empty() && out.back() == '\xc2')
+            out.back() = ' ';
+        else
+            out += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    }
     return out;
 }
 

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     c->store_id = std::move(*store_id);
 
     c->state_directory = state_directory_of(c->options);
-    fs::create_directories(c->state_directory, ec);
+    const bool made = fs::create_directories(c->state_directory, ec);
     if (ec)
         return Error{ErrorClass::unavailable,
                      "state_directory",
@@ -41,7 +41,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
                      "choose a writable EngineOptions::state_directory",
                      "",
                      {}};
-    fs::permissions(c->state_directory, fs::perms::owner_all, ec);
+    if (made) fs::permissions(c->state_directory, fs::perms::owner_all, ec); // one that was there keeps what it has
     auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
     if (!lock) return lock.error();
     c->lock = std::make_unique<EngineLock>(std::move(*lock));

@@ -4,6 +4,7 @@
 #include "providers/local/guest_socket.hpp"
 #include "providers/local/network_filter.hpp"
 #include "providers/local/network_slirp.hpp"
+#include "providers/local/stop_descriptor.hpp"
 
 #include <array>
 #include <cerrno>
@@ -77,10 +78,11 @@ Result<void> run_runtime(const ContainerPlan& plan, const std::vector<int>& desc
     spawning.descriptors = descriptors;
     auto child = spawn(spawning);
     if (!child) return child.error();
-    if (!wait_for_exit(child->pidfd, runtime_limit)) {
+    if (!wait_for_exit(child->pidfd, runtime_limit, plan.stop)) {
         ::kill(-child->pid, SIGKILL);
         wait_for_exit(child->pidfd, runtime_limit);
         reap(*child);
+        if (is_signalled(plan.stop)) return cancelled_error();
         return Error{ErrorClass::timeout, "runtime_timeout",           runtime.name + " did not start the sandbox in time",
                      "see the detail",    tail_of_log(plan.directory), {}};
     }
@@ -110,7 +112,7 @@ Result<StartedContainer> adopt(const ContainerPlan& plan) {
 Result<void> connect_network(const ContainerPlan& plan, StartedContainer& started, int exit_descriptor) {
     auto log = open_log(plan.directory, "network.log");
     if (!log) return log.error();
-    SlirpPlan slirp{plan.slirp, started.process.pid, &started.pidfd, exit_descriptor, log->get()};
+    SlirpPlan slirp{plan.slirp, started.process.pid, &started.pidfd, exit_descriptor, log->get(), plan.stop};
     auto pid = start_slirp(slirp, network_limit);
     if (!pid) return pid.error();
     started.slirp = identify(*pid);
@@ -164,7 +166,7 @@ Result<StartedContainer> start_container(const ContainerPlan& plan) {
     if (!started) return started;
     Result<void> ready{};
     if (network) ready = connect_network(plan, *started, hold_reader.get());
-    if (ready) ready = wait_for_guest(plan.directory, started->pidfd, guest_limit);
+    if (ready) ready = wait_for_guest(plan.directory, started->pidfd, guest_limit, plan.stop);
     if (!ready) {
         end_process(started->pidfd);
         Error error = ready.error();

@@ -34,6 +34,7 @@ struct ContainerPlan {
     BundleDescription bundle;           // its root, arguments and open_files_hard are filled in
     int seccomp = -1;                   // the compiled filter, at the beginning
     std::filesystem::path slirp;        // not empty: open egress through it
+    int stop = -1;                      // can be read once the start is cancelled: every wait ends then
 };
 
 struct StartedContainer {

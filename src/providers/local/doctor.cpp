@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "providers/local/cgroup.hpp"
 #include "providers/local/host_survey.hpp"
 #include "providers/local/local_provider.hpp"
 #include "providers/local/network_slirp.hpp"
@@ -10,8 +11,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -57,11 +60,17 @@ public:
         fs::path nearest = fs::absolute(state, error);
         if (!error && fs::exists(nearest, error)) return TrialDirectory(nearest, false);
         while (nearest != nearest.parent_path() && !fs::exists(nearest, error)) nearest = nearest.parent_path();
-        std::string name = (nearest / ".sandboxkit-doctor-XXXXXX").string();
+        sweep(nearest);
+        std::string name = (nearest / (std::string(prefix) + "XXXXXX")).string();
         if (!::mkdtemp(name.data())) return system_error(errno, "cannot make a directory in " + nearest.string());
-        return TrialDirectory(name, true);
+        TrialDirectory made(name, true);
+        auto lock = open_directory(name);
+        if (!lock || ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) return system_error(EBUSY, "cannot lock " + name);
+        made.lock_ = std::move(*lock);
+        return made;
     }
-    TrialDirectory(TrialDirectory&& other) noexcept : path_(std::move(other.path_)), ours_(std::exchange(other.ours_, false)) {}
+    TrialDirectory(TrialDirectory&& other) noexcept
+        : path_(std::move(other.path_)), ours_(std::exchange(other.ours_, false)), lock_(std::move(other.lock_)) {}
     TrialDirectory& operator=(TrialDirectory&&) = delete;
     ~TrialDirectory() {
         std::error_code ignored;
@@ -70,9 +79,31 @@ public:
     [[nodiscard]] const fs::path& path() const { return path_; }
 
 private:
+    static constexpr std::string_view prefix = ".sandboxkit-doctor-";
+
     TrialDirectory(fs::path path, bool ours) : path_(std::move(path)), ours_(ours) {}
+
+    // What a doctor that was killed left: its directory, which nobody holds any more, and what runs in its groups.
+    static void sweep(const fs::path& parent) {
+        std::error_code error;
+        for (fs::directory_iterator each(parent, error), end; !error && each != end; each.increment(error)) {
+            if (!each->path().filename().string().starts_with(prefix)) continue;
+            const auto held = open_directory(each->path());
+            struct stat status {};
+            if (!held || ::fstat(held->get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+            if (::flock(held->get(), LOCK_EX | LOCK_NB) != 0) continue;
+            if (const auto state = StateDirectory::open(each->path())) {
+                const auto groups = CgroupLayout::detect();
+                for (const auto& group : groups.groups(state->group_prefix())) groups.remove(group, std::chrono::seconds(5));
+            }
+            std::error_code ignored;
+            fs::remove_all(each->path(), ignored);
+        }
+    }
+
     fs::path path_;
     bool ours_;
+    FileHandle lock_;
 };
 
 // Mounts an overlay as a sandbox would, in a namespace of its own that ends with the trial.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/local/file_handle.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -58,9 +59,14 @@ Error cancelled_error() {
 std::string shown(std::string_view name) {
     static constexpr std::string_view digits = "0123456789abcdef";
     std::string text = "'";
-    for (const char c : name.substr(0, 200)) {
+    const auto byte_at = [&](std::size_t i) { return i < name.size() ? static_cast<unsigned char>(name[i]) : 0U; };
+    for (std::size_t i = 0; i < std::min<std::size_t>(name.size(), 200); ++i) {
+        const char c = name[i];
         const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f || c == '\\') {
+        // U+0080 to U+009F, c2 80 to c2 9f in UTF-8, are control characters too: some terminals act on them.
+        const bool c1 = (byte == 0xc2 && byte_at(i + 1) >= 0x80 && byte_at(i + 1) < 0xa0) ||
+                        (i > 0 && byte_at(i - 1) == 0xc2 && byte >= 0x80 && byte < 0xa0);
+        if (byte < 0x20 || byte == 0x7f || c1 || c == '\\') {
             text += "\\x";
             text += digits[byte >> 4];
             text += digits[byte & 15];

@@ -52,7 +52,7 @@ Result<FileHandle> listen_for_guest(int directory) {
     return socket;
 }
 
-Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit) {
+Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit, int stop) {
     auto address = address_in(directory);
     if (!address) return address.error();
     FileHandle socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -68,7 +68,7 @@ Result<void> wait_for_guest(int directory, const FileHandle& process, std::chron
     std::string answer;
     constexpr std::string_view expected = "HTTP/1.1 2";
     for (;;) {
-        std::array<pollfd, 2> waiting{pollfd{socket.get(), POLLIN, 0}, pollfd{process.get(), POLLIN, 0}};
+        std::array<pollfd, 3> waiting{pollfd{socket.get(), POLLIN, 0}, pollfd{process.get(), POLLIN, 0}, pollfd{stop, POLLIN, 0}};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
         const int count = ::poll(waiting.data(), waiting.size(), static_cast<int>(left < 0 ? 0 : left));
         if (count < 0 && errno == EINTR) continue;
@@ -79,6 +79,7 @@ Result<void> wait_for_guest(int directory, const FileHandle& process, std::chron
                          "see the detail, and sandboxkit doctor",
                          "",
                          {}};
+        if (waiting[2].revents != 0) return cancelled_error();
         if (waiting[0].revents == 0) return died();
         std::array<char, 512> buffer{};
         const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);

@@ -14,7 +14,7 @@ inline constexpr const char* guest_socket_name = "guest.sock";
 Result<FileHandle> listen_for_guest(int directory);
 
 // Asks the guest GET /health. Errors: unavailable "guest_died" as soon as `process` ends, "guest_not_ready" after `limit`,
-// internal "peer_protocol" for an answer that is not one.
-Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit);
+// internal "peer_protocol" for an answer that is not one, cancelled once `stop` can be read (-1: never).
+Result<void> wait_for_guest(int directory, const FileHandle& process, std::chrono::milliseconds limit, int stop = -1);
 
 } // namespace sandboxkit::local

@@ -38,17 +38,22 @@ sock_filter finish(std::uint32_t verdict) {
 
 std::vector<AddressRange> special_ranges() {
     return {
-        {ipv4(0, 0, 0, 0), 8},      // this network
-        {ipv4(10, 0, 0, 0), 8},     // private
-        {ipv4(100, 64, 0, 0), 10},  // shared by carriers
-        {ipv4(127, 0, 0, 0), 8},    // loopback
-        {ipv4(169, 254, 0, 0), 16}, // link-local, and the metadata services of clouds
-        {ipv4(172, 16, 0, 0), 12},  // private
-        {ipv4(192, 0, 0, 0), 24},   // protocol assignments
-        {ipv4(192, 168, 0, 0), 16}, // private
-        {ipv4(198, 18, 0, 0), 15},  // benchmarks
-        {ipv4(224, 0, 0, 0), 4},    // multicast
-        {ipv4(240, 0, 0, 0), 4},    // reserved, and broadcast
+        {ipv4(0, 0, 0, 0), 8},        // this network
+        {ipv4(10, 0, 0, 0), 8},       // private
+        {ipv4(100, 64, 0, 0), 10},    // shared by carriers
+        {ipv4(127, 0, 0, 0), 8},      // loopback
+        {ipv4(168, 63, 129, 16), 32}, // Azure's host agent: public by number, private by nature
+        {ipv4(169, 254, 0, 0), 16},   // link-local, and the metadata services of clouds
+        {ipv4(172, 16, 0, 0), 12},    // private
+        {ipv4(192, 0, 0, 0), 24},     // protocol assignments
+        {ipv4(192, 0, 2, 0), 24},     // for documentation
+        {ipv4(192, 88, 99, 0), 24},   // relays to IPv6, withdrawn
+        {ipv4(192, 168, 0, 0), 16},   // private
+        {ipv4(198, 18, 0, 0), 15},    // benchmarks
+        {ipv4(198, 51, 100, 0), 24},  // for documentation
+        {ipv4(203, 0, 113, 0), 24},   // for documentation
+        {ipv4(224, 0, 0, 0), 4},      // multicast
+        {ipv4(240, 0, 0, 0), 4},      // reserved, and broadcast
     };
 }
 

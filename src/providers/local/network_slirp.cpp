@@ -30,14 +30,15 @@ Error network_failed(const std::string& what, const std::string& detail = {}) {
             {}};
 }
 
-Result<void> wait_until_ready(int ready, const FileHandle& process, std::chrono::milliseconds limit) {
+Result<void> wait_until_ready(int ready, const FileHandle& process, std::chrono::milliseconds limit, int stop) {
     const auto end = std::chrono::steady_clock::now() + limit;
     for (;;) {
-        std::array<pollfd, 2> waiting{pollfd{ready, POLLIN, 0}, pollfd{process.get(), POLLIN, 0}};
+        std::array<pollfd, 3> waiting{pollfd{ready, POLLIN, 0}, pollfd{process.get(), POLLIN, 0}, pollfd{stop, POLLIN, 0}};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
         const int count = ::poll(waiting.data(), waiting.size(), static_cast<int>(left < 0 ? 0 : left));
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return network_failed("slirp4netns did not become ready in time");
+        if (waiting[2].revents != 0) return cancelled_error();
         char byte = 0;
         if ((waiting[0].revents & POLLIN) != 0 && ::read(ready, &byte, 1) == 1) return {};
         return network_failed("slirp4netns ended");
@@ -98,7 +99,7 @@ Result<pid_t> start_slirp(const SlirpPlan& plan, std::chrono::milliseconds limit
     if (!slirp) return slirp.error();
     writer.reset();
 
-    auto ready = wait_until_ready(reader.get(), slirp->pidfd, limit);
+    auto ready = wait_until_ready(reader.get(), slirp->pidfd, limit, plan.stop);
     if (ready) ready = attach_filter(slirp->pid, slirp->pidfd, refused);
     if (!ready) {
         ::syscall(SYS_pidfd_send_signal, slirp->pidfd.get(), SIGKILL, nullptr, 0);

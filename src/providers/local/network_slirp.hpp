@@ -21,6 +21,7 @@ struct SlirpPlan {
     const FileHandle* sandbox_handle = nullptr; // its pidfd
     int exit_descriptor = -1;                   // the reading end of a pipe that the sandbox holds open: slirp4netns ends with it
     int log = -1;                               // for its messages
+    int stop = -1;                              // can be read once the start is cancelled
 };
 
 // Returns when the network is up and everything but the public internet is shut off. slirp4netns belongs to init then,

@@ -21,7 +21,14 @@ std::string kernel_boot_id() {
     return text;
 }
 
-std::optional<ProcessIdentity> identify(pid_t pid) {
+namespace {
+
+struct Seen {
+    ProcessIdentity identity;
+    bool ended = false; // and not collected yet
+};
+
+std::optional<Seen> look_at(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     // A process that ends between the opening and the reading fails the read (ESRCH). That leaves the text empty here;
     // a stream iterator would throw.
@@ -33,12 +40,19 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     std::istringstream fields(text.substr(name_end + 1));
     std::string state, skipped;
     fields >> state;
-    if (state == "Z" || state == "X") return std::nullopt;
     for (int field = 4; field < 22; ++field) fields >> skipped;
-    ProcessIdentity identity{pid, 0, kernel_boot_id()};
-    fields >> identity.start_time;
+    Seen seen{{pid, 0, kernel_boot_id()}, state == "Z" || state == "X"};
+    fields >> seen.identity.start_time;
     if (!fields) return std::nullopt;
-    return identity;
+    return seen;
+}
+
+} // namespace
+
+std::optional<ProcessIdentity> identify(pid_t pid) {
+    const auto seen = look_at(pid);
+    if (!seen || seen->ended) return std::nullopt;
+    return seen->identity;
 }
 
 FileHandle open_process(const ProcessIdentity& identity) {
@@ -46,17 +60,24 @@ FileHandle open_process(const ProcessIdentity& identity) {
     FileHandle handle(static_cast<int>(::syscall(SYS_pidfd_open, identity.pid, 0)));
     if (!handle) return {};
     // The descriptor is held, so the number cannot change hands between the check and the use.
-    const auto now = identify(identity.pid);
-    if (!now || now->start_time != identity.start_time || now->boot_id != identity.boot_id) return {};
+    const auto now = look_at(identity.pid);
+    if (!now || now->identity.start_time != identity.start_time || now->identity.boot_id != identity.boot_id) return {};
+    if (now->ended) {
+        collect(handle);
+        return {};
+    }
     return handle;
+}
+
+void collect(const FileHandle& pidfd) {
+    siginfo_t info{};
+    ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
 }
 
 bool end_process(const FileHandle& pidfd) {
     if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) return false;
     if (!wait_for_exit(pidfd, std::chrono::seconds(30))) return false;
-    siginfo_t info{};
-    // Ours only when this process is init or a subreaper; anybody else gets ECHILD.
-    ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
+    collect(pidfd);
     return true;
 }
 

@@ -22,8 +22,11 @@ struct ProcessIdentity {
 std::string kernel_boot_id();
 // Nothing when there is no such process, or it has ended.
 std::optional<ProcessIdentity> identify(pid_t pid);
-// A pidfd of exactly that process; empty when it has ended.
+// A pidfd of exactly that process; empty when it has ended (and then it is collected).
 FileHandle open_process(const ProcessIdentity& identity);
+// Takes an ended process off the kernel's table. Orphans of a sandbox are children of this process when it is init of a
+// container or a subreaper; for anybody else this does nothing.
+void collect(const FileHandle& pidfd);
 // SIGKILL, and waits for the end. True when it has ended. A child of this process is collected.
 bool end_process(const FileHandle& pidfd);
 

@@ -28,6 +28,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds version_limit{10};
+constexpr const char* trial_swept = "trial_swept";
 constexpr Limits trial_limits{0.5, 64ULL << 20, 64, {}};
 
 int count(const CgroupControls& controls) {
@@ -65,7 +66,9 @@ public:
             return system_error(errno, "cannot make a trial sandbox");
         auto directory = open_directory(path_);
         if (!directory) return directory.error();
-        ::flock(directory->get(), LOCK_EX | LOCK_NB);
+        // Until it was locked, another process could take it for a left-over.
+        if (::flock(directory->get(), LOCK_EX | LOCK_NB) != 0 || ::access(path_.c_str(), F_OK) != 0)
+            return Error{ErrorClass::unavailable, trial_swept, "the trial sandbox was taken for a left-over", "", "", {}};
         auto seccomp = request_.seccomp->open();
         if (!seccomp) return seccomp.error();
         ContainerPlan plan;
@@ -131,8 +134,9 @@ ProbeResult probe(const ProbeRequest& request, Runtime runtime) {
     runtime.version = *version;
     for (const Runtime& form : forms_of(runtime, request.cgroups->available())) {
         result.runtime = form;
-        Trial trial(request, form);
-        auto in_force = trial.run();
+        auto in_force = Trial(request, form).run();
+        for (int again = 0; again < 3 && !in_force && in_force.error().code == trial_swept; ++again)
+            in_force = Trial(request, form).run();
         if (in_force) {
             result.works = true;
             result.in_force = *in_force;

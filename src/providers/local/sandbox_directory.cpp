@@ -31,8 +31,18 @@ Error not_found(const std::string& id) {
 }
 
 Result<void> make_private_directory(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-        return system_error(errno, "cannot make the directory " + path.string());
+    if (::mkdir(path.c_str(), 0700) == 0) return {};
+    if (errno != EEXIST) return system_error(errno, "cannot make the directory " + path.string());
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "cannot look at " + path.string());
+    // Whoever else may write here may put other files in the place of those that run with our privileges.
+    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return Error{ErrorClass::permission,
+                     "state_not_private",
+                     path.string() + " is not a directory that only this user can write",
+                     "change its owner and mode (chown root, chmod 700), or choose another state directory",
+                     "",
+                     {}};
     return {};
 }
 

@@ -62,8 +62,11 @@ std::string write_sandbox_record(const SandboxRecord& record) {
 }
 
 Result<SandboxRecord> read_sandbox_record(std::string_view text) {
+    boost::system::error_code torn;
+    const json::value value = json::parse(text, torn);
+    if (torn)
+        return Error{ErrorClass::data_loss, "sandbox_record_torn", "the record of a sandbox ends early", "", torn.message(), {}};
     try {
-        const json::value value = json::parse(text);
         const auto& object = value.as_object();
         if (object.at("format").as_int64() != 1) return damaged("it has another format");
         SandboxRecord record;

@@ -36,24 +36,6 @@ std::string resolver_of(Egress egress) {
     return "# This sandbox has no network.\n";
 }
 
-// In the topmost layer that has it, a mount point or /etc must be a directory: ours hides what is there otherwise.
-Result<void> check_directories(const RootPlan& plan) {
-    for (const char* name : {"etc", "proc", "sys", "dev"}) {
-        for (const auto& layer : plan.root) {
-            struct stat status {};
-            if (::lstat((layer / name).c_str(), &status) != 0) continue;
-            if (S_ISDIR(status.st_mode) || is_whiteout(status)) break;
-            return Error{ErrorClass::unsupported,
-                         "image_unusable",
-                         "/" + std::string(name) + " of the image is not a directory",
-                         "use a root file system in which it is one",
-                         "",
-                         {}};
-        }
-    }
-    return {};
-}
-
 void clear_volatile_mark(const fs::path& work) {
     // The kernel refuses a layer that was mounted "volatile" until its owner has looked at it. What may be lost is
     // what a power failure takes, and that was never promised: durable is what was captured.
@@ -70,6 +52,23 @@ OverlayMount overlay(const fs::path& target, const std::vector<fs::path>& lowers
 }
 
 } // namespace
+
+Result<void> check_directories(const RootPlan& plan) {
+    for (const char* name : {"etc", "proc", "sys", "dev"}) {
+        for (const auto& layer : plan.root) {
+            struct stat status {};
+            if (::lstat((layer / name).c_str(), &status) != 0) continue;
+            if (S_ISDIR(status.st_mode) || is_whiteout(status)) break;
+            return Error{ErrorClass::unsupported,
+                         "image_unusable",
+                         "/" + std::string(name) + " of the image is not a directory",
+                         "use a root file system in which it is one",
+                         "",
+                         {}};
+        }
+    }
+    return {};
+}
 
 Result<void> make_base_layer(const fs::path& sandbox, const CreateRequest& request, const RootPlan& plan) {
     auto done = check_directories(plan);

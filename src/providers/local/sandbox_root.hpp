@@ -12,6 +12,10 @@
 
 namespace sandboxkit::local {
 
+// In the topmost layer that has it, a mount point or /etc must be a directory: ours hides what is there otherwise.
+// Errors: unsupported "image_unusable".
+Result<void> check_directories(const RootPlan& plan);
+
 // <sandbox>/base: a lower layer right under the writable one, with /etc/{hosts,hostname,resolv.conf} and the mount
 // points. They are a layer and not bind mounts, so that a captured layer holds no trace of them, and a link or a file of
 // the image at these places does no harm. Errors: unsupported "image_unusable".

@@ -4,6 +4,7 @@
 #include "providers/local/guest_socket.hpp"
 #include "providers/local/program_path.hpp"
 #include "providers/local/sandbox_root.hpp"
+#include "providers/local/stop_descriptor.hpp"
 #include "providers/local/tree_walk.hpp"
 
 #include <algorithm>
@@ -22,12 +23,14 @@ namespace {
 
 constexpr std::chrono::seconds group_limit{10};
 constexpr std::chrono::seconds slirp_limit{2};
+constexpr std::uint64_t least_memory_mib = 16;
+constexpr std::uint32_t least_processes = 8;
 constexpr const char* captured_mark = "captured";
 constexpr std::string_view trial_prefix = "trial-";
 constexpr std::size_t most_labels = 32, label_bytes = 256, token_bytes = 1024;
 
-Error invalid(const char* code, std::string message, const char* remedy) {
-    return {ErrorClass::invalid, code, std::move(message), remedy, "", {}};
+Error invalid(const char* code, std::string message, std::string remedy) {
+    return {ErrorClass::invalid, code, std::move(message), std::move(remedy), "", {}};
 }
 
 bool host_label(std::string_view name) {
@@ -55,9 +58,10 @@ Result<void> check(const CreateRequest& request) {
             return invalid("read_only_path", shown(path) + " is not an absolute, normalized path", "give it as /a/b");
     if (!(request.limits.cpus > 0 && request.limits.cpus <= 1024))
         return invalid("limits", "the CPU limit is out of range", "give 0.01 to 1024");
-    if (request.limits.memory_bytes < (1ULL << 20))
-        return invalid("limits", "the memory limit is too small", "give at least 16 MiB");
-    if (request.limits.processes < 1) return invalid("limits", "the process limit is too small", "give at least 8");
+    if (request.limits.memory_bytes < (least_memory_mib << 20))
+        return invalid("limits", "the memory limit is too small", "give at least " + std::to_string(least_memory_mib) + " MiB");
+    if (request.limits.processes < least_processes)
+        return invalid("limits", "the process limit is too small", "give at least " + std::to_string(least_processes));
     return {};
 }
 
@@ -120,7 +124,7 @@ Result<SandboxInfo> Sandboxes::create(const CreateRequest& request) const {
     return info(*existing, state_.run_record(record.id));
 }
 
-Result<StartedContainer> Sandboxes::run(const LockedSandbox& sandbox, const SandboxRecord& record) const {
+Result<StartedContainer> Sandboxes::run(const LockedSandbox& sandbox, const SandboxRecord& record, std::stop_token stop) const {
     const CreateRequest& request = record.request;
     auto plan = images_->root_plan(request.image_id);
     if (!plan) return plan.error();
@@ -136,6 +140,8 @@ Result<StartedContainer> Sandboxes::run(const LockedSandbox& sandbox, const Sand
     container.directory = sandbox.directory();
     container.overlays = root_mounts(sandbox.path(), *plan);
     container.seccomp = seccomp->get();
+    const StopDescriptor stopped(std::move(stop));
+    container.stop = stopped.get();
     container.bundle.hostname = request.hostname;
     container.bundle.guest = host_.guest.string();
     container.bundle.read_only_paths = request.read_only_paths;
@@ -173,7 +179,7 @@ Result<void> Sandboxes::start(const std::string& id, std::stop_token stop) const
     if (!cleared) return cleared;
 
     Result<void> done{};
-    auto started = run(*sandbox, *record);
+    auto started = run(*sandbox, *record, stop);
     if (!started) done = started.error();
     if (done && stop.stop_requested()) done = cancelled_error();
     if (done) done = sandbox->set_run_record({started->process, started->slirp});
@@ -217,7 +223,14 @@ Result<void> Sandboxes::remove_containers(const std::string& id) const {
                          "",
                          {}};
         auto deleted = delete_container(runtime, each->path(), id);
-        if (!deleted) return deleted;
+        if (deleted) continue;
+        // A power failure may have torn the runtime's own record, and then the runtime can do nothing. Where the kernel
+        // says that nothing of the sandbox runs any more, the record is all that is left.
+        if (runtime.without_cgroups || !host_.cgroups.remove(state_.group_prefix() + id, group_limit)) return deleted;
+        auto root = open_directory(each->path());
+        if (!root) return root.error();
+        auto removed = remove_tree_at(root->get(), id);
+        if (!removed) return removed;
     }
     return {};
 }
@@ -232,7 +245,10 @@ Result<void> Sandboxes::clear_compute(const LockedSandbox& sandbox) const {
     if (const auto record = sandbox.run_record(); record && record->slirp) {
         // It ends by itself when the sandbox does.
         const FileHandle slirp = open_process(*record->slirp);
-        if (slirp && !wait_for_exit(slirp, slirp_limit)) end_process(slirp);
+        if (slirp && wait_for_exit(slirp, slirp_limit))
+            collect(slirp);
+        else if (slirp)
+            end_process(slirp);
     }
     ::unlinkat(sandbox.directory(), guest_socket_name, 0);
     sandbox.clear_run_record();
@@ -285,8 +301,7 @@ Result<void> Sandboxes::remove_leftovers(std::stop_token stop) const {
     }
     for (const auto& id : left) {
         if (!abandoned(id)) continue;
-        auto removed = remove_containers(id);
-        if (!removed) return removed;
+        static_cast<void>(remove_containers(id)); // what resists is tried again the next time; it is in nobody's way
         if (stop.stop_requested()) return cancelled_error();
     }
     for (const auto& group : host_.cgroups.groups(state_.group_prefix())) {
@@ -314,7 +329,13 @@ Result<std::vector<SandboxInfo>> Sandboxes::list(const std::map<std::string, std
         auto record = state_.record(id);
         if (!record) {
             if (record.error().kind == ErrorClass::not_found) continue; // removed meanwhile
-            if (record.error().kind != ErrorClass::data_loss) return record.error();
+            // A record that cannot be read is no reason to destroy what it stands for, nor to deny that it is there.
+            if (record.error().code != "sandbox_record_torn") {
+                Error error = record.error();
+                error.message = state_.sandbox(id).string() + ": " + error.message;
+                error.remedy = "use the version of sandboxkit that wrote it, or remove that directory if nothing in it is wanted";
+                return error;
+            }
             // A power failure cut it short before its creation was acknowledged: nobody can know it.
             auto destroyed = destroy(id, stop);
             if (!destroyed) return destroyed.error();
@@ -345,6 +366,16 @@ Result<CaptureResult> Sandboxes::capture(const std::string& id, const std::map<s
     if (!record) return record.error();
     auto done = end_compute(*sandbox);
     if (!done) return done.error();
+    // An image that no sandbox can start from is not made: whoever changed these directories is still there to be told.
+    const WritableLayer layer = writable_layer(sandbox->path());
+    auto plan = images_->root_plan(record->request.image_id);
+    if (!plan) return plan.error();
+    plan->root.insert(plan->root.begin(), layer.root_upper());
+    done = check_directories(*plan);
+    if (!done) {
+        static_cast<void>(clear_compute(*sandbox));
+        return done.error();
+    }
     FileHandle mark(::openat(sandbox->directory(), captured_mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!mark) {
         if (errno == EEXIST)
@@ -352,8 +383,13 @@ Result<CaptureResult> Sandboxes::capture(const std::string& id, const std::map<s
         return system_error(errno, "cannot mark the sandbox as captured");
     }
     CaptureResult result;
-    auto sealed = images_->seal(record->request.image_id, writable_layer(sandbox->path()));
-    if (!sealed) return sealed.error();
+    auto sealed = images_->seal(record->request.image_id, layer);
+    if (!sealed) {
+        // The layer is where it was: the sandbox can be started and captured again.
+        ::unlinkat(sandbox->directory(), captured_mark, 0);
+        static_cast<void>(clear_compute(*sandbox));
+        return sealed.error();
+    }
     result.sealed = since(begin);
 
     // The layer waits aside; what the compute left on the host need not wait for the disk.

@@ -55,7 +55,8 @@ public:
 
 private:
     [[nodiscard]] SandboxInfo info(const SandboxRecord& record, const std::optional<RunRecord>& run) const;
-    [[nodiscard]] Result<StartedContainer> run(const LockedSandbox& sandbox, const SandboxRecord& record) const;
+    [[nodiscard]] Result<StartedContainer> run(const LockedSandbox& sandbox, const SandboxRecord& record,
+                                               std::stop_token stop) const;
     // Kills the guest and waits for its end; afterwards nothing is mounted on the writable layer.
     [[nodiscard]] Result<void> end_compute(const LockedSandbox& sandbox) const;
     // Removes what an ended compute leaves on the host: the runtime's record, control groups, the network, the socket.

@@ -202,7 +202,7 @@ Result<SeccompFilter> SeccompFilter::load(const fs::path& cache) {
         auto compiled = compile_seccomp_filter();
         if (!compiled) return compiled.error();
         filter.program_ = std::move(*compiled);
-        const fs::path fresh = file.string() + "." + std::to_string(::getpid());
+        const fs::path fresh = file.string() + "." + random_name(8);
         std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
         out << filter.program_ << sha256_hex(filter.program_);
         out.close();

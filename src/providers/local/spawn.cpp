@@ -324,13 +324,13 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
     return orphan;
 }
 
-bool wait_for_exit(const FileHandle& pidfd, std::chrono::milliseconds limit) {
+bool wait_for_exit(const FileHandle& pidfd, std::chrono::milliseconds limit, int stop) {
     const auto end = std::chrono::steady_clock::now() + limit;
     for (;;) {
-        pollfd waiting{pidfd.get(), POLLIN, 0};
+        std::array<pollfd, 2> waiting{pollfd{pidfd.get(), POLLIN, 0}, pollfd{stop, POLLIN, 0}};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        const int ready = ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-        if (ready > 0) return true;
+        const int ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (ready > 0) return waiting[0].revents != 0;
         if (ready == 0) return false;
         if (errno != EINTR) return false;
     }

@@ -51,8 +51,9 @@ struct Spawned {
 // Errors name the step that failed. unsupported "read_only_path_missing": a path of `required` is not there.
 Result<Spawned> spawn(const SpawnPlan& plan);
 
-// Waits until the process has ended, at most `limit`. False: it still runs.
-bool wait_for_exit(const FileHandle& pidfd, std::chrono::milliseconds limit);
+// Waits until the process has ended, at most `limit`, and no longer once the descriptor `stop` can be read (-1: none).
+// False: it still runs.
+bool wait_for_exit(const FileHandle& pidfd, std::chrono::milliseconds limit, int stop = -1);
 
 // Collects the status of an ended child.
 ExitStatus reap(const Spawned& child);

@@ -28,22 +28,82 @@ Error changed() {
             {}};
 }
 
-// Removes bottom up. What cannot be removed is an error, never skipped.
-class Remover final : public TreeVisitor {
-public:
-    Result<bool> entry(const TreeEntry& entry) override {
-        if (S_ISDIR(entry.status.st_mode)) return true;
-        if (::unlinkat(entry.directory, entry.name.c_str(), 0) != 0 && errno != ENOENT)
-            return system_error(errno, "cannot remove " + shown(entry.path));
-        return false;
+using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
+
+Result<DirectoryStream> read_directory(int directory) {
+    // A descriptor of its own: the position in a directory belongs to the open file.
+    const int own = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (own < 0) return system_error(errno, "cannot open a directory");
+    DirectoryStream stream(::fdopendir(own));
+    if (!stream) {
+        const int number = errno;
+        ::close(own);
+        return system_error(number, "cannot read a directory");
     }
-    Result<void> entered(int) override { return {}; }
-    Result<void> left(const TreeEntry& entry) override {
-        if (::unlinkat(entry.directory, entry.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-            return system_error(errno, "cannot remove the directory " + shown(entry.path));
-        return {};
+    return stream;
+}
+
+// The next name, but for "." and ".."; empty at the end.
+Result<std::string_view> next_name(DIR* stream) {
+    for (;;) {
+        errno = 0;
+        const auto* item = ::readdir(stream);
+        if (item == nullptr && errno != 0) return system_error(errno, "cannot read a directory");
+        if (item == nullptr) return std::string_view{};
+        const std::string_view name = item->d_name;
+        if (name != "." && name != "..") return name;
     }
-};
+}
+
+// Removes files and empty directories, until `most` directories that are not empty have been met: their names.
+Result<std::vector<std::string>> remove_simple_entries(int directory, std::size_t most) {
+    auto stream = read_directory(directory);
+    if (!stream) return stream.error();
+    std::vector<std::string> full;
+    while (full.size() < most) {
+        auto name = next_name(stream->get());
+        if (!name) return name.error();
+        if (name->empty()) break;
+        const std::string text(*name);
+        if (::unlinkat(directory, text.c_str(), 0) == 0 || errno == ENOENT) continue;
+        if (errno != EISDIR && errno != EPERM)
+            return system_error(errno, "cannot remove " + shown(text)); // EPERM: as POSIX has it
+        if (::unlinkat(directory, text.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) continue;
+        if (errno != ENOTEMPTY && errno != EEXIST) return system_error(errno, "cannot remove " + shown(text));
+        full.push_back(text);
+    }
+    return full;
+}
+
+// Bottom up. Memory grows with the depth alone, whatever a sandbox wrote: no directory is ever listed as a whole. What
+// cannot be removed is an error, never skipped.
+Result<void> empty_directory(FileHandle root) {
+    constexpr std::size_t at_once = 64;
+    TreeCursor cursor(std::move(root));
+    std::vector<std::vector<std::string>> pending(1); // of each level: directories that are not empty
+    for (;;) {
+        auto& here = pending.back();
+        if (here.empty()) {
+            auto full = remove_simple_entries(cursor.get(), at_once);
+            if (!full) return full.error();
+            here = std::move(*full);
+        }
+        if (!here.empty()) {
+            auto down = cursor.enter(here.back());
+            if (!down) return down;
+            pending.emplace_back();
+            continue;
+        }
+        if (pending.size() == 1) return {};
+        pending.pop_back();
+        auto up = cursor.leave();
+        if (!up) return up;
+        const std::string& name = pending.back().back();
+        if (::unlinkat(cursor.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+            return system_error(errno, "cannot remove the directory " + shown(name));
+        pending.back().pop_back();
+    }
+}
 
 } // namespace
 
@@ -69,25 +129,21 @@ Result<void> TreeCursor::leave() {
 }
 
 Result<std::vector<std::string>> directory_names(int directory) {
-    // A descriptor of its own: the position in a directory belongs to the open file.
-    const int fd = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return system_error(errno, "cannot open a directory");
-    std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(fd));
-    if (!stream) {
-        const int number = errno;
-        ::close(fd);
-        return system_error(number, "cannot read a directory");
-    }
+    auto stream = read_directory(directory);
+    if (!stream) return stream.error();
     std::vector<std::string> names;
     for (;;) {
-        errno = 0;
-        const auto* item = ::readdir(stream.get());
-        if (!item) {
-            if (errno != 0) return system_error(errno, "cannot read a directory");
-            break;
-        }
-        const std::string_view name = item->d_name;
-        if (name != "." && name != "..") names.emplace_back(name);
+        auto name = next_name(stream->get());
+        if (!name) return name.error();
+        if (name->empty()) break;
+        if (names.size() == most_names)
+            return Error{ErrorClass::quota,
+                         "directory_too_large",
+                         "a directory has more than " + std::to_string(most_names) + " entries",
+                         "spread them over several directories",
+                         "",
+                         {}};
+        names.emplace_back(*name);
     }
     std::sort(names.begin(), names.end());
     return names;
@@ -175,9 +231,8 @@ Result<void> remove_tree_at(int directory, const std::string& name) {
     }
     auto root = open_directory_at(directory, name);
     if (!root) return root.error();
-    Remover remover;
-    auto walked = walk_tree(root->get(), remover, {});
-    if (!walked) return walked;
+    auto emptied = empty_directory(std::move(*root));
+    if (!emptied) return emptied;
     if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
         return system_error(errno, "cannot remove the directory " + shown(name));
     return {};

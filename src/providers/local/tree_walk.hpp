@@ -54,10 +54,12 @@ public:
 // `stop` asks for it, between two objects.
 Result<void> walk_tree(int root, TreeVisitor& visitor, std::stop_token stop);
 
-// Removes `name` and all below. Missing is success.
+// Removes `name` and all below, in memory that does not grow with it. Missing is success.
 Result<void> remove_tree_at(int directory, const std::string& name);
 
-// The names in a directory, sorted by bytes.
+// The names in a directory, sorted by bytes. quota "directory_too_large" for more than `most_names`, which are held in
+// memory (some 100 MB): a sandbox must not be able to exhaust that of its host.
+inline constexpr std::size_t most_names = 1U << 20;
 Result<std::vector<std::string>> directory_names(int directory);
 
 // Extended attributes of the object `name` in `directory` (the directory itself when empty), sorted by name.

@@ -226,7 +226,7 @@ TEST_CASE("images are there after the store is opened again; a damaged one says 
 
     write_file(f.store_path / "images" / image->id / "image.json", "{\"format\":1");
     CHECK(f.store->inspect(image->id).error().code == "image_damaged");
-    CHECK(f.store->list().error().kind == ErrorClass::data_loss);
+    CHECK(f.store->list()->empty()); // it is in nobody's way
     f.store.reset();
     f.store = f.open(); // its layers are not taken for abandoned ones
     CHECK(count_in(f.store_path / "layers") == 1);

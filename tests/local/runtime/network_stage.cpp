@@ -107,8 +107,9 @@ Server start_server(const char* name, const std::vector<std::string>& setup, int
 } // namespace
 
 const std::vector<std::string>& forbidden_servers() {
-    static const std::vector<std::string> list{"169.254.169.254", "10.1.2.3",   "172.16.5.5", "192.168.7.7",
-                                               "100.64.1.1",      "198.18.0.9", "192.0.0.8"};
+    static const std::vector<std::string> list{"169.254.169.254", "10.1.2.3",     "172.16.5.5",  "192.168.7.7",
+                                               "100.64.1.1",      "198.18.0.9",   "192.0.0.8",   "192.0.2.7",
+                                               "192.88.99.1",     "198.51.100.7", "203.0.113.7", "168.63.129.16"};
     return list;
 }
 
@@ -127,10 +128,10 @@ std::string NetworkStage::enter() {
     ::close(file);
     ::unlink(name.data());
 
-    std::vector<std::string> setup{"link set lo up", "link set cable1 up", "addr add 203.0.113.2/24 dev cable1"};
+    std::vector<std::string> setup{"link set lo up", "link set cable1 up", "addr add 20.30.40.2/24 dev cable1"};
     for (const char* each : {public_server, resolver_of_host}) setup.push_back("addr add " + std::string(each) + "/32 dev lo");
     for (const auto& each : forbidden_servers()) setup.push_back("addr add " + each + "/32 dev lo");
-    setup.push_back("route add default via 203.0.113.1");
+    setup.push_back("route add default via 20.30.40.1");
     int go[2];
     if (::pipe2(go, O_CLOEXEC) != 0) return "no pipe";
     const local::FileHandle waiting(go[0]), going(go[1]);
@@ -139,9 +140,9 @@ std::string NetworkStage::enter() {
     if (!heard(internet)) return "the stage's internet did not start";
     const bool plugged = ip("link set lo up") &&
                          ip("link add cable0 type veth peer name cable1 netns " + std::to_string(internet_)) &&
-                         ip("link set cable0 up") && ip("addr add 203.0.113.1/24 dev cable0") &&
+                         ip("link set cable0 up") && ip("addr add 20.30.40.1/24 dev cable0") &&
                          ip("addr add " + std::string(host_public) + "/32 dev lo") &&
-                         ip("addr add " + std::string(host_private) + "/32 dev lo") && ip("route add default via 203.0.113.2");
+                         ip("addr add " + std::string(host_private) + "/32 dev lo") && ip("route add default via 20.30.40.2");
     if (!plugged) return "no veth devices here";
     const char byte = 1;
     if (::write(going.get(), &byte, 1) != 1 || !heard(internet)) return "the stage's internet did not come up";

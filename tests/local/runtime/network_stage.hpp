@@ -12,9 +12,9 @@
 
 namespace sandboxkit::test {
 
-inline constexpr const char* public_server = "203.0.113.80";
-inline constexpr const char* resolver_of_host = "203.0.113.53";
-inline constexpr const char* host_public = "198.51.100.1";
+inline constexpr const char* public_server = "20.30.40.80";
+inline constexpr const char* resolver_of_host = "20.30.40.53";
+inline constexpr const char* host_public = "20.30.50.1";
 inline constexpr const char* host_private = "192.168.99.1";
 // On the internet's side, so that only the filter keeps a sandbox from them.
 const std::vector<std::string>& forbidden_servers();

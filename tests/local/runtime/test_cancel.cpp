@@ -9,7 +9,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <thread>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace sandboxkit;
 using namespace sandboxkit::test;
@@ -17,6 +23,7 @@ namespace asio = boost::asio;
 
 namespace {
 
+// A coroutine takes part in cancellation of the type terminal unless it says otherwise.
 Result<void> cancelled_after(Task<void> task, std::chrono::milliseconds delay) {
     asio::io_context context;
     asio::cancellation_signal signal;
@@ -24,7 +31,7 @@ Result<void> cancelled_after(Task<void> task, std::chrono::milliseconds delay) {
     asio::co_spawn(context, std::move(task),
                    asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, Result<void> value) { result = value; }));
     asio::steady_timer timer(context, delay);
-    timer.async_wait([&](const boost::system::error_code&) { signal.emit(asio::cancellation_type::total); });
+    timer.async_wait([&](const boost::system::error_code&) { signal.emit(asio::cancellation_type::all); });
     context.run();
     return *result;
 }
@@ -47,6 +54,40 @@ TEST_CASE("a cancelled start either started or left nothing running") {
         }
         REQUIRE(succeeded(wait_for(fixture.provider().stop(created->id))));
     }
+}
+
+TEST_CASE("a start that waits for a program that hangs is cancelled at once, and leaves nothing") {
+    LocalFixture fixture;
+    if (!wait_for(fixture.provider().capabilities())->egress_open) return; // told by the network tests
+    const auto programs = fixture.state() / "programs", waits = programs / "waits";
+    std::filesystem::create_directory(programs);
+    REQUIRE(::mkfifo(waits.c_str(), 0600) == 0);
+    std::ofstream(programs / "slirp4netns") << "#!/bin/sh\nread -r line < " << waits.string() << "\n";
+    REQUIRE(::chmod((programs / "slirp4netns").c_str(), 0755) == 0);
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", (programs.string() + ":" + path).c_str(), 1);
+    fixture.reopen();
+    ::setenv("PATH", path.c_str(), 1);
+    auto created = wait_for(fixture.provider().create(fixture.request("hangs", Egress::open)));
+    REQUIRE(succeeded(created));
+
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    std::optional<Result<void>> result;
+    asio::co_spawn(context, fixture.provider().start(created->id),
+                   asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, Result<void> value) { result = value; }));
+    std::thread canceller([&] {
+        const int writer = ::open(waits.c_str(), O_WRONLY | O_CLOEXEC); // returns when the program waits to read
+        asio::post(context, [&] { signal.emit(asio::cancellation_type::all); });
+        while (!result) std::this_thread::yield();
+        ::close(writer);
+    });
+    auto work = asio::make_work_guard(context);
+    while (!result) context.run_one();
+    canceller.join();
+    CHECK(result->error().kind == ErrorClass::cancelled);
+    CHECK(wait_for(fixture.provider().inspect(created->id))->state == SandboxState::created);
+    CHECK(fixture.leftovers().after(false).empty());
 }
 
 TEST_CASE("operations on one sandbox wait for each other, in two providers as well") {

@@ -2,13 +2,19 @@
 // Sandboxes from creation to destruction.
 #include "local/runtime/fixture.hpp"
 
+#include "providers/local/cgroup.hpp"
+#include "providers/local/sandbox_directory.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
 #include <fstream>
 #include <set>
+#include <thread>
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace sandboxkit;
@@ -205,5 +211,84 @@ TEST_CASE("the doctor leaves nothing where there is no state directory yet") {
     CHECK(std::ranges::none_of(
         checks, [](const DoctorCheck& check) { return check.message.find("sandboxkit-doctor") != std::string::npos; }));
     CHECK(fs::is_empty(scratch));
+
+    // One that is killed on the way leaves what the next one takes away.
+    for (const int delay : {5, 20, 60, 120}) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            (void)local::doctor({meant, LocalFixture::guest_program(), ""});
+            ::_exit(0);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(delay)); // where it is hit does not matter
+        ::kill(child, SIGKILL);
+        REQUIRE(::waitpid(child, nullptr, 0) == child);
+    }
+    std::vector<std::string> prefixes;
+    for (const auto& each : fs::directory_iterator(scratch))
+        if (const auto state = local::StateDirectory::open(each.path())) prefixes.push_back(state->group_prefix());
+    (void)local::doctor({meant, LocalFixture::guest_program(), ""});
+    CHECK(fs::is_empty(scratch));
+    for (const auto& prefix : prefixes) CHECK(local::CgroupLayout::detect().groups(prefix).empty());
     fs::remove_all(scratch);
+}
+
+TEST_CASE("a runtime's record that a power failure tore stands in nobody's way") {
+    LocalFixture fixture;
+    Provider& provider = fixture.provider();
+    const auto id = fixture.start(fixture.request("torn"));
+    (void)shell(fixture.socket(id), "echo kept > /root/kept");
+    fs::path record;
+    for (const auto& root : fs::directory_iterator(fixture.state() / "runtime"))
+        if (fs::exists(root.path() / id)) record = root.path() / id;
+    REQUIRE_FALSE(record.empty());
+    for (const auto& file : fs::directory_iterator(record))
+        if (file.is_regular_file()) fs::resize_file(file.path(), 0);
+    SUBCASE("of a sandbox that still runs") {}
+    SUBCASE("of one that was stopped by its guest's end") {
+        (void)shell(fixture.socket(id), "kill -9 -1");
+        std::ifstream run(fixture.state() / "sandboxes" / id / "run.json");
+        std::string text;
+        std::getline(run, text, '\0');
+        ::kill(std::stoi(text.substr(text.find("\"pid\":") + 6)), SIGKILL);
+    }
+    REQUIRE(succeeded(wait_for(provider.stop(id))));
+    REQUIRE(succeeded(wait_for(provider.start(id))));
+    CHECK(shell(fixture.socket(id), "cat /root/kept").text == "kept\n");
+    REQUIRE(succeeded(wait_for(provider.destroy(id))));
+
+    const auto stray = record.parent_path() / "sbx_00000000000000000000";
+    fs::create_directory(stray);
+    std::ofstream(stray / "state.json") << "{\"id\"";
+    fixture.reopen();
+    CHECK_FALSE(fs::exists(stray));
+    CHECK(fixture.leftovers().after().empty());
+}
+
+TEST_CASE("a capture that no sandbox could start from is refused") {
+    LocalFixture fixture;
+    Provider& provider = fixture.provider();
+    const auto id = fixture.start(fixture.request("etc"));
+    REQUIRE(shell(fixture.socket(id), "mkdir /etc2 && mv /etc /etc3 && ln -s etc2 /etc").code == 0);
+    const auto captured = wait_for(provider.capture(id, {}));
+    REQUIRE_FALSE(captured.has_value());
+    CHECK(captured.error().kind == ErrorClass::unsupported);
+    CHECK(captured.error().code == "image_unusable");
+    REQUIRE(succeeded(wait_for(provider.destroy(id))));
+    CHECK(fixture.leftovers().after().empty());
+}
+
+TEST_CASE("an application that adopts orphans keeps no dead ones") {
+    LocalFixture fixture;
+    Provider& provider = fixture.provider();
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    const bool network = wait_for(provider.capabilities())->egress_open;
+    for (const bool killed : {false, true}) {
+        const auto id = fixture.start(fixture.request(killed ? "killed" : "stopped", network ? Egress::open : Egress::none));
+        if (killed) (void)shell(fixture.socket(id), "kill -9 1; kill -9 -1");
+        REQUIRE(succeeded(wait_for(provider.destroy(id))));
+        siginfo_t info{};
+        const int found = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+        CHECK((found != 0 || info.si_pid == 0));
+    }
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
 }

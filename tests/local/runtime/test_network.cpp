@@ -45,7 +45,7 @@ TEST_CASE("with open egress the internet is there, and nothing else") {
     // From the host, everything on the stage answers: what the sandbox does not get is kept from it.
     for (const char* each : {public_server, resolver_of_host}) REQUIRE(ask_tcp(each, 80) == "internet");
     for (const auto& each : forbidden_servers()) REQUIRE(ask_tcp(each, 80) == "internet");
-    for (const char* each : {"127.0.0.1", host_public, host_private, "203.0.113.1"}) REQUIRE(ask_tcp(each, 80) == "host");
+    for (const char* each : {"127.0.0.1", host_public, host_private, "20.30.40.1"}) REQUIRE(ask_tcp(each, 80) == "host");
 
     LocalFixture fixture;
     const auto before = listening_sockets();
@@ -65,7 +65,7 @@ TEST_CASE("with open egress the internet is there, and nothing else") {
     std::vector<std::pair<std::string, std::string>> targets;
     for (const auto& each : forbidden_servers()) targets.emplace_back(each, "80");
     for (const char* each :
-         {host_public, host_private, "203.0.113.1", "10.0.2.2", "10.0.2.15", "127.0.0.1", "0.0.0.0", "255.255.255.255"})
+         {host_public, host_private, "20.30.40.1", "10.0.2.2", "10.0.2.15", "127.0.0.1", "0.0.0.0", "255.255.255.255"})
         targets.emplace_back(each, "80");
     targets.emplace_back("10.0.2.3", "80");
     targets.emplace_back("10.0.2.3", "54");

@@ -57,17 +57,19 @@ std::string frame(std::uint32_t destination, std::uint8_t protocol = 6, std::uin
 } // namespace
 
 TEST_CASE("public addresses pass, special ones and the host's own do not") {
-    auto program = egress_filter(refused_ranges({{ipv4(203, 0, 113, 7), 32}}));
+    auto program = egress_filter(refused_ranges({{ipv4(20, 30, 40, 7), 32}}));
     REQUIRE(program.has_value());
     const Filtered filter(*program);
     for (const auto address :
-         {ipv4(1, 1, 1, 1), ipv4(203, 0, 113, 8), ipv4(172, 32, 0, 1), ipv4(11, 0, 0, 1), ipv4(169, 253, 1, 1),
-          ipv4(100, 128, 0, 1), ipv4(100, 63, 255, 255), ipv4(192, 167, 1, 1), ipv4(223, 255, 255, 255)})
+         {ipv4(1, 1, 1, 1), ipv4(20, 30, 40, 8), ipv4(168, 63, 129, 17), ipv4(172, 32, 0, 1), ipv4(11, 0, 0, 1),
+          ipv4(169, 253, 1, 1), ipv4(100, 128, 0, 1), ipv4(100, 63, 255, 255), ipv4(192, 167, 1, 1), ipv4(223, 255, 255, 255)})
         CHECK(filter.passes(frame(address)));
-    for (const auto address : {ipv4(203, 0, 113, 7), ipv4(10, 0, 2, 2), ipv4(10, 255, 255, 255), ipv4(127, 0, 0, 1),
-                               ipv4(169, 254, 169, 254), ipv4(172, 16, 0, 1), ipv4(172, 31, 255, 255), ipv4(192, 168, 0, 1),
-                               ipv4(100, 64, 0, 1), ipv4(100, 127, 255, 255), ipv4(0, 0, 0, 0), ipv4(224, 0, 0, 1),
-                               ipv4(239, 1, 1, 1), ipv4(255, 255, 255, 255), ipv4(198, 19, 0, 1), ipv4(192, 0, 0, 1)}) {
+    for (const auto address :
+         {ipv4(20, 30, 40, 7),      ipv4(10, 0, 2, 2),        ipv4(10, 255, 255, 255), ipv4(127, 0, 0, 1),
+          ipv4(169, 254, 169, 254), ipv4(172, 16, 0, 1),      ipv4(172, 31, 255, 255), ipv4(192, 168, 0, 1),
+          ipv4(100, 64, 0, 1),      ipv4(100, 127, 255, 255), ipv4(0, 0, 0, 0),        ipv4(224, 0, 0, 1),
+          ipv4(239, 1, 1, 1),       ipv4(255, 255, 255, 255), ipv4(198, 19, 0, 1),     ipv4(192, 0, 0, 1),
+          ipv4(192, 0, 2, 1),       ipv4(198, 51, 100, 1),    ipv4(203, 0, 113, 1),    ipv4(168, 63, 129, 16)}) {
         CHECK(!filter.passes(frame(address)));
         CHECK(!filter.passes(frame(address, 17, 53)));
     }

@@ -15,6 +15,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,7 +117,9 @@ TEST_CASE("records survive writing and reading, and damaged ones are told") {
     CHECK(again->request.limits == record.request.limits);
     CHECK(again->request.egress == Egress::open);
     CHECK(again->request.read_only_paths == record.request.read_only_paths);
-    for (const char* bad : {"", "{", "[]", "{}", "{\"format\":2}", "null", "{\"format\":1,\"id\":7}"})
+    for (const char* torn : {"", "{", "{\"format\":1,\"id\":"})
+        CHECK(local::read_sandbox_record(torn).error().code == "sandbox_record_torn");
+    for (const char* bad : {"[]", "{}", "{\"format\":2}", "null", "{\"format\":1,\"id\":7}"})
         CHECK(local::read_sandbox_record(bad).error().code == "sandbox_record_damaged");
     CHECK(local::sandbox_id("x").size() == 24);
     CHECK(local::sandbox_id("x") != local::sandbox_id("y"));
@@ -148,4 +151,51 @@ TEST_CASE("the compiled filter is kept, checked and sealed") {
     const local::FileHandle again(::open(("/proc/self/fd/" + std::to_string(descriptor->get())).c_str(), O_RDWR | O_CLOEXEC));
     CHECK((!again || ::write(again.get(), "x", 1) < 0));
     fs::remove_all(cache);
+}
+
+TEST_CASE("a sandbox whose record cannot be read is kept and told; one that was never acknowledged goes") {
+    LocalFixture fixture;
+    Provider& provider = fixture.provider();
+    auto kept = wait_for(provider.create(fixture.request("kept")));
+    auto torn = wait_for(provider.create(fixture.request("torn")));
+    REQUIRE(succeeded(kept));
+    REQUIRE(succeeded(torn));
+    const auto record = [&](const std::string& id) { return fixture.state() / "sandboxes" / id / "sandbox.json"; };
+    fs::resize_file(record(torn->id), 10);
+    CHECK(wait_for(provider.list({}))->size() == 1);
+    CHECK_FALSE(fs::exists(record(torn->id)));
+
+    std::ifstream in(record(kept->id));
+    std::string good;
+    std::getline(in, good, '\0');
+    std::ofstream(record(kept->id)) << "{\"format\":2}";
+    const auto listed = wait_for(provider.list({}));
+    REQUIRE_FALSE(listed.has_value());
+    CHECK(listed.error().code == "sandbox_record_damaged");
+    CHECK(listed.error().message.find(kept->id) != std::string::npos);
+    CHECK_FALSE(listed.error().remedy.empty());
+    std::ofstream(record(kept->id)) << good;
+    CHECK(wait_for(provider.list({}))->size() == 1);
+}
+
+TEST_CASE("a state directory that others can write is refused") {
+    std::string pattern = "/var/tmp/sandboxkit-test-XXXXXX";
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    const fs::path state = fs::path(pattern) / "state";
+    fs::create_directory(state);
+    SUBCASE("its mode") {
+        REQUIRE(::chmod(state.c_str(), 0777) == 0);
+    }
+    SUBCASE("its owner") {
+        REQUIRE(::chown(state.c_str(), 65534, 65534) == 0);
+    }
+    SUBCASE("a link") {
+        fs::rename(state, fs::path(pattern) / "elsewhere");
+        fs::create_symlink("elsewhere", state);
+    }
+    const auto opened = local::StateDirectory::open(state);
+    REQUIRE(opened.has_error());
+    CHECK(opened.error().kind == ErrorClass::permission);
+    CHECK(opened.error().code == "state_not_private");
+    fs::remove_all(pattern);
 }
