@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -139,6 +140,16 @@ void check_disk(Checks& checks, const fs::path& tried, const fs::path& meant) {
     add(checks, "disk space", Status::warning, text, "free some space, or choose another state directory");
 }
 
+// core(5): a limit of zero does not keep the kernel from a program that core_pattern pipes to.
+void check_core_dumps(Checks& checks) {
+    std::ifstream file("/proc/sys/kernel/core_pattern");
+    std::string pattern;
+    std::getline(file, pattern);
+    if (!pattern.starts_with('|')) return add(checks, "core dumps", Status::ok, "none of what runs in a sandbox");
+    add(checks, "core dumps", Status::warning, "a program of the host gets the memory of what crashes in a sandbox: " + pattern,
+        "write a file name to /proc/sys/kernel/core_pattern if sandboxes run what you do not trust");
+}
+
 void check_limit(Checks& checks, const char* name, bool in_force, const std::string& groups) {
     if (in_force) return add(checks, name, Status::ok, "enforced by control groups (" + groups + ")");
     add(checks, name, Status::warning, "not enforced on this host (control groups: " + groups + "); sessions say so",
@@ -170,6 +181,7 @@ void check_runtimes(Checks& checks, const Result<Host>& host) {
 std::vector<DoctorCheck> doctor(const LocalOptions& options) {
     Checks checks;
     check_kernel(checks);
+    check_core_dumps(checks);
     const auto root = check_root();
     if (root)
         add(checks, "privileges", Status::ok, "running as root");

@@ -61,7 +61,7 @@ public:
     [[nodiscard]] const std::string& group_prefix() const { return group_prefix_; }
 
     // `fill` puts the rest into the new directory. False: it was there already, and nothing was changed.
-    // On success the sandbox is durable.
+    // On success the sandbox outlives this process; not a power failure.
     Result<bool> make(const SandboxRecord& record, const std::function<Result<void>(const std::filesystem::path&)>& fill) const;
     // not_found "sandbox_not_found"; unavailable "sandbox_busy" after a minute; cancelled.
     Result<LockedSandbox> lock(const std::string& id, std::stop_token stop) const;

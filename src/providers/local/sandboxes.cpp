@@ -336,7 +336,7 @@ Result<std::vector<SandboxInfo>> Sandboxes::list(const std::map<std::string, std
                 error.remedy = "use the version of sandboxkit that wrote it, or remove that directory if nothing in it is wanted";
                 return error;
             }
-            // A power failure cut it short before its creation was acknowledged: nobody can know it.
+            // A power failure cut it short, and with it went what the sandbox had written.
             auto destroyed = destroy(id, stop);
             if (!destroyed) return destroyed.error();
             continue;
