@@ -7,9 +7,44 @@
 
 #include <boost/asio/post.hpp>
 
+#include <fstream>
+
 namespace sandboxkit::engine {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// A store finds its sandboxes, images and fellow engines in the state directory. In another one it would take them all for
+// lost. A state directory may serve several stores: <state>/stores/ has a file for each.
+Result<void> check_state_directory(store::Store& store, const std::string& store_id, const fs::path& state) {
+    std::error_code ec;
+    const auto mark = state / "stores" / store_id;
+    if (fs::exists(mark, ec)) return {};
+    auto sessions = store.sessions(false);
+    if (!sessions) return sessions.error();
+    auto images = store.images_in_use();
+    if (!images) return images.error();
+    if (!sessions->empty() || !images->empty())
+        return Error{ErrorClass::conflict,
+                     "state_directory_elsewhere",
+                     state.string() + " is not where the sandboxes and snapshots of this store are",
+                     "name the state directory that the store was used with; if it is lost for good, make the empty file " +
+                         mark.string() + ", and they count as lost",
+                     "",
+                     {}};
+    fs::create_directories(mark.parent_path(), ec);
+    if (!std::ofstream(mark))
+        return Error{ErrorClass::unavailable,
+                     "state_directory",
+                     "cannot write " + mark.string(),
+                     "free space, or choose a writable directory",
+                     "",
+                     {}};
+    return {};
+}
+
+} // namespace
 
 Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     if (options.store.empty())
@@ -42,6 +77,8 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
                      "",
                      {}};
     if (made) fs::permissions(c->state_directory, fs::perms::owner_all, ec); // one that was there keeps what it has
+    auto belongs = check_state_directory(*c->store, c->store_id, c->state_directory);
+    if (!belongs) return belongs.error();
     auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
     if (!lock) return lock.error();
     c->lock = std::make_unique<EngineLock>(std::move(*lock));

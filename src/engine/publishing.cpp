@@ -37,6 +37,7 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
 Task<std::vector<Problem>> publish_gate(Context& context, Recipe recipe) {
     auto problems = publish_problems(recipe);
     auto provider = context.provider(recipe.provider);
+    if (!provider && provider.error().kind != ErrorClass::unsupported) co_return provider.error(); // not the document's fault
     if (!provider) {
         problems.push_back({"/provider", provider.error().code, provider.error().message, provider.error().remedy});
         co_return problems;

@@ -64,6 +64,20 @@ Result<net::HttpRequest> streaming(std::string_view method, const json::object& 
     return request;
 }
 
+Result<json::object> environment_object(const std::map<std::string, std::string>& variables) {
+    json::object environment;
+    for (const auto& [name, value] : variables) {
+        if (name.empty() || name.find('=') != std::string::npos)
+            return invalid("environment_name", "the name of an environment variable is empty or contains '='");
+        const auto name_ok = check_text("the name of an environment variable", name);
+        if (!name_ok) return name_ok.error();
+        const auto value_ok = check_text("the environment variable '" + name + "'", value);
+        if (!value_ok) return value_ok.error();
+        environment[name] = value;
+    }
+    return environment;
+}
+
 } // namespace
 
 net::HttpHeaders common_headers(const Endpoint& endpoint, std::string_view access_token) {
@@ -82,17 +96,9 @@ Result<net::HttpRequest> health_request() {
 
 Result<net::HttpRequest> init_request(const InitRequest& init) {
     json::object message;
-    json::object environment;
-    for (const auto& [name, value] : init.environment) {
-        if (name.empty() || name.find('=') != std::string::npos)
-            return invalid("environment_name", "the name of an environment variable is empty or contains '='");
-        const auto name_ok = check_text("the name of an environment variable", name);
-        if (!name_ok) return name_ok.error();
-        const auto value_ok = check_text("the environment variable '" + name + "'", value);
-        if (!value_ok) return value_ok.error();
-        environment[name] = value;
-    }
-    message["envVars"] = std::move(environment);
+    auto environment = environment_object(init.environment);
+    if (!environment) return environment.error();
+    message["envVars"] = std::move(*environment);
     const std::pair<const char*, const std::string*> texts[] = {
         {"accessToken", &init.access_token}, {"defaultUser", &init.default_user}, {"defaultWorkdir", &init.default_workdir}};
     for (const auto& [name, value] : texts) {
@@ -120,17 +126,9 @@ Result<net::HttpRequest> start_request(const ExecRequest& exec, std::string_view
     }
     process["cmd"] = exec.argv[0];
     process["args"] = std::move(args);
-    json::object environment;
-    for (const auto& [name, value] : exec.environment) {
-        if (name.empty() || name.find('=') != std::string::npos)
-            return invalid("environment_name", "the name of an environment variable is empty or contains '='");
-        const auto name_ok = check_text("the name of an environment variable", name);
-        if (!name_ok) return name_ok.error();
-        const auto value_ok = check_text("the environment variable '" + name + "'", value);
-        if (!value_ok) return value_ok.error();
-        environment[name] = value;
-    }
-    if (!environment.empty()) process["envs"] = std::move(environment);
+    auto environment = environment_object(exec.environment);
+    if (!environment) return environment.error();
+    if (!environment->empty()) process["envs"] = std::move(*environment);
     if (exec.cwd) {
         const auto ok = check_text("the working directory", *exec.cwd);
         if (!ok) return ok.error();

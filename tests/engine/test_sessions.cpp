@@ -120,6 +120,27 @@ TEST_CASE("two engines on one store see and use the same sessions") {
     must(second.remove_session(tester, session.id).get());
 }
 
+TEST_CASE("a store is not opened with another state directory than its sandboxes are in") {
+    TempDir dir;
+    std::string session;
+    {
+        Engine engine = must(Engine::open(options_in(dir.path())));
+        session = start(engine, ready_profile(engine)).id;
+    }
+    EngineOptions elsewhere = options_in(dir.path());
+    elsewhere.state_directory = dir.path() / "elsewhere";
+    const auto refused = Engine::open(elsewhere);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().kind == ErrorClass::conflict);
+    CHECK(refused.error().code == "state_directory_elsewhere");
+    {
+        Engine engine = must(Engine::open(options_in(dir.path())));
+        CHECK(must(engine.session(tester, session)).state == SessionState::running);
+        must(engine.remove_session(tester, session).get());
+    }
+    check_nothing_left(dir.path());
+}
+
 TEST_CASE("cancelling a start leaves nothing") {
     TempDir dir;
     {

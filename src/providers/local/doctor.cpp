@@ -84,6 +84,16 @@ private:
 
     TrialDirectory(fs::path path, bool ours) : path_(std::move(path)), ours_(ours) {}
 
+    // A runtime outlives a doctor that was killed, and has the lock of its trial sandbox until it is done.
+    static bool runtime_at_work(const fs::path& trial) {
+        std::error_code error;
+        for (fs::directory_iterator each(trial / "cache", error), end; !error && each != end; each.increment(error)) {
+            const auto held = open_directory(each->path());
+            if (held && ::flock(held->get(), LOCK_EX | LOCK_NB) != 0) return true;
+        }
+        return false;
+    }
+
     // What a doctor that was killed left: its directory, which nobody holds any more, and what runs in its groups.
     static void sweep(const fs::path& parent) {
         std::error_code error;
@@ -92,7 +102,7 @@ private:
             const auto held = open_directory(each->path());
             struct stat status {};
             if (!held || ::fstat(held->get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
-            if (::flock(held->get(), LOCK_EX | LOCK_NB) != 0) continue;
+            if (::flock(held->get(), LOCK_EX | LOCK_NB) != 0 || runtime_at_work(each->path())) continue;
             if (const auto state = StateDirectory::open(each->path())) {
                 const auto groups = CgroupLayout::detect();
                 for (const auto& group : groups.groups(state->group_prefix())) groups.remove(group, std::chrono::seconds(5));

@@ -22,69 +22,51 @@ public:
     Task<Capabilities> capabilities() override { co_return sandboxes_->capabilities(); }
 
     Task<ImageInfo> prepare_image(ImageRequest request) override {
-        auto work = [all = sandboxes_, request = std::move(request)](std::stop_token stop) {
+        return blocking(pool_, [all = sandboxes_, request = std::move(request)](std::stop_token stop) {
             return all->images().prepare(request, stop);
-        };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        });
     }
     Task<ImageInfo> inspect_image(std::string image_id) override {
-        auto work = [all = sandboxes_, id = std::move(image_id)](std::stop_token) { return all->images().inspect(id); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, id = std::move(image_id)](std::stop_token) { return all->images().inspect(id); });
     }
     Task<std::vector<ImageInfo>> list_images() override {
-        auto work = [all = sandboxes_](std::stop_token) { return all->images().list(); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_, [all = sandboxes_](std::stop_token) { return all->images().list(); });
     }
     Task<void> remove_image(std::string image_id) override {
-        auto work = [all = sandboxes_, id = std::move(image_id)](std::stop_token) { return all->remove_image(id); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_, [all = sandboxes_, id = std::move(image_id)](std::stop_token) { return all->remove_image(id); });
     }
 
     Task<SandboxInfo> create(CreateRequest request) override {
-        auto work = [all = sandboxes_, request = std::move(request)](std::stop_token) { return all->create(request); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, request = std::move(request)](std::stop_token) { return all->create(request); });
     }
     Task<void> start(std::string sandbox_id) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->start(id, stop); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->start(id, stop); });
     }
     Task<void> stop(std::string sandbox_id) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->stop(id, stop); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->stop(id, stop); });
     }
     Task<void> destroy(std::string sandbox_id) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->destroy(id, stop); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token stop) { return all->destroy(id, stop); });
     }
     Task<SandboxInfo> inspect(std::string sandbox_id) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token) { return all->inspect(id); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_, [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token) { return all->inspect(id); });
     }
     Task<std::vector<SandboxInfo>> list(std::map<std::string, std::string> labels) override {
-        auto work = [all = sandboxes_, labels = std::move(labels)](std::stop_token stop) { return all->list(labels, stop); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_,
+                        [all = sandboxes_, labels = std::move(labels)](std::stop_token stop) { return all->list(labels, stop); });
     }
     Task<Endpoint> endpoint(std::string sandbox_id) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token) { return all->endpoint(id); };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        return blocking(pool_, [all = sandboxes_, id = std::move(sandbox_id)](std::stop_token) { return all->endpoint(id); });
     }
     Task<CaptureResult> capture(std::string sandbox_id, std::map<std::string, std::string> labels) override {
-        auto work = [all = sandboxes_, id = std::move(sandbox_id), labels = std::move(labels)](std::stop_token stop) {
+        return blocking(pool_, [all = sandboxes_, id = std::move(sandbox_id), labels = std::move(labels)](std::stop_token stop) {
             return all->capture(id, labels, stop);
-        };
-        auto result = co_await blocking(pool_, std::move(work));
-        co_return result;
+        });
     }
 
 private:

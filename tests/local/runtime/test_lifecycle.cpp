@@ -3,6 +3,7 @@
 #include "local/runtime/fixture.hpp"
 
 #include "providers/local/cgroup.hpp"
+#include "providers/local/file_handle.hpp"
 #include "providers/local/sandbox_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -12,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -224,8 +226,18 @@ TEST_CASE("the doctor leaves nothing where there is no state directory yet") {
         REQUIRE(::waitpid(child, nullptr, 0) == child);
     }
     std::vector<std::string> prefixes;
-    for (const auto& each : fs::directory_iterator(scratch))
+    for (const auto& each : fs::directory_iterator(scratch)) {
         if (const auto state = local::StateDirectory::open(each.path())) prefixes.push_back(state->group_prefix());
+        // What it had started ends by itself, and lets go of these.
+        std::vector<fs::path> locks{each.path()};
+        for (const auto& trial : fs::directory_iterator(each.path() / "cache"))
+            if (trial.is_directory()) locks.push_back(trial.path());
+        for (const auto& lock : locks) {
+            const auto held = local::open_directory(lock);
+            REQUIRE(succeeded(held));
+            REQUIRE(::flock(held->get(), LOCK_EX) == 0);
+        }
+    }
     (void)local::doctor({meant, LocalFixture::guest_program(), ""});
     CHECK(fs::is_empty(scratch));
     for (const auto& prefix : prefixes) CHECK(local::CgroupLayout::detect().groups(prefix).empty());
