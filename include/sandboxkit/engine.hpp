@@ -107,7 +107,8 @@ struct SessionInfo {
 struct StartOptions {
     std::string profile{};
     std::optional<std::uint32_t> version{}; // absent: the newest usable
-    // At most 200 bytes. A second start by the same principal with the same token returns the first's session.
+    // At most 200 bytes. A second start by the same principal with the same token returns the first's session, and a start
+    // whose process was killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
     std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long without a call to it
     std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start

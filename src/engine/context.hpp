@@ -23,7 +23,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -72,6 +71,8 @@ private:
 // Absolute, as EngineOptions::state_directory says.
 [[nodiscard]] std::filesystem::path state_directory_of(const EngineOptions& options);
 
+using SessionCounts = std::map<std::string, int, std::less<>>;
+
 class Context {
 public:
     static Result<std::unique_ptr<Context>> open(EngineOptions options);
@@ -113,10 +114,12 @@ public:
     std::string store_id;
     ProgressBoard progress;
 
-    // Clients of running sessions by session id, and how many commands run there; both under sessions_mutex.
+    // By session id, all under sessions_mutex: clients of running sessions, how many commands run there, and how many starts
+    // this engine is at.
     std::mutex sessions_mutex;
     std::map<std::string, std::shared_ptr<envd::Client>, std::less<>> clients;
-    std::map<std::string, int, std::less<>> busy;
+    SessionCounts busy;
+    SessionCounts starting;
 
     boost::asio::io_context io{1};
     async::Pool pool;
@@ -170,6 +173,30 @@ private:
     std::map<std::uint64_t, std::function<void()>> operations_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io.get_executor()};
     std::thread thread_;
+};
+
+// Counts a session in Context::busy or Context::starting while it lives.
+class SessionCount {
+public:
+    SessionCount(Context& context, SessionCounts Context::*counts, std::string session)
+        : context_(context), counts_(context.*counts), session_(std::move(session)) {
+        std::lock_guard guard(context_.sessions_mutex);
+        first_ = ++counts_[session_] == 1;
+    }
+    ~SessionCount() {
+        std::lock_guard guard(context_.sessions_mutex);
+        const auto found = counts_.find(session_);
+        if (--found->second == 0) counts_.erase(found);
+    }
+    SessionCount(const SessionCount&) = delete;
+    SessionCount& operator=(const SessionCount&) = delete;
+    [[nodiscard]] bool first() const noexcept { return first_; }
+
+private:
+    Context& context_;
+    SessionCounts& counts_;
+    std::string session_;
+    bool first_;
 };
 
 } // namespace sandboxkit::engine

@@ -15,16 +15,9 @@ namespace sandboxkit {
 class Process::Impl {
 public:
     Impl(engine::Context& c, std::string s, std::shared_ptr<envd::Client> cl, std::shared_ptr<envd::ProcessStream> st)
-        : context(c), session(std::move(s)), client(std::move(cl)), stream(std::move(st)) {
-        std::lock_guard guard(context.sessions_mutex);
-        ++context.busy[session];
-    }
+        : context(c), session(std::move(s)), client(std::move(cl)), stream(std::move(st)),
+          busy(c, &engine::Context::busy, session) {}
     ~Impl() {
-        {
-            std::lock_guard guard(context.sessions_mutex);
-            const auto found = context.busy.find(session);
-            if (--found->second == 0) context.busy.erase(found);
-        }
         // The connection belongs to the io thread.
         boost::asio::post(context.io, [stream = std::move(stream), client = std::move(client)] {});
     }
@@ -35,6 +28,7 @@ public:
     std::string session;
     std::shared_ptr<envd::Client> client;
     std::shared_ptr<envd::ProcessStream> stream;
+    engine::SessionCount busy;
 };
 
 Process::Process(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -53,12 +53,24 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
     const bool exists = sandbox != sandboxes.end();
     switch (session.state) {
     case SessionState::starting: {
-        if (!context.lock->is_dead(session.engine)) break; // somebody is at it, perhaps this engine
+        if (start_under_way(context, session)) break;
+        const SessionCount at_it(context, &Context::starting, session.id);
+        if (!at_it.first()) break;
         store::SessionChange take;
         take.engine = context.engine_id();
         auto taken = co_await context.in_store(
             [&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
         if (!taken) break;
+        if (taken->client_token.empty() && taken->sandbox_id.empty()) {
+            Error why{ErrorClass::unavailable,
+                      "start_interrupted",
+                      "the start was interrupted before anybody was told of the session",
+                      "start another; with a client token an interrupted start is finished, and the same token finds it",
+                      "",
+                      {}};
+            (void)co_await undo_start(context, std::move(*taken), std::move(why));
+            break;
+        }
         TimelineRecorder timeline;
         (void)co_await complete_start(context, std::move(*taken), std::move(timeline));
         break;

@@ -35,7 +35,8 @@ struct Begun {
     std::string recipe;
 };
 
-Result<Begun> begin_session(Context& context, store::Store& store, const std::string& principal, const StartOptions& options) {
+Result<Begun> begin_session(Context& context, store::Store& store, const std::string& id, const std::string& principal,
+                            const StartOptions& options) {
     std::optional<store::Version> version;
     if (options.version) {
         auto named = store.version(options.profile, *options.version);
@@ -57,7 +58,7 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
         version = std::move(**newest);
     }
     store::NewSession row;
-    row.id = context.ids->next("ses");
+    row.id = id;
     row.profile = options.profile;
     row.version = version->number;
     row.principal = principal;
@@ -183,10 +184,12 @@ Task<SessionInfo> start_session(Context& context, std::string principal, StartOp
                         "leave a limit out for none",
                         "",
                         {}};
+    const std::string id = context.ids->next("ses");
+    const SessionCount at_it(context, &Context::starting, id); // before the row, for reconciliation
     auto begun = co_await context.in_store([&](store::Store& store) {
-        auto tried = begin_session(context, store, principal, options);
+        auto tried = begin_session(context, store, id, principal, options);
         // A refresh put another image in place between the two: take that one.
-        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, principal, options);
+        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, id, principal, options);
         return tried;
     });
     if (!begun) co_return begun.error();
@@ -206,19 +209,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
 
     if (!launched) {
         const Error error = launched.error();
-        auto provider = context.provider(session.provider);
-        store::SessionChange change;
-        change.error = store::to_json(error);
-        SessionState end = SessionState::failed;
-        if (provider && resuming) {
-            (void)co_await (*provider)->stop(session.sandbox_id);
-            end = SessionState::stopped;
-        } else if (provider) {
-            (void)co_await destroy_sandboxes(**provider, session.id); // what resists is left to reconciliation
-        }
-        (void)co_await context.in_store([&](store::Store& store) {
-            return store.move_session(session.id, SessionState::starting, end, change, context.now());
-        });
+        (void)co_await undo_start(context, std::move(session), error);
         co_return error;
     }
 
@@ -233,12 +224,42 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     auto running = co_await context.in_store([&](store::Store& store) {
         return store.move_session(session.id, SessionState::starting, SessionState::running, change, now);
     });
-    if (!running) co_return running.error();
+    if (!running) {
+        const Error error = running.error();
+        (void)co_await undo_start(context, std::move(session), error);
+        co_return error;
+    }
     {
         std::lock_guard guard(context.sessions_mutex);
         context.clients.insert_or_assign(session.id, launched->client);
     }
     co_return to_info(*running);
+}
+
+Task<void> undo_start(Context& context, store::Session session, Error why) {
+    const bool resuming = !session.sandbox_id.empty();
+    auto provider = context.provider(session.provider);
+    if (!provider) co_return provider.error();
+    if (resuming) {
+        auto stopped = co_await (*provider)->stop(session.sandbox_id);
+        if (!stopped) co_return stopped.error();
+    } else {
+        (void)co_await destroy_sandboxes(**provider, session.id); // of a failed session, reconciliation destroys what resists
+    }
+    store::SessionChange change;
+    change.error = store::to_json(why);
+    auto moved = co_await context.in_store([&](store::Store& store) {
+        return store.move_session(session.id, SessionState::starting, resuming ? SessionState::stopped : SessionState::failed,
+                                  change, context.now());
+    });
+    if (!moved) co_return moved.error();
+    co_return Result<void>{};
+}
+
+bool start_under_way(Context& context, const store::Session& session) {
+    if (session.engine != context.engine_id()) return !context.lock->is_dead(session.engine);
+    std::lock_guard guard(context.sessions_mutex);
+    return context.starting.contains(session.id);
 }
 
 static void forget_client(Context& context, const std::string& session) {
@@ -274,6 +295,7 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
 Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
+    const SessionCount at_it(context, &Context::starting, session);
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
         auto found = store.session(session);
         if (!found || found->state == SessionState::running) return found;
@@ -302,7 +324,7 @@ Task<SessionInfo> remove_session(Context& context, std::string principal, std::s
         if (found->state == SessionState::failed || found->state == SessionState::removed ||
             found->state == SessionState::removing)
             return found;
-        if (found->state == SessionState::starting && !context.lock->is_dead(found->engine))
+        if (found->state == SessionState::starting && start_under_way(context, *found))
             return Error{ErrorClass::conflict,
                          "session_starting",
                          "the session is still starting",

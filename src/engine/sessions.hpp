@@ -13,9 +13,16 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
 Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session);
 Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session);
 
-// Takes a session in state `starting`, owned by this engine, to running; or, when that fails, to failed with nothing
-// left behind, or (a resume) back to stopped. Creation is idempotent, so a start of a dead engine is finished here too.
+// Whether this engine or another one that lives is at the start of a session in state `starting`.
+bool start_under_way(Context& context, const store::Session& session);
+
+// Takes a session in state `starting`, owned by this engine, to running; or, when that fails, undoes it.
+// Creation is idempotent, so a start of a dead engine is finished here too.
 Task<SessionInfo> complete_start(Context& context, store::Session session, TimelineRecorder timeline);
+
+// Takes a session in state `starting` to failed, with nothing left behind, or (a resume) back to stopped. What cannot be
+// done now is left to reconciliation.
+Task<void> undo_start(Context& context, store::Session session, Error why);
 
 // removing -> removed.
 Task<SessionInfo> complete_removal(Context& context, store::Session session);

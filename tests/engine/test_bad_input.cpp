@@ -5,6 +5,9 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
+#include <atomic>
+
 using namespace sandboxkit;
 using namespace sandboxkit::test;
 
@@ -147,6 +150,41 @@ TEST_CASE("a disk that fills up") {
         CHECK(engine.create_profile(tester, document()).has_value());
     }
     check_nothing_left(dir.path(), small / "state/local");
+    ::umount2(small.c_str(), MNT_DETACH);
+}
+
+TEST_CASE("a disk that is full when a start is recorded") {
+    TempDir dir;
+    const auto small = dir.path() / "small";
+    fs::create_directory(small);
+    REQUIRE(::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=16m") == 0);
+    {
+        std::atomic<bool> fill = false;
+        EngineOptions options = options_in(small);
+        options.state_directory = dir.path() / "state"; // only the store's disk is full
+        options.on_step = [&](std::string_view step) {
+            if (!fill || step != "provider.start.after") return;
+            fill = false;
+            std::ofstream filler(small / "filler");
+            while (filler << 'x') filler.flush();
+        };
+        Engine engine = must(Engine::open(options));
+        const auto profile = build(engine, {}).job.profile;
+        fill = true;
+        StartOptions start_options;
+        start_options.profile = profile;
+        const auto refused = engine.start_session(tester, start_options).get();
+        REQUIRE_FALSE(refused.has_value());
+        CHECK(refused.error().code == "disk_full");
+        check_nothing_left(dir.path(), dir.path() / "state/local");
+
+        fs::remove(small / "filler");
+        must(engine.reconcile(tester).get());
+        const auto sessions = must(engine.sessions(tester, true));
+        CHECK(std::ranges::count(sessions, SessionState::failed, &SessionInfo::state) == 1);
+        CHECK(std::ranges::count(sessions, SessionState::starting, &SessionInfo::state) == 0);
+        must(engine.remove_session(tester, start(engine, profile).id).get());
+    }
     ::umount2(small.c_str(), MNT_DETACH);
 }
 

@@ -19,20 +19,34 @@ static std::string own_program;
 
 // --- the child -------------------------------------------------------------------------------------------------------
 
+// An engine's options with which the process is killed at step `fatal`.
+static EngineOptions fatal_options(const fs::path& directory, int fatal) {
+    EngineOptions options = options_in(directory);
+    options.on_step = [fatal, directory, steps = std::make_shared<std::atomic<int>>(0)](std::string_view step) {
+        if (++*steps != fatal) return;
+        std::ofstream(directory / "killed-at") << step << std::endl;
+        ::kill(::getpid(), SIGKILL);
+        ::pause();
+    };
+    return options;
+}
+
+// Starts a session of the only profile, without a client token.
+static int start_child(const fs::path& directory, int fatal) {
+    auto engine = Engine::open(fatal_options(directory, fatal));
+    if (!engine) return 2;
+    StartOptions options;
+    options.profile = engine->profiles(tester).value().front().id;
+    return engine->start_session(tester, options).get() ? 0 : 3;
+}
+
 // Does the main job in `directory`; after each call returned, tells so in the file `acknowledged`. Killed at step `fatal`.
 static int child(const fs::path& directory, int fatal) {
     std::ofstream acknowledged(directory / "acknowledged");
     const auto tell = [&](const std::string& what, const std::string& value) {
         acknowledged << what << ' ' << value << std::endl;
     };
-    static std::atomic<int> steps = 0;
-    EngineOptions options = options_in(directory);
-    options.on_step = [fatal, &directory](std::string_view step) {
-        if (++steps != fatal) return;
-        std::ofstream(directory / "killed-at") << step << std::endl;
-        ::kill(::getpid(), SIGKILL);
-        ::pause();
-    };
+    const EngineOptions options = fatal_options(directory, fatal);
     auto engine = Engine::open(options);
     if (!engine) return 2;
     auto profile = engine->create_profile(tester, document({{"setup_script", "echo made > /root/made\n"}}));
@@ -71,11 +85,11 @@ static std::map<std::string, std::string> read_acknowledged(const fs::path& dire
     return told;
 }
 
-static int run_child(const fs::path& directory, int fatal) {
+static int run_child(const fs::path& directory, int fatal, const char* mode = "--crash-child") {
     const std::string step = std::to_string(fatal);
     const pid_t pid = ::fork();
     if (pid == 0) {
-        ::execl(own_program.c_str(), own_program.c_str(), "--crash-child", directory.c_str(), step.c_str(), nullptr);
+        ::execl(own_program.c_str(), own_program.c_str(), mode, directory.c_str(), step.c_str(), nullptr);
         ::_exit(127);
     }
     int status = 0;
@@ -143,9 +157,47 @@ TEST_CASE("killed at every step, nothing acknowledged is lost and nothing is lef
     CHECK(fatal > 40); // publish, build, start, stop, resume and removal have more steps than that
 }
 
+TEST_CASE("an interrupted start that nobody can claim is undone") {
+    TempDir dir;
+    {
+        Engine engine = must(Engine::open(options_in(dir.path())));
+        const auto profile = must(engine.create_profile(tester, document()));
+        REQUIRE(publish_and_build(engine, profile.id).state == JobState::succeeded);
+    }
+    std::size_t undone = 0;
+    for (int fatal = 1;; ++fatal) {
+        const int status = run_child(dir.path(), fatal, "--crash-start");
+        CAPTURE(fatal);
+        Engine engine = must(Engine::open(options_in(dir.path())));
+        const bool ended = WIFEXITED(status);
+        std::size_t failed = 0;
+        for (const auto& session : must(engine.sessions(tester, true))) {
+            if (session.state == SessionState::running) { // its last record was written
+                must(engine.remove_session(tester, session.id).get());
+            } else if (session.state == SessionState::failed) {
+                REQUIRE(session.error);
+                CHECK(session.error->code == "start_interrupted");
+                ++failed;
+            } else {
+                CHECK(session.state == SessionState::removed);
+            }
+        }
+        check_nothing_left(dir.path());
+        if (ended) {
+            CHECK(WEXITSTATUS(status) == 0);
+            CHECK(failed == undone);
+            break;
+        }
+        CHECK(failed <= undone + 1);
+        undone = failed;
+    }
+    CHECK(undone >= 5); // after the first record, and around provider.create, start and what follows
+}
+
 int main(int argc, char** argv) {
     own_program = fs::read_symlink("/proc/self/exe");
     if (argc == 4 && std::string_view(argv[1]) == "--crash-child") return child(argv[2], std::atoi(argv[3]));
+    if (argc == 4 && std::string_view(argv[1]) == "--crash-start") return start_child(argv[2], std::atoi(argv[3]));
     doctest::Context context(argc, argv);
     return context.run();
 }
