@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace sandboxkit::envd {
@@ -26,15 +27,13 @@ constexpr const char* health_name = "health";
 constexpr std::size_t answer_limit = 8U << 20;
 constexpr std::size_t listing_limit = 64U << 20;
 constexpr std::size_t refusal_limit = 64U << 10; // of the text of an error
-constexpr milliseconds unary_limit = seconds(60);
-constexpr milliseconds silence_limit = seconds(150); // three times the keepalive interval asked for
 // Input waits for the process to read it. A connection that breaks ends the wait at once.
 constexpr milliseconds input_limit = std::chrono::hours(1);
 constexpr std::size_t input_piece = 64U << 10;
 constexpr std::uint64_t slowest_transfer = 256U << 10; // bytes a second of a file
 
-milliseconds transfer_limit(std::uint64_t bytes) {
-    return unary_limit + seconds(static_cast<std::int64_t>(bytes / slowest_transfer));
+milliseconds transfer_limit(const ClientLimits& limits, std::uint64_t bytes) {
+    return limits.answer + seconds(static_cast<std::int64_t>(bytes / slowest_transfer));
 }
 
 net::HttpTarget target_of(const Endpoint& endpoint) {
@@ -50,10 +49,12 @@ net::HttpTarget target_of(const Endpoint& endpoint) {
 
 // What a client's calls share; each holds it, so a call outlives the client's handle.
 struct Core {
-    Core(asio::any_io_executor executor, Endpoint given)
-        : http(std::move(executor), target_of(given)), endpoint(std::move(given)), access_token(endpoint.access_token) {}
+    Core(asio::any_io_executor executor, Endpoint given, const ClientLimits& l)
+        : http(std::move(executor), target_of(given)), limits(l), endpoint(std::move(given)),
+          access_token(endpoint.access_token) {}
 
     net::HttpClient http;
+    const ClientLimits limits;
     const Endpoint endpoint;
     std::string access_token; // the endpoint's, or the one that init() set
     bool probed = false;      // /health answered, where a server that has our extensions announces them
@@ -75,12 +76,14 @@ struct Call {
     std::string name; // for people, in errors
     Route route = Route::rpc;
     unsigned expected_status = 200;
-    net::HttpLimits limits{answer_limit, unary_limit};
+    std::size_t body = answer_limit;     // bytes of the answer
+    std::optional<milliseconds> total{}; // absent: ClientLimits::answer
 };
 
 Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, Call call) {
     if (!request) co_return request.error();
-    auto response = co_await core->http.unary(core->complete(std::move(*request)), call.limits);
+    const net::HttpLimits limits{call.body, call.total.value_or(core->limits.answer)};
+    auto response = co_await core->http.unary(core->complete(std::move(*request)), limits);
     if (!response) co_return response.error();
     core->learn(response->head);
     if (call.name == health_name) core->probed = true;
@@ -120,12 +123,20 @@ Task<T> perform_decoded(CorePtr core, Result<net::HttpRequest> request, Call cal
     co_return decode(response->body);
 }
 
+Error out_of_patience() {
+    return {ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
+}
+
 // The decoder and the bytes behind it.
 struct Events {
-    Events(net::HttpStream s, std::string operation, bool has_timeout)
-        : stream(std::move(s)), decoder(std::move(operation), has_timeout) {}
+    Events(net::HttpStream s, std::string operation, bool has_timeout, const ClientLimits& given)
+        : stream(std::move(s)), decoder(std::move(operation), has_timeout), limits(given), patience(given.answer) {}
     net::HttpStream stream;
     ProcessEventDecoder decoder;
+    const ClientLimits limits;
+    // How long all reads together may still wait, whatever keepalives come: a sandbox that lies is not waited for for ever.
+    // What is there already costs no waiting, so a slow caller loses nothing.
+    std::chrono::steady_clock::duration patience;
 };
 
 Task<ProcessItem> next_item(std::shared_ptr<Events> events) {
@@ -133,7 +144,11 @@ Task<ProcessItem> next_item(std::shared_ptr<Events> events) {
         auto item = events->decoder.next();
         if (!item) co_return item.error();
         if (*item) co_return std::move(**item);
-        auto bytes = co_await events->stream.read_some(silence_limit);
+        const auto begin = std::chrono::steady_clock::now();
+        const auto left = std::chrono::ceil<milliseconds>(events->patience);
+        auto bytes = co_await events->stream.read_some(std::min(events->limits.silence, left));
+        events->patience -= std::chrono::steady_clock::now() - begin;
+        if (events->patience <= events->patience.zero()) co_return out_of_patience();
         if (!bytes) co_return bytes.error();
         if (bytes->empty()) co_return events->decoder.truncated();
         events->decoder.feed(*bytes);
@@ -201,11 +216,14 @@ private:
     std::uint32_t pid_;
 };
 
-Task<net::HttpResponse> read_refusal(net::HttpStream stream) {
+Task<net::HttpResponse> read_refusal(net::HttpStream stream, milliseconds limit) {
     net::HttpResponse response;
     response.head = stream.head();
+    const auto end = std::chrono::steady_clock::now() + limit;
     while (response.body.size() < refusal_limit) {
-        auto bytes = co_await stream.read_some(unary_limit);
+        const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+        if (left <= milliseconds(0)) break;
+        auto bytes = co_await stream.read_some(left);
         if (!bytes) {
             if (bytes.error().kind == ErrorClass::cancelled) co_return bytes.error();
             break; // the status alone says enough
@@ -217,14 +235,14 @@ Task<net::HttpResponse> read_refusal(net::HttpStream stream) {
 }
 
 Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::HttpRequest> request, std::string name,
-                                                  bool has_timeout) {
+                                                  std::optional<milliseconds> timeout = {}) {
     if (!request) co_return request.error();
-    auto stream = co_await core->http.stream(core->complete(std::move(*request)), unary_limit);
+    auto stream = co_await core->http.stream(core->complete(std::move(*request)), core->limits.answer);
     if (!stream) co_return stream.error();
     const net::HttpHead& head = stream->head();
     core->learn(head);
     if (head.status != 200) {
-        auto refusal = co_await read_refusal(*stream);
+        auto refusal = co_await read_refusal(*stream, core->limits.refusal);
         if (!refusal) co_return refusal.error();
         if (refusal->head.status >= 400) co_return error_of_response(name, Route::rpc, *refusal);
         co_return protocol_error("the sandbox answered '" + name + "' with the HTTP status " +
@@ -237,11 +255,12 @@ Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::Http
         if (encoding && *encoding != "identity")
             co_return protocol_error("the sandbox compressed its answer to '" + name + "', which was not asked for");
     }
-    auto events = std::make_shared<Events>(std::move(*stream), name, has_timeout);
+    auto events = std::make_shared<Events>(std::move(*stream), name, timeout.has_value(), core->limits);
     auto item = co_await next_item(events);
     if (!item) co_return item.error();
     const auto* started = std::get_if<ProcessStarted>(&*item);
     if (started == nullptr) co_return protocol_error("the sandbox sent output before the start of the process");
+    events->patience = timeout ? *timeout + core->limits.grace : events->patience.max();
     std::shared_ptr<ProcessStream> process = std::make_shared<Processes>(started->pid, std::move(events));
     co_return process;
 }
@@ -256,7 +275,7 @@ Task<void> run_init(CorePtr core, InitRequest init) {
 Task<void> run_send_input(CorePtr core, std::uint32_t pid, std::string bytes) {
     for (std::size_t at = 0; at < bytes.size(); at += input_piece) {
         Call call{"SendInput"};
-        call.limits.total = input_limit;
+        call.total = input_limit;
         auto request = input_request(pid, std::string_view(bytes).substr(at, input_piece));
         auto sent = co_await perform_void(core, std::move(request), std::move(call));
         if (!sent) co_return sent;
@@ -287,8 +306,8 @@ Task<void> run_send_signal(CorePtr core, std::uint32_t pid, int signal) {
 
 Task<std::string> run_read_file(CorePtr core, std::string path, std::uint64_t limit) {
     Call call{"read_file", Route::plain};
-    call.limits.body = static_cast<std::size_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::size_t>::max()));
-    call.limits.total = transfer_limit(std::min<std::uint64_t>(limit, 1ULL << 40));
+    call.body = static_cast<std::size_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::size_t>::max()));
+    call.total = transfer_limit(core->limits, std::min<std::uint64_t>(limit, 1ULL << 40));
     auto response = co_await perform(core, read_file_request(path), std::move(call));
     if (!response) {
         Error error = response.error();
@@ -304,7 +323,7 @@ Task<std::string> run_read_file(CorePtr core, std::string path, std::uint64_t li
 Task<EntryInfo> run_write_file(CorePtr core, std::string path, std::string bytes) {
     const std::uint64_t size = bytes.size();
     Call call{"write_file", Route::plain};
-    call.limits.total = transfer_limit(size);
+    call.total = transfer_limit(core->limits, size);
     auto entry =
         co_await perform_decoded(core, write_file_request(path, std::move(bytes)), std::move(call), &decode_written_file);
     if (entry) entry->size = size;
@@ -321,10 +340,10 @@ public:
     Task<void> init(InitRequest request) override { return async::without_exceptions(run_init(core_, std::move(request))); }
 
     Task<std::shared_ptr<ProcessStream>> start(ExecRequest request, std::string tag) override {
-        return async::without_exceptions(open_process(core_, start_request(request, tag), "Start", request.timeout.has_value()));
+        return async::without_exceptions(open_process(core_, start_request(request, tag), "Start", request.timeout));
     }
     Task<std::shared_ptr<ProcessStream>> connect(std::uint32_t pid) override {
-        return async::without_exceptions(open_process(core_, connect_request(pid), "Connect", false));
+        return async::without_exceptions(open_process(core_, connect_request(pid), "Connect"));
     }
     Task<std::vector<ProcessInfo>> list() override {
         return async::without_exceptions(perform_decoded(core_, list_request(), Call{"List"}, &decode_processes));
@@ -347,7 +366,7 @@ public:
     }
     Task<std::vector<EntryInfo>> list_dir(std::string path, std::uint32_t depth) override {
         Call call{"ListDir"};
-        call.limits.body = listing_limit;
+        call.body = listing_limit;
         return async::without_exceptions(perform_decoded(core_, list_dir_request(path, depth), std::move(call), &decode_entries));
     }
     Task<EntryInfo> move(std::string source, std::string destination) override {
@@ -373,8 +392,8 @@ private:
 
 } // namespace
 
-std::shared_ptr<Client> Client::make(asio::any_io_executor executor, Endpoint endpoint) {
-    return std::make_shared<WireClient>(std::make_shared<Core>(std::move(executor), std::move(endpoint)));
+std::shared_ptr<Client> Client::make(asio::any_io_executor executor, Endpoint endpoint, const ClientLimits& limits) {
+    return std::make_shared<WireClient>(std::make_shared<Core>(std::move(executor), std::move(endpoint), limits));
 }
 
 } // namespace sandboxkit::envd

@@ -45,6 +45,14 @@ struct EntryInfo {
     std::string modified; // RFC 3339
 };
 
+// How long a sandbox is waited for, whatever it says meanwhile.
+struct ClientLimits {
+    std::chrono::milliseconds answer = std::chrono::seconds(60);   // for a whole answer, or the start of a process
+    std::chrono::milliseconds refusal = std::chrono::seconds(10);  // for the text of an error, after its status
+    std::chrono::milliseconds silence = std::chrono::seconds(150); // of a running process: three times the keepalive's interval
+    std::chrono::milliseconds grace = std::chrono::seconds(10);    // to end a command at its time limit, and to say so
+};
+
 // The output of one process, over its own connection.
 class ProcessStream {
 public:
@@ -56,7 +64,8 @@ public:
 
 class Client {
 public:
-    static std::shared_ptr<Client> make(boost::asio::any_io_executor executor, Endpoint endpoint);
+    static std::shared_ptr<Client> make(boost::asio::any_io_executor executor, Endpoint endpoint,
+                                        const ClientLimits& limits = {});
     virtual ~Client() = default;
 
     virtual Task<void> health() = 0;

@@ -82,6 +82,12 @@ Result<void> walk(git_repository* repository, const git_oid& commit_id, Watch& w
     return {};
 }
 
+bool is_settings_link(const git_tree_entry* entry) {
+    const char* name = git_tree_entry_name(entry);
+    return git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK &&
+           (::strcasecmp(name, ".gitattributes") == 0 || ::strcasecmp(name, ".gitignore") == 0);
+}
+
 struct Size {
     std::uint64_t files = 0;
 };
@@ -135,6 +141,7 @@ Result<void> point_head(git_repository* repository, const Target& target, Watch&
 } // namespace
 
 Result<void> check_out(git_repository* repository, const Target& target, Watch& watch) {
+    const MemoryCeiling memory(watch.limits().file_bytes);
     auto size = measure(repository, target.commit, watch);
     if (!size) return size.error();
     if (auto pointed = point_head(repository, target, watch); !pointed) return pointed.error();
@@ -147,6 +154,9 @@ Result<void> check_out(git_repository* repository, const Target& target, Watch& 
     // libgit2 cannot be stopped while it writes files, so it gets at most this many at a time.
     constexpr std::size_t batch_files = 2048;
     std::vector<std::string> paths;
+    // It reads its settings from the work tree, and follows links: to a FIFO, a device, any file of this machine. So these
+    // are written last, all at once, when nothing reads them any more. git does not follow them.
+    std::vector<std::string> links;
     std::uint64_t done = 0;
     const auto flush = [&]() -> Result<void> {
         if (paths.empty()) return {};
@@ -167,11 +177,25 @@ Result<void> check_out(git_repository* repository, const Target& target, Watch& 
         return {};
     };
     if (!watch.files(0, size->files)) return *watch.why();
-    auto walked = walk(repository, target.commit, watch, [&](const std::string& path, const git_tree_entry*) -> Result<void> {
-        paths.push_back(path);
-        return paths.size() < batch_files ? Result<void>{} : flush();
-    });
+    auto walked =
+        walk(repository, target.commit, watch, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
+            if (!is_settings_link(entry)) {
+                paths.push_back(path);
+                return paths.size() < batch_files ? Result<void>{} : flush();
+            }
+            links.push_back(path);
+            if (links.size() <= batch_files) return {};
+            return Error{ErrorClass::quota,
+                         "too_many_links",
+                         "the repository has more than " + std::to_string(batch_files) +
+                             " files .gitattributes or .gitignore that are symbolic links",
+                         "make them files",
+                         "",
+                         {}};
+        });
     if (!walked) return walked.error();
+    if (auto rest = flush(); !rest) return rest.error();
+    paths = std::move(links);
     if (auto last = flush(); !last) return last.error();
 
     git_index* index = nullptr;

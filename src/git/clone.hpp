@@ -22,7 +22,7 @@ struct CloneLimits {
     std::uint64_t references = 200'000;         // a server that advertises more is refused
     std::uint64_t checkout_bytes = 32ULL << 30; // of the work tree, counted before it is written
     std::uint64_t checkout_files = 5'000'000;   // and directories
-    std::uint64_t file_bytes = 2ULL << 30;      // of one file, which libgit2 holds in memory
+    std::uint64_t file_bytes = 512ULL << 20;    // of one file, or other object, which libgit2 holds in memory
 };
 
 struct CloneRequest {

@@ -43,6 +43,7 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
     std::vector<char*> pointers;
     for (auto& refspec : refspecs) pointers.push_back(refspec.data());
     const git_strarray array{pointers.data(), pointers.size()};
+    const MemoryCeiling memory(access.watch.limits().file_bytes);
     if (const int status = git_remote_download(raw, &array, &options); status < 0)
         return failed(status, "fetching the repository");
     git_remote_disconnect(raw);

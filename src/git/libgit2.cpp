@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "git/libgit2.hpp"
 
+#include <git2/sys/alloc.h>
+#include <git2/sys/errors.h>
 #include <git2/sys/repository.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -17,6 +21,29 @@ struct Settings {
     int connect_milliseconds = 0, milliseconds = 0, owner_validation = 1;
     std::size_t objects = 0;
 };
+
+thread_local std::size_t ceiling = SIZE_MAX;
+thread_local bool ceiling_reached = false;
+
+void* limited_realloc(void* memory, std::size_t size, const char*, int) {
+    void* result = nullptr;
+    if (size <= ceiling)
+        result = std::realloc(memory, std::max<std::size_t>(size, 1));
+    else
+        ceiling_reached = true;
+    if (result == nullptr) git_error_set_oom();
+    return result;
+}
+
+void* limited_malloc(std::size_t size, const char* file, int line) {
+    return limited_realloc(nullptr, size, file, line);
+}
+
+int start_library() {
+    git_allocator allocator{limited_malloc, limited_realloc, [](void* memory) { std::free(memory); }};
+    git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &allocator);
+    return git_libgit2_init();
+}
 
 std::mutex settings_mutex;
 std::multiset<int> stalls;
@@ -38,7 +65,7 @@ Settings wanted() {
 
 LibraryScope::LibraryScope(const CloneLimits& limits) {
     // Started once and never ended: ending it while another thread of the host application uses it would be worse.
-    static const int started = git_libgit2_init();
+    static const int started = start_library();
     (void)started;
     const auto stall = std::min<std::chrono::milliseconds>(limits.stall, limits.total);
     stall_milliseconds_ = static_cast<int>(std::clamp<std::int64_t>(stall.count(), 1, 86'400'000));
@@ -62,6 +89,15 @@ LibraryScope::~LibraryScope() {
     apply(stalls.empty() ? before : wanted());
 }
 
+MemoryCeiling::MemoryCeiling(std::uint64_t bytes) {
+    ceiling = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, SIZE_MAX));
+    ceiling_reached = false;
+}
+
+MemoryCeiling::~MemoryCeiling() {
+    ceiling = SIZE_MAX;
+}
+
 Error last_error(int status, Where where, const Watch& watch, std::string what) {
     const git_error* last = git_error_last();
     std::string detail = last && last->message ? last->message : "";
@@ -77,6 +113,11 @@ Error last_error(int status, Where where, const Watch& watch, std::string what) 
         if (error.detail.empty()) error.detail = detail;
         return error;
     }
+    if (ceiling_reached)
+        return make(ErrorClass::quota, "object_too_large",
+                    what + ": the repository has an object larger than the limit of " +
+                        std::to_string(watch.limits().file_bytes) + " bytes",
+                    "keep files that large out of the repository");
     if (says(std::strerror(ENOSPC)) || says(std::strerror(EDQUOT)))
         return make(ErrorClass::quota, "disk_full", what + ": no space is left on the disk", "make room and try again");
     if (where == Where::network) {

@@ -50,6 +50,17 @@ private:
     std::size_t objects_;
 };
 
+// While it lives, libgit2 gets no more memory than `bytes` at once on this thread. A few bytes of a pack can name an object of
+// any size, which libgit2 would make whole in memory before anything can ask how large it is.
+// libgit2 has one allocator for the process: ours, from the first clone on, which is malloc to every other thread.
+class MemoryCeiling {
+public:
+    explicit MemoryCeiling(std::uint64_t bytes);
+    ~MemoryCeiling();
+    MemoryCeiling(const MemoryCeiling&) = delete;
+    MemoryCeiling& operator=(const MemoryCeiling&) = delete;
+};
+
 // Where a call failed decides what its error means.
 enum class Where {
     network, // talking to a server

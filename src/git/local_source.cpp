@@ -105,6 +105,7 @@ Result<void> write_boundary(git_repository* source, git_repository* destination,
 
 // What a transfer does: the pack goes through an indexer, counted on its way.
 Result<void> write_pack(git_packbuilder* pack, git_repository* destination, Watch& watch) {
+    const MemoryCeiling memory(watch.limits().file_bytes);
     const std::string directory = std::string(git_repository_path(destination)) + "objects/pack";
     git_indexer* raw = nullptr;
     if (const int status = git_indexer_new(&raw, directory.c_str(), 0, nullptr, nullptr); status < 0)

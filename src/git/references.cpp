@@ -50,12 +50,11 @@ Result<Listing> list_references(git_remote* remote, const Watch& watch) {
     Listing out;
     for (std::size_t i = 0; i < count; ++i) {
         const std::string_view name = list[i]->name;
-        int valid = 0; // the name becomes a path
-        if (git_reference_name_is_valid(&valid, std::string(name.ends_with("^{}") ? "HEAD" : name).c_str()) < 0 || valid == 0)
-            continue;
+        int valid = 0;                                                                      // the name becomes a path
+        if (git_reference_name_is_valid(&valid, list[i]->name) < 0 || valid == 0) continue; // what a tag is of ("^{}") is not one
         if (name.starts_with(heads)) {
             out.branches.emplace(name.substr(heads.size()), list[i]->oid);
-        } else if (name.starts_with(tags) && !name.ends_with("^{}")) {
+        } else if (name.starts_with(tags)) {
             out.tags.emplace(name.substr(tags.size()), list[i]->oid);
         } else if (name == "HEAD") {
             out.head = list[i]->oid;

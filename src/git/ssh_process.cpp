@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,13 +152,20 @@ int SshProcess::end() {
         *fd = -1;
     }
     if (pid_ < 0) return -1;
-    ::kill(pid_, SIGKILL); // what it had to say was read; a process that has ended already keeps its exit code
-    int status = 0;
-    pid_t reaped;
-    do reaped = ::waitpid(pid_, &status, 0);
-    while (reaped < 0 && errno == EINTR);
-    pid_ = -1;
-    return reaped > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    // What it had to say was read; a process that has ended already keeps its exit code. By its descriptor: a host
+    // application that ignores SIGCHLD or waits for any child has ended processes reaped, and their numbers used again.
+    ::syscall(SYS_pidfd_send_signal, process_, SIGKILL, nullptr, 0U);
+    return reap();
+}
+
+int SshProcess::reap() {
+    siginfo_t info{};
+    int result = 0;
+    do result = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED);
+    while (result < 0 && errno == EINTR);
+    if (process_ >= 0) ::close(process_);
+    process_ = pid_ = -1;
+    return result == 0 && info.si_code == CLD_EXITED ? info.si_status : -1;
 }
 
 Result<void> SshProcess::start() {
@@ -205,7 +213,14 @@ Result<void> SshProcess::start() {
     posix_spawn_file_actions_destroy(&actions);
     ::close(channel[1]);
     ::close(messages[1]);
-    if (number == 0) return {};
+    if (number == 0) {
+        process_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0U));
+        if (process_ >= 0) return {};
+        const int missing = errno;
+        ::kill(pid_, SIGKILL);
+        reap();
+        return failure("cannot watch ssh", missing);
+    }
     pid_ = -1;
     if (number == ENOENT)
         return Error{ErrorClass::unsupported,
@@ -278,12 +293,7 @@ Result<std::size_t> SshProcess::read(char* buffer, std::size_t size) {
             ::poll(&fd, 1, static_cast<int>(std::min<std::int64_t>(left, 100))); // 100: to see a cancellation
             drain_messages();
         }
-        int status = 0;
-        int exit_code = -1;
-        if (messages_ < 0 && ::waitpid(pid_, &status, 0) == pid_) { // standard error closes only with its end
-            exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-            pid_ = -1;
-        }
+        const int exit_code = messages_ < 0 ? reap() : -1; // standard error closes only with its end
         access_.watch.suspect(explain_ssh(text_, exit_code, access_.url));
         return std::size_t{0};
     }

@@ -38,9 +38,12 @@ private:
     Result<void> not_ready(Ready why);
     void drain_messages();
     int end();
+    // Waits for its end. The exit code, -1 when there is none or the host application has taken it.
+    int reap();
 
     Access& access_;
     pid_t pid_ = -1;
+    int process_ = -1;  // a pidfd
     int channel_ = -1;  // a socket: the program's standard input and output
     int messages_ = -1; // its standard error
     int wake_ = -1;     // an eventfd that the stop token writes to

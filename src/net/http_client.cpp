@@ -201,10 +201,9 @@ public:
     static asio::awaitable<Result<std::string>> read_some(std::shared_ptr<Impl> self, std::chrono::milliseconds silence) {
         if (!self->early_.empty()) co_return std::exchange(self->early_, {});
         std::string body;
+        if (silence.count() > 0) self->connection_->expire_after(silence); // what frames the body is no progress
         while (body.empty() && !self->parser_.done()) {
-            if (silence.count() > 0) self->connection_->expire_after(silence);
             auto read = co_await HttpConnection::read(self->connection_);
-            self->connection_->expire_never();
             if (!read.result) {
                 // Silence where keepalives were asked for means that the other side is gone, not slow.
                 if (read.result.error().kind == ErrorClass::timeout)
@@ -218,6 +217,7 @@ public:
             auto fed = self->parser_.feed(read.bytes, body);
             if (!fed) co_return fed.error();
         }
+        self->connection_->expire_never();
         co_return body;
     }
 

@@ -48,7 +48,7 @@ public:
 
     [[nodiscard]] const HttpHead& head() const;
     // The next bytes of the body, at most about 64 KiB; empty at its regular end. The socket is read only when asked.
-    // No byte for as long as `silence` (0: no limit) is "<prefix>_disconnected". One read at a time.
+    // No byte of it for as long as `silence` (0: no limit) is "<prefix>_disconnected". One read at a time.
     boost::asio::awaitable<Result<std::string>> read_some(std::chrono::milliseconds silence);
     void close();
 

@@ -477,6 +477,65 @@ TEST_CASE("a flood of events that say nothing can be cancelled") {
     expect(event.error(), ErrorClass::cancelled, "cancelled");
 }
 
+TEST_CASE("a sandbox that keeps the connection alive and does nothing is not waited for for ever") {
+    const auto flood = [](PeerConnection& connection) {
+        while (connection.send(recorded::chunk(recorded::keepalive_event))) {
+        }
+    };
+    const auto trickle = [](PeerConnection& connection) { // a refusal that never ends
+        while (connection.send("x")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    envd::ClientLimits limits;
+    limits.answer = limits.refusal = limits.grace = std::chrono::milliseconds(50);
+    Loop loop;
+    SUBCASE("before the process starts") {
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            connection.send(std::string(recorded::stream_head));
+            flood(connection);
+        });
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(command()));
+        REQUIRE(!process);
+        expect(process.error(), ErrorClass::timeout, "guest_timeout");
+    }
+    SUBCASE("after the time limit of the command") {
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            connection.send(std::string(recorded::stream_head) + recorded::chunk(recorded::start_event));
+            flood(connection);
+        });
+        auto request = command();
+        request.timeout = std::chrono::milliseconds(50);
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(request));
+        REQUIRE(process);
+        const auto event = loop.run((*process)->next());
+        REQUIRE(!event);
+        expect(event.error(), ErrorClass::timeout, "guest_timeout");
+    }
+    SUBCASE("in the text of a refusal") {
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            connection.send("HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n");
+            trickle(connection);
+        });
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(command()));
+        REQUIRE(!process);
+        CHECK(process.error().kind == ErrorClass::not_found);
+    }
+    SUBCASE("with frames that hold nothing") {
+        limits.silence = std::chrono::milliseconds(50);
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            connection.send(std::string(recorded::stream_head) + recorded::chunk(recorded::start_event) + "1000;");
+            trickle(connection);
+        });
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(command()));
+        REQUIRE(process);
+        const auto event = loop.run((*process)->next());
+        REQUIRE(!event);
+    }
+}
+
 namespace {
 
 // As a program would that never heard of throw_if_cancelled: exceptions and terminal cancellation.

@@ -6,10 +6,12 @@ usage: http_server.py ROOT      prints the port, serves until its standard input
 The first part of a path may ask for trouble:
   /auth/...   401 to whoever comes        /page/...   a web page, not a repository
   /half/...   half of the pack, then silence            /drop/...   half of the pack, then the end
+  /peel/...   a branch with an impossible name is advertised, ending as what a tag is of does
 Any path is served as /half/ while the file ROOT/halt exists.
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -51,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(401, [("WWW-Authenticate", 'Basic realm="test"')], b"")
         if trouble == "page":
             return self.reply(200, [("Content-Type", "text/html")], b"<html>hello</html>")
-        if trouble in ("half", "drop"):
+        if trouble in ("half", "drop", "peel"):
             path = path[5:]
         if os.path.exists(os.path.join(root, "halt")):
             trouble = "half"
@@ -80,6 +82,10 @@ class Handler(BaseHTTPRequestHandler):
                 status = int(value.split()[0])
             else:
                 headers.append((name, value))
+        if trouble == "peel" and self.command == "GET":
+            oid = re.search(rb"[0-9a-f]{40}", body)[0]
+            name = b"refs/heads/evil x\n" + oid + b" refs/heads/../../../pwn^{}"
+            body = body[:-4] + b"%04x%s %s\n" % (4 + 40 + 1 + len(name) + 1, oid, name) + b"0000"
         if trouble not in ("half", "drop") or self.command == "GET":
             return self.reply(status, headers, body)
         self.send_response(status)

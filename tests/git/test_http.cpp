@@ -3,6 +3,9 @@
 
 #include <future>
 #include <latch>
+#include <random>
+
+#include <sys/stat.h>
 
 using namespace sandboxkit;
 using namespace sandboxkit::git;
@@ -317,6 +320,75 @@ TEST_CASE("a tree that wants out of its directory") {
     REQUIRE(result.has_error());
     CHECK_FALSE(fs::exists(r.destination));
     CHECK_FALSE(fs::exists(server.directory / "evil"));
+}
+
+TEST_CASE("a branch that is advertised as what a tag is of") {
+    Server server;
+    auto r = server.request();
+    r.url = server.http.url("/peel/repo.git");
+    cloned(r);
+    CHECK(read_file(r.destination / ".git/packed-refs").find("pwn") == std::string::npos);
+    check_healthy(r.destination);
+}
+
+TEST_CASE("git's settings as links to what must not be opened") {
+    Server server;
+    const auto bare = server.repository();
+    const auto fifo = server.directory / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const auto blob = git::test::git(bare, {"hash-object", "-w", "--stdin"}, "text\n");
+    const auto link = git::test::git(bare, {"hash-object", "-w", "--stdin"}, fifo.string());
+    std::string inner = "120000 blob " + link + "\t.gitattributes\n100644 blob " + blob + "\tfile\n";
+    std::string outer = "120000 blob " + link + "\t.gitattributes\n120000 blob " + link + "\t.gitignore\n040000 tree " +
+                        git::test::git(bare, {"mktree"}, inner) + "\tinner\n";
+    for (int i = 0; i < 2100; ++i) outer += "100644 blob " + blob + "\tz" + std::to_string(i) + "\n";
+    const auto tree = git::test::git(bare, {"mktree"}, outer);
+    git::test::git(bare, {"update-ref", "refs/heads/links", git::test::git(bare, {"commit-tree", tree, "-m", "links"})});
+    auto r = server.request();
+    r.branch = "links";
+    cloned(r); // opening the FIFO would wait for ever
+    for (const auto* name : {".gitattributes", ".gitignore", "inner/.gitattributes"})
+        CHECK(fs::read_symlink(r.destination / name) == fifo);
+    CHECK(read_file(r.destination / "inner/file") == "text\n");
+}
+
+TEST_CASE("an object too large for memory, which no file of the work tree is") {
+    Server server;
+    const auto bare = server.repository();
+    std::string text(3 << 20, '\0');
+    std::mt19937 random(1);
+    for (char& c : text) c = static_cast<char>(random());
+    const auto commit = [&](const std::string& blob, const std::string& parent) {
+        const auto tree = git::test::git(bare, {"mktree"}, "100644 blob " + blob + "\tfile\n");
+        return git::test::git(bare, parent.empty() ? std::vector<std::string>{"commit-tree", tree, "-m", "a"}
+                                                   : std::vector<std::string>{"commit-tree", tree, "-p", parent, "-m", "a"});
+    };
+    const auto store = [&](const std::string& bytes) { return git::test::git(bare, {"hash-object", "-w", "--stdin"}, bytes); };
+    auto tip = commit(store(text), "");
+    tip = commit(store(text + "more"), tip); // the server sends one as a delta of the other
+    tip = commit(store("small"), tip);
+    git::test::git(bare, {"update-ref", "refs/heads/large", tip});
+    git::test::git(bare, {"repack", "-adf"});
+    auto r = server.request();
+    r.branch = "large";
+    SUBCASE("refused") {
+        r.limits.file_bytes = 1 << 20;
+        refused(r, ErrorClass::quota, "object_too_large");
+    }
+    SUBCASE("through a mirror") {
+        r.limits.file_bytes = 1 << 20;
+        r.mirrors = server.directory / "mirrors";
+        refused(r, ErrorClass::quota, "object_too_large");
+    }
+    SUBCASE("of a repository on this machine") {
+        r.limits.file_bytes = 1 << 20;
+        r.url = "file://" + bare.string();
+        refused(r, ErrorClass::quota, "object_too_large");
+    }
+    SUBCASE("within the limit") {
+        cloned(r);
+        check_healthy(r.destination);
+    }
 }
 
 TEST_CASE("filters, submodules and the user's settings have no part in it") {

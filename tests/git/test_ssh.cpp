@@ -5,6 +5,7 @@
 #include "git/url.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 using namespace sandboxkit;
 using namespace sandboxkit::git;
@@ -54,6 +55,19 @@ TEST_CASE("a path that a shell would read otherwise") {
     auto r = server.request("it's%20$(touch%20x)%20!.git");
     cloned(r);
     check_healthy(r.destination);
+}
+
+TEST_CASE("a host application that ignores the end of its children") {
+    Server server;
+    const auto before = ::signal(SIGCHLD, SIG_IGN);
+    auto result = do_clone(server.request());
+    auto r = server.request("none.git");
+    r.destination = server.directory / "none";
+    auto missing = do_clone(r);
+    ::signal(SIGCHLD, before);
+    CHECK(result.has_value());
+    REQUIRE(missing.has_error());
+    CHECK(missing.error().code == "repository_not_found");
 }
 
 TEST_CASE("host keys and user keys") {
