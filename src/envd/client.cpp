@@ -199,7 +199,7 @@ private:
         auto item = co_await next_item(state->events);
         turn.finished = true;
         if (!item) {
-            state->close(item.error());
+            if (item.error().kind != ErrorClass::cancelled) state->close(item.error());
             co_return item.error();
         }
         auto* event = std::get_if<ProcessEvent>(&*item);

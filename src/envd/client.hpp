@@ -59,6 +59,7 @@ public:
     virtual ~ProcessStream() = default;
     [[nodiscard]] virtual std::uint32_t pid() const = 0;
     // The next chunk, at most 64 KiB of it kept here, or the end. After the end: ErrorClass::invalid.
+    // Cancelling ends the waiting only: the next call goes on where this one was.
     virtual Task<ProcessEvent> next() = 0;
 };
 

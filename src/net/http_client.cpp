@@ -205,6 +205,7 @@ public:
         while (body.empty() && !self->parser_.done()) {
             auto read = co_await HttpConnection::read(self->connection_);
             if (!read.result) {
+                self->connection_->expire_never(); // a read that was cancelled may be followed by another
                 // Silence where keepalives were asked for means that the other side is gone, not slow.
                 if (read.result.error().kind == ErrorClass::timeout)
                     co_return disconnected(*self->target_, "no byte for " + std::to_string(silence.count()) + " ms");

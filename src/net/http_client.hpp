@@ -4,7 +4,7 @@
 // Unary requests share a small pool of kept-alive connections; every stream has a connection of its own.
 // Executor: one that never runs two handlers at once (a strand, or a context run by one thread); every call is made
 // from a coroutine on it. Lifetimes: what is under way keeps the client's state alive.
-// Cancellation: total, at every suspension; the connection in use is closed and the result is ErrorClass::cancelled.
+// Cancellation: total, at every suspension; the result is ErrorClass::cancelled, and a unary request's connection is closed.
 // Errors: unavailable "<prefix>_unreachable" (no connection), unavailable "<prefix>_disconnected" (it broke in the middle),
 // timeout "<prefix>_timeout", internal "peer_protocol" (not HTTP), quota "<prefix>_answer_too_large",
 // invalid "http_request" (see http_message.hpp), unsupported "tls_not_enacted".
@@ -49,6 +49,7 @@ public:
     [[nodiscard]] const HttpHead& head() const;
     // The next bytes of the body, at most about 64 KiB; empty at its regular end. The socket is read only when asked.
     // No byte of it for as long as `silence` (0: no limit) is "<prefix>_disconnected". One read at a time.
+    // Cancelling loses nothing: the next read goes on.
     boost::asio::awaitable<Result<std::string>> read_some(std::chrono::milliseconds silence);
     void close();
 
