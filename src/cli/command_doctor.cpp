@@ -26,7 +26,8 @@ int doctor(const Settings& settings) {
         checks.push_back({{"name", check.name}, {"status", names[status]}, {"message", check.message}, {"remedy", check.remedy}});
     }
     text += missing ? "This host cannot run sandboxes until what is missing is there.\n" : "This host can run sandboxes.\n";
-    settings.answer({{"ready", !missing}, {"checks", std::move(checks)}}, text);
+    const int failed = settings.answer({{"ready", !missing}, {"checks", std::move(checks)}}, text);
+    if (failed != exit_ok) return failed;
     return missing ? exit_code(ErrorClass::unsupported) : exit_ok;
 }
 

@@ -62,14 +62,14 @@ Result<void> make_ready(const Settings& settings, Engine& engine, const VersionI
 
 int run(const Settings& settings, const std::string& file, bool keep, const ExecOptions& options) {
     auto request = options.request();
-    if (!request) return settings.fail_aside(request.error());
+    if (!request) return settings.fail(request.error());
     auto document = read_document(file);
-    if (!document) return settings.fail_aside(document.error());
+    if (!document) return settings.fail(document.error());
     auto engine = settings.open(true);
-    if (!engine) return settings.fail_aside(engine.error());
+    if (!engine) return settings.fail(engine.error());
     auto version = version_of(settings, *engine, *document);
-    if (!version) return settings.fail_aside(version.error());
-    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail_aside(ready.error());
+    if (!version) return settings.fail(version.error());
+    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail(ready.error());
 
     // From here on a signal is no way out before the session is removed: it goes to the command, or prevents it.
     const Signals::Scope no_way_out(*settings.signals, [](int) {});
@@ -77,19 +77,28 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     start.profile = version->profile;
     start.version = version->number;
     auto session = wait(settings, engine->start_session(settings.who(), std::move(start)));
-    if (!session) return settings.fail_aside(session.error());
+    if (!session) return settings.fail(session.error());
     for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
-    const int signal = settings.signals->last();
-    const int code = signal != 0
-                         ? 128 + signal
-                         : run_command(settings, *engine, session->id, std::move(*request), file != "-" && options.pass_input());
-    if (keep) {
+    Result<CommandEnd> ended =
+        Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};
+    if (settings.signals->last() == 0)
+        ended = run_command(settings, *engine, session->id, std::move(*request), file != "-" && options.pass_input());
+    Result<SessionInfo> after = *session;
+    if (keep)
         std::cerr << "kept: " << session->id << '\n';
-        return code;
-    }
-    auto removed = engine->remove_session(settings.who(), session->id).get();
-    if (!removed) return settings.fail_aside(removed.error());
-    return code;
+    else
+        after = engine->remove_session(settings.who(), session->id).get();
+
+    boost::json::object answer = ended ? std::move(ended->answer) : boost::json::object();
+    answer["session"] = session->id;
+    answer["kept"] = keep || !after;
+    answer["profile"] = version->profile;
+    answer["version"] = version->number;
+    if (!ended) return settings.fail(ended.error(), std::move(answer));
+    if (!after) return settings.fail(after.error(), std::move(answer));
+    if (settings.json)
+        if (const int failed = settings.answer(answer, ""); failed != exit_ok) return failed;
+    return ended->code;
 }
 
 } // namespace

@@ -25,16 +25,19 @@ int start(const Settings& settings, StartOptions options) {
     if (!session) return settings.fail(session.error());
     if (!settings.json)
         for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
-    settings.answer(to_json(*session), session->id + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*session), session->id + '\n');
 }
 
 int exec(const Settings& settings, const std::string& id, const ExecOptions& options) {
     auto request = options.request();
-    if (!request) return settings.fail_aside(request.error());
+    if (!request) return settings.fail(request.error());
     auto engine = settings.open();
-    if (!engine) return settings.fail_aside(engine.error());
-    return run_command(settings, *engine, id, std::move(*request), options.pass_input());
+    if (!engine) return settings.fail(engine.error());
+    auto ended = run_command(settings, *engine, id, std::move(*request), options.pass_input());
+    if (!ended) return settings.fail(ended.error());
+    if (settings.json)
+        if (const int failed = settings.answer(ended->answer, ""); failed != exit_ok) return failed;
+    return ended->code;
 }
 
 int list(const Settings& settings, bool all) {
@@ -46,8 +49,7 @@ int list(const Settings& settings, bool all) {
     for (const auto& s : *sessions)
         rows.push_back({s.id, std::string(to_string(s.state)), s.profile, std::to_string(s.version), s.owner,
                         time_text(s.created), session_error(s)});
-    settings.answer(list_to_json(*sessions), table(rows));
-    return exit_ok;
+    return settings.answer(list_to_json(*sessions), table(rows));
 }
 
 using SessionVerb = Operation<SessionInfo> (Engine::*)(const Principal&, std::string_view);
@@ -57,8 +59,7 @@ int act(const Settings& settings, const std::string& id, SessionVerb verb) {
     if (!engine) return settings.fail(engine.error());
     auto session = wait(settings, ((*engine).*verb)(settings.who(), id));
     if (!session) return settings.fail(session.error());
-    settings.answer(to_json(*session), session->id + ' ' + std::string(to_string(session->state)) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*session), session->id + ' ' + std::string(to_string(session->state)) + '\n');
 }
 
 int timeline(const Settings& settings, const std::string& id, const std::string& trace) {
@@ -72,8 +73,7 @@ int timeline(const Settings& settings, const std::string& id, const std::string&
         if (!file.flush())
             return settings.fail({ErrorClass::invalid, "file_not_writable", "cannot write " + trace, "check the path", "", {}});
     }
-    settings.answer(timeline_to_json(session->timeline), timeline_table(session->timeline));
-    return exit_ok;
+    return settings.answer(timeline_to_json(session->timeline), timeline_table(session->timeline));
 }
 
 } // namespace

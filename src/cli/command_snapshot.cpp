@@ -54,8 +54,7 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
         rows.push_back(
             {std::to_string(version.number), std::string(to_string(version.snapshot)), time_text(version.published), last});
     }
-    settings.answer(std::move(array), versions->empty() ? id + " has no published version\n" : table(rows) + errors);
-    return exit_ok;
+    return settings.answer(std::move(array), versions->empty() ? id + " has no published version\n" : table(rows) + errors);
 }
 
 int refresh(const Settings& settings, const std::string& id, std::optional<std::uint32_t> number, bool waiting) {
@@ -82,8 +81,7 @@ int refresh(const Settings& settings, const std::string& id, std::optional<std::
     } else if (!settings.json) {
         std::cerr << "hint: 'sandboxkit snapshot status " << id << " --wait' does the work\n";
     }
-    settings.answer(to_json(*job), job_text(*job) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*job), job_text(*job) + '\n');
 }
 
 int logs(const Settings& settings, const std::string& job) {
@@ -92,8 +90,7 @@ int logs(const Settings& settings, const std::string& job) {
     auto text = engine->job_log(settings.who(), job);
     if (!text) return settings.fail(text.error());
     if (!text->empty() && text->back() != '\n' && !settings.json) *text += '\n';
-    settings.answer({{"job", job}, {"log", *text}}, *text);
-    return exit_ok;
+    return settings.answer({{"job", job}, {"log", *text}}, *text);
 }
 
 int cancel(const Settings& settings, const std::string& id) {
@@ -101,8 +98,7 @@ int cancel(const Settings& settings, const std::string& id) {
     if (!engine) return settings.fail(engine.error());
     auto job = engine->cancel_job(settings.who(), id);
     if (!job) return settings.fail(job.error());
-    settings.answer(to_json(*job), job_text(*job) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*job), job_text(*job) + '\n');
 }
 
 } // namespace

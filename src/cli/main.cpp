@@ -2,17 +2,15 @@
 // sandboxkit, the command line: the public C++ interface and nothing else.
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/standard_streams.hpp"
 
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
-#include <iostream>
+#include <sstream>
 
 namespace sandboxkit::cli {
 
 namespace {
 
-int usage_error(const CLI::App& app, const CLI::ParseError& e, bool json) {
+int usage_error(const CLI::App& app, const CLI::ParseError& e, const Settings& settings) {
     std::string message = e.what();
     if (const auto unknown = app.remaining(true); !unknown.empty() && dynamic_cast<const CLI::RequiredError*>(&e))
         message = "'" + unknown.front() + "' is not known here";
@@ -22,13 +20,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& e, bool json) {
         at = at->get_subcommands().front();
         command += ' ' + at->get_name();
     }
-    const std::string remedy = "see " + command + " --help";
-    if (json) {
-        const Error error{ErrorClass::invalid, "usage", message, remedy, "", {}};
-        std::cout << boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) << '\n';
-    } else {
-        std::cerr << "error: " << message << "\nhint: " << remedy << '\n';
-    }
+    (void)settings.fail({ErrorClass::invalid, "usage", message, "see " + command + " --help", "", {}});
     return exit_usage;
 }
 
@@ -40,7 +32,10 @@ int main(int argc, char** argv) {
     using namespace sandboxkit;
     using namespace sandboxkit::cli;
 
+    occupy_closed_streams();
+    Signals signals;
     Settings settings;
+    settings.signals = &signals;
     Chosen chosen;
     CLI::App app{"Sandboxes for AI coding agents.", "sandboxkit"};
     app.footer(exit_code_help);
@@ -61,11 +56,12 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e); // --help, --version
-        return usage_error(app, e, settings.json);
+        if (e.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) return usage_error(app, e, settings);
+        std::ostringstream text; // --help, --version
+        app.exit(e, text);
+        settings.json = false; // these are for people
+        return settings.answer(nullptr, text.str());
     }
     settings.store = store;
-    Signals signals;
-    settings.signals = &signals;
     return chosen();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/progress.hpp"
 
-#include "cli/settings.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sys/ioctl.h>
 #include <unistd.h>

@@ -2,10 +2,10 @@
 #include "cli/settings.hpp"
 
 #include "cli/exit_code.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sandboxkit/strict_json.hpp>
 
-#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -104,25 +105,18 @@ boost::json::value error_to_json(const Error& error) {
             {"remedy", error.remedy},         {"detail", error.detail}, {"problems", problems_to_json(error.problems)}};
 }
 
-int Settings::report(int fd, const Error& error) const {
-    if (json)
-        write_all(fd, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
-    else
+int Settings::fail(const Error& error, boost::json::object beside) const {
+    beside["error"] = error_to_json(error);
+    if (!json || write_all(STDOUT_FILENO, boost::json::serialize(beside) + '\n') != 0)
         write_all(STDERR_FILENO, error_text(error));
     const int number = signals->last();
     return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
 }
 
-int Settings::fail(const Error& error) const {
-    return report(STDOUT_FILENO, error);
-}
-
-int Settings::fail_aside(const Error& error) const {
-    return report(STDERR_FILENO, error);
-}
-
-void Settings::answer(const boost::json::value& value, const std::string& text) const {
-    write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+int Settings::answer(const boost::json::value& value, const std::string& text) const {
+    const int number = write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+    if (number == EPIPE) return 128 + SIGPIPE;
+    return number == 0 ? exit_ok : fail(output_error(number));
 }
 
 Result<std::string> read_document(const std::string& path) {
@@ -152,15 +146,6 @@ Result<std::string> read_document(const std::string& path) {
     if (text.size() > limit)
         return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
     return text;
-}
-
-void write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
 }
 
 } // namespace sandboxkit::cli

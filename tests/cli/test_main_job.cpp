@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -118,6 +120,53 @@ TEST_CASE("as one JSON document") {
     CHECK(outcome.json().at("standard_error") == "err\n");
 }
 
+TEST_CASE("as JSON a command has its input and its signals too, and each stream has its limit") {
+    const Started started;
+    CHECK(started.exec({"--json", "--", "cat"}, "input\n").json().at("standard_output") == "input\n");
+    CHECK(started.exec({"--json", "--no-stdin", "--", "cat"}, "input\n").json().at("standard_output") == "");
+
+    auto outcome = started.exec({"--json", "--", "sh", "-c", "yes | head -c 17825792; printf err >&2"});
+    CHECK(outcome.json().at("standard_output").as_string().size() == 16U << 20);
+    CHECK(outcome.json().at("standard_output_dropped_bytes") == 1U << 20);
+    CHECK(outcome.json().at("standard_error") == "err");
+    CHECK(outcome.json().at("standard_error_dropped_bytes") == 0);
+
+    Running waiting(Sandbox::command({"--json", "session", "exec", started.session, "--", "sh", "-c",
+                                      "trap 'echo got it; exit 5' TERM; touch /root/ready; while :; do sleep 0.05; done"}),
+                    started.sandbox.environment());
+    REQUIRE(started.exec({"--", "sh", "-c", "until [ -e /root/ready ]; do sleep 0.05; done"}).code == 0);
+    waiting.signal(SIGTERM);
+    outcome = waiting.finish();
+    CHECK(outcome.code == 5);
+    CHECK(outcome.json().at("standard_output") == "got it\n");
+
+    outcome = started.sandbox({"--json", "session", "exec", "ses_x", "--", "true"});
+    CHECK(outcome.code == 66);
+    CHECK(outcome.json().at("error").at("class") == "not_found");
+    CHECK(outcome.err.empty());
+}
+
+TEST_CASE("a command whose streams are closed, full or unread") {
+    const Started started;
+    const std::vector<std::string> exec{"session", "exec", started.session, "--"};
+    const auto with = [&](std::vector<std::string> command) {
+        command.insert(command.begin(), exec.begin(), exec.end());
+        return command;
+    };
+    CHECK(started.sandbox.redirected("<&-", with({"cat"})).code == 0);
+    auto outcome = started.sandbox.redirected(">/dev/full", with({"sh", "-c", "echo out; echo more; sleep 1000"}));
+    CHECK(outcome.code == 69);
+    CHECK(outcome.err.starts_with("error: cannot write standard output: No space left on device\n"));
+    CHECK(outcome.err.find("error:", 1) == std::string::npos);
+    CHECK(started.sandbox.redirected(">&-", with({"echo", "out"})).code == 69);
+    CHECK(started.sandbox.redirected(">&-", with({"true"})).code == 0);
+    const auto fifo = (started.sandbox.directory() / "unread").string();
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    outcome = started.sandbox.redirected("3<>" + fifo + " >" + fifo + " 3<&-", with({"yes"}));
+    CHECK(outcome.code == 128 + SIGPIPE);
+    CHECK(outcome.err.empty());
+}
+
 TEST_CASE("input is streamed, and signals reach the command") {
     const Started started;
     Running cat(Sandbox::command({"session", "exec", started.session, "--", "cat"}), started.sandbox.environment());
@@ -164,6 +213,34 @@ TEST_CASE("run: all in one go, and again") {
     outcome = sandbox({"run", file, "--keep", "--", "true"});
     CHECK(outcome.err.starts_with("kept: ses_"));
     CHECK(sessions(sandbox) == 1);
+}
+
+TEST_CASE("run as one JSON document") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("web.json", document);
+    auto outcome = sandbox({"--json", "run", file, "--", "sh", "-c", "cat; exit 4"}, "input\n");
+    CHECK(outcome.code == 4);
+    auto answer = outcome.json();
+    CHECK(answer.at("exit_code") == 4);
+    CHECK(answer.at("standard_output") == "input\n");
+    CHECK(answer.at("session").as_string().starts_with("ses_"));
+    CHECK(answer.at("kept") == false);
+    CHECK(answer.at("profile").as_string().starts_with("prf_"));
+    CHECK(answer.at("version") == 1);
+    CHECK(sessions(sandbox) == 0);
+
+    outcome = sandbox({"--json", "run", file, "--keep", "--cwd", "/nope", "--", "true"});
+    CHECK(outcome.code == 65);
+    answer = outcome.json();
+    CHECK(answer.at("error").at("class") == "invalid");
+    CHECK(answer.at("kept") == true);
+    const std::string kept(answer.at("session").as_string());
+    CHECK(sandbox({"session", "rm", kept}).out == kept + " removed\n");
+
+    outcome = sandbox({"--json", "run", "/no/such/file", "--", "true"});
+    CHECK(outcome.code == 66);
+    CHECK(outcome.json().at("error").at("code") == "file_not_readable");
+    CHECK(outcome.err.empty());
 }
 
 TEST_CASE("a setup script that fails") {

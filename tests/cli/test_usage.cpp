@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
+#include <csignal>
 #include <fstream>
 
 using namespace sandboxkit::cli::test;
@@ -30,6 +33,42 @@ TEST_CASE("help says what there is and what the exit codes mean") {
     CHECK(sandbox({"session", "exec", "--help"}).out.find("--timeout") != std::string::npos);
     CHECK(sandbox({"--version"}).out.find('.') != std::string::npos);
     CHECK_FALSE(fs::exists(sandbox.directory() / "store.db")); // nothing of this makes one
+}
+
+TEST_CASE("standard streams that are closed stay out of the way") {
+    const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
+    for (const bool in : {true, false})
+        for (const bool out : {true, false})
+            for (const bool err : {true, false}) {
+                const std::string closed = std::string(in ? "" : " <&-") + (out ? "" : " >&-") + (err ? "" : " 2>&-");
+                CAPTURE(closed);
+                CHECK(sandbox.redirected(closed, {"profile", "list"}).code == (out ? 0 : 69));
+                const auto made = sandbox.redirected(closed, {"profile", "create", "-"}, good);
+                CHECK(made.code == (!in ? 65 : !out ? 69 : 0));
+                if (!in && err) CHECK(made.err.starts_with("error: cannot read -: Bad file descriptor\n"));
+            }
+}
+
+TEST_CASE("an answer that did not arrive is a failure") {
+    const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
+    const std::vector<std::vector<std::string>> answers{
+        {"profile", "list"}, {"--json", "profile", "list"}, {"--help"}, {"--version"}, {"run", "--help"}, {"--json", "doctor"}};
+    const auto fifo = (sandbox.directory() / "unread").string();
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    for (const auto& arguments : answers) {
+        CAPTURE(arguments.back());
+        const auto full = sandbox.redirected(">/dev/full", arguments);
+        CHECK(full.code == 69);
+        const std::string message = "error: cannot write standard output: No space left on device\n";
+        CHECK(full.err.starts_with(message));
+        CHECK(full.err.find("error:", message.size()) == std::string::npos);
+        // Who closed a pipe needs no message. Opened for both ways first, a named one does not wait for its reader.
+        const auto unread = sandbox.redirected("3<>" + fifo + " >" + fifo + " 3<&-", arguments);
+        CHECK(unread.code == 128 + SIGPIPE);
+        CHECK(unread.err.empty());
+    }
 }
 
 TEST_CASE("a wrong command line ends with 2 and says where to look") {
