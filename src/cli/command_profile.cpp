@@ -183,11 +183,7 @@ int validate(const Settings& settings, const std::string& file, bool for_publish
     if (!engine) return settings.fail(engine.error());
     auto problems = wait(settings, engine->validate(settings.who(), std::move(*document), for_publish));
     if (!problems) return settings.fail(problems.error());
-    if (!problems->empty())
-        return settings.fail(
-            {ErrorClass::invalid, "profile_invalid",
-             "the profile has " + std::to_string(problems->size()) + (problems->size() == 1 ? " problem" : " problems"), "", "",
-             std::move(*problems)});
+    if (!problems->empty()) return settings.fail(document_error("profile_invalid", "the profile", std::move(*problems)));
     return settings.answer({{"problems", json::array()}}, "no problems\n");
 }
 

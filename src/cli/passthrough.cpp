@@ -101,6 +101,15 @@ void add_output(boost::json::object& out, const std::string& name, const std::st
     out[name + "_base64"] = text;
 }
 
+// The sandbox's refusal in words of this program's options; its own are the error's detail.
+Error start_error(Error error) {
+    if (error.code != "guest_unauthenticated" && error.code != "guest_invalid_argument") return error;
+    error.message = "the sandbox did not start the command";
+    error.remedy = error.code == "guest_unauthenticated" ? "--user takes a name from the sandbox's /etc/passwd"
+                                                         : "--cwd takes a directory that the sandbox has";
+    return error;
+}
+
 // What the command wrote, for the JSON answer.
 class Collected {
 public:
@@ -136,7 +145,7 @@ Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const s
                                bool pass_input) {
     request.standard_input = pass_input;
     auto process = wait(settings, engine.start_process(settings.who(), session, std::move(request)));
-    if (!process) return process.error();
+    if (!process) return start_error(process.error());
 
     // The command decides what a signal means; like ssh, this process waits for its answer.
     const Signals::Scope signals(*settings.signals, [&process](int number) { (void)process->signal(number); });

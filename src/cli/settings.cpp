@@ -79,24 +79,38 @@ Result<Engine> Settings::open(bool build) const {
 }
 
 std::string error_text(const Error& error) {
-    std::string text = "error: " + one_line(error.message) + '\n';
+    std::string text = "error: ";
+    if (error.problems.empty()) {
+        text += one_line(error.message) + '\n';
+    } else { // each is told below, with what to do about it; the error's own line repeats the first
+        const auto count = error.problems.size();
+        if (error.code != "profile_invalid")
+            text += one_line(error.message);
+        else
+            text += error.problems.front().code == "syntax" ? "the profile is not a JSON object" : "the profile is not valid";
+        text += " (" + std::to_string(count) + (count == 1 ? " problem)\n" : " problems)\n");
+    }
     for (const auto& problem : error.problems) {
         text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " +
                 one_line(problem.message);
         if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
         text += '\n';
     }
-    if (!error.detail.empty()) {
-        std::string_view detail = error.detail;
-        while (detail.ends_with('\n')) detail.remove_suffix(1);
-        for (std::size_t shown = 0; !detail.empty() && shown < 20; ++shown) {
-            const auto end = std::min(detail.find('\n'), detail.size());
-            text += "  | " + one_line(detail.substr(0, end)) + '\n';
-            detail.remove_prefix(std::min(end + 1, detail.size()));
-        }
-        if (!detail.empty()) text += "  | ...\n";
+    std::vector<std::string_view> lines;
+    std::string_view detail = error.detail;
+    while (detail.ends_with('\n')) detail.remove_suffix(1);
+    while (!detail.empty()) {
+        const auto end = std::min(detail.find('\n'), detail.size());
+        lines.push_back(detail.substr(0, end));
+        detail.remove_prefix(std::min(end + 1, detail.size()));
     }
-    if (!error.remedy.empty()) text += "hint: " + one_line(error.remedy) + '\n';
+    constexpr std::size_t shown = 20; // the last ones: there it went wrong
+    if (lines.size() > shown) {
+        text += "  | ...\n";
+        lines.erase(lines.begin(), lines.end() - shown);
+    }
+    for (const auto line : lines) text += "  | " + one_line(line) + '\n';
+    if (!error.remedy.empty() && error.problems.empty()) text += "hint: " + one_line(error.remedy) + '\n';
     return text;
 }
 

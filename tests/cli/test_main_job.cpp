@@ -101,7 +101,13 @@ TEST_CASE("a command has its streams, its options and its exit code") {
     CHECK(started.exec({"--", "true"}, input).code == 0); // input that nobody reads
     CHECK(started.exec({"--cwd", "/tmp", "--env", "A=1=2", "--env", "B=", "--", "sh", "-c", "pwd; echo $A$B$GREETING"}).out ==
           "/tmp\n1=2hello\n");
-    CHECK(started.exec({"--user", "nosuchuser", "--", "true"}).code != 0);
+    outcome = started.exec({"--user", "nosuchuser", "--", "true"});
+    CHECK(outcome.code == 68);
+    CHECK(outcome.err.starts_with("error: the sandbox did not start the command\n"));
+    CHECK(outcome.err.find("\nhint: --user ") != std::string::npos);
+    outcome = started.exec({"--cwd", "/nope", "--", "true"});
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("\nhint: --cwd ") != std::string::npos);
     CHECK(started.exec({"--", "sh", "-c", "kill -9 $$"}).code == 128 + SIGKILL);
     CHECK(started.exec({"--", "nosuchcommand"}).code != 0);
     outcome = started.exec({"--timeout", "0.2", "--", "sleep", "1000"});
@@ -252,10 +258,31 @@ TEST_CASE("a setup script that fails") {
     CHECK(outcome.out.empty());
     CHECK(outcome.err.find("before the end\n") != std::string::npos);
     CHECK(outcome.err.find("setup_script") != std::string::npos);
+    CHECK(outcome.err.find("  | ") == std::string::npos); // what was shown while it ran is not told again
+    CHECK(outcome.err.find("sandboxkit snapshot logs job_") != std::string::npos);
     CHECK(sessions(sandbox) == 0);
     const std::string profile(sandbox({"--json", "profile", "list"}).json().at(0).at("id").as_string());
     CHECK(sandbox({"snapshot", "status", profile}).out.find("failed (setup_script)") != std::string::npos);
-    CHECK(sandbox({"session", "start", profile}).code == 67);
+    outcome = sandbox({"session", "start", profile});
+    CHECK(outcome.code == 67);
+    CHECK(outcome.err.find("snapshot job job_") != std::string::npos);
+
+    CHECK(sandbox({"snapshot", "status", profile}).code == 0);
+    outcome = sandbox({"snapshot", "status", profile, "--wait"}); // it had failed before
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("  | before the end\n") != std::string::npos);
+}
+
+TEST_CASE("the end of a setup script's output is what counts, and its end may be for want of memory") {
+    const Sandbox sandbox;
+    const auto profile = sandbox({"profile", "create", "-"},
+                                 R"({"name": "bad", "setup_script": "seq 30; exit 137", "network": {"egress": "none"}})")
+                             .line();
+    CHECK(sandbox({"profile", "publish", profile, "--wait"}).code == 65);
+    const auto outcome = sandbox({"snapshot", "status", profile, "--wait"});
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("  | ...\n  | 11\n") != std::string::npos);
+    CHECK(outcome.err.find("  | 30\nhint: it may have run out of memory") != std::string::npos);
 }
 
 TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or given up") {
@@ -276,7 +303,15 @@ TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or 
     const auto status = sandbox({"--json", "snapshot", "status", profile}).json();
     const auto& state = status.at(0).at("job").at("state");
     CHECK((state == "queued" || state == "running"));
+
+    Running again(Sandbox::command({"snapshot", "status", profile, "--wait"}), sandbox.environment());
+    again.wait_for("waiting\n");
+    again.signal(SIGINT);
+    CHECK(again.finish().code == 128 + SIGINT);
+    CHECK(sandbox({"snapshot", "logs", job}).out == "waiting\n\n[begun again]\nwaiting\n");
+
     CHECK(sandbox({"snapshot", "cancel", job}).out.starts_with(job + " cancelled"));
+    CHECK(sandbox({"snapshot", "status", profile, "--wait"}).code == 72);
     CHECK(sandbox({"--json", "snapshot", "status", profile}).json().at(0).at("job").at("state") == "cancelled");
 }
 

@@ -201,6 +201,14 @@ TEST_CASE("a document that is wrong is told all at once, with pointers") {
         CHECK(error.at("class") == "invalid");
         CHECK(error.at("problems").as_array().size() == 3);
     }
+    // Each problem is told once.
+    for (const auto* verb : {"create", "validate"}) {
+        CHECK(sandbox({"profile", verb, file}).err.starts_with("error: the profile is not valid (3 problems)\n  /"));
+        const auto one = sandbox({"profile", verb, "-"}, R"({"name": "x", "frob": 1})").err;
+        CHECK(one.starts_with("error: the profile is not valid (1 problem)\n  /frob: "));
+        CHECK(one.find('\n', one.find('\n') + 1) == one.size() - 1);
+    }
+    CHECK(sandbox({"profile", "create", "-"}, "nope").err.starts_with("error: the profile is not a JSON object (1 problem)\n"));
     CHECK(sandbox({"profile", "list", "--json"}).json().as_array().empty());
     CHECK(sandbox({"profile", "validate", "--form", "-"}, good).out == "no problems\n");
 }
