@@ -23,6 +23,17 @@ int start(const Settings& settings, StartOptions options) {
     if (!engine) return settings.fail(engine.error());
     auto session = wait(settings, engine->start_session(settings.who(), std::move(options)));
     if (!session) return settings.fail(session.error());
+    if (session->state != SessionState::running) { // the first start's, with the same token
+        const auto state = std::string(to_string(session->state));
+        return settings.fail({ErrorClass::conflict,
+                              "session_not_running",
+                              "the session of this token, " + session->id + ", is " + state,
+                              session->state == SessionState::stopped ? "go on with it: sandboxkit session resume " + session->id
+                                                                      : "start another with another token",
+                              "",
+                              {}},
+                             {{"session", session->id}});
+    }
     if (!settings.json)
         for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
     return settings.answer(to_json(*session), session->id + '\n');

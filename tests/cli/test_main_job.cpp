@@ -81,11 +81,21 @@ TEST_CASE("publish, look, start, work, stop, resume, remove") {
     CHECK(sandbox({"session", "exec", session, "--", "touch", "/root/kept"}).code == 0);
     CHECK(sandbox({"session", "stop", session}).out == session + " stopped\n");
     CHECK(sandbox({"session", "exec", session, "--", "true"}).code == 67);
+    outcome = sandbox({"session", "start", profile, "--token", "once"}); // not the id of a session that does not run
+    CHECK(outcome.code == 67);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("sandboxkit session resume " + session) != std::string::npos);
     CHECK(sandbox({"session", "resume", session}).out == session + " running\n");
     CHECK(sandbox({"session", "exec", session, "--", "ls", "/root/kept"}).code == 0);
     CHECK(sandbox({"session", "rm", session}).out == session + " removed\n");
     CHECK(sessions(sandbox) == 0);
     CHECK(sandbox({"session", "list", "--all"}).out.find(session + "  removed") != std::string::npos);
+    outcome = sandbox({"--json", "session", "start", profile, "--token", "once"});
+    CHECK(outcome.code == 67);
+    CHECK(outcome.json().at("error").at("code") == "session_not_running");
+    CHECK(std::string(outcome.json().at("session").as_string()) == session);
+    outcome = sandbox({"session", "exec", session, "--", "true"});
+    CHECK(outcome.err == "error: the session is removed\nhint: start another session\n");
 }
 
 TEST_CASE("a command has its streams, its options and its exit code") {
