@@ -10,38 +10,48 @@
 #include <sandboxkit/profile_document.hpp>
 
 #include <iostream>
+#include <optional>
 
 namespace sandboxkit::cli {
 
 namespace {
 
-// The profile of that name, the oldest if there are several; made when there is none.
-Result<ProfileInfo> profile_named(const Settings& settings, Engine& engine, const std::string& name,
-                                  const std::string& document) {
+// The profile of that name, the oldest if there are several.
+Result<std::optional<ProfileInfo>> profile_named(const Settings& settings, const Engine& engine, const std::string& name) {
     auto profiles = engine.profiles(settings.who());
     if (!profiles) return profiles.error();
-    const ProfileInfo* found = nullptr;
+    std::optional<ProfileInfo> found;
     for (const auto& profile : *profiles)
-        if (profile.record.name == name && (!found || profile.created < found->created)) found = &profile;
-    if (found) return *found;
-    return engine.create_profile(settings.who(), document);
+        if (profile.record.name == name && (!found || profile.created < found->created)) found = profile;
+    return found;
 }
 
 // A version that says what the document says: the newest when it does, else a new one.
 Result<VersionInfo> version_of(const Settings& settings, Engine& engine, const std::string& document) {
     auto read = read_profile(document);
     if (!read) return read.error();
-    const auto digest = digest_of(canonical_recipe(read->recipe));
-    auto profile = profile_named(settings, engine, read->record.name, document);
-    if (!profile) return profile.error();
-    if (profile->latest_version) {
+    auto found = profile_named(settings, engine, read->record.name);
+    if (!found) return found.error();
+    std::optional<ProfileInfo>& profile = *found;
+    if (profile && profile->latest_version) {
         auto newest = engine.version(settings.who(), profile->id, *profile->latest_version);
-        if (!newest || newest->digest == digest) return newest;
+        if (!newest || newest->digest == digest_of(canonical_recipe(read->recipe))) return newest;
     }
-    std::cerr << "publishing " << profile->id << " (" << read->record.name << ")\n";
-    auto edited = engine.edit_draft(settings.who(), profile->id, document);
-    if (!edited) return edited.error();
-    auto published = wait(settings, engine.publish(settings.who(), profile->id));
+    // Before anything is made or changed: what publishing would refuse.
+    auto problems = wait(settings, engine.validate(settings.who(), document, true));
+    if (!problems) return problems.error();
+    if (!problems->empty())
+        return Error{ErrorClass::unsupported,
+                     "publish_refused",
+                     "the profile asks for what cannot be enacted",
+                     "change the fields that the problems name",
+                     "",
+                     std::move(*problems)};
+    auto drafted =
+        profile ? engine.edit_draft(settings.who(), profile->id, document) : engine.create_profile(settings.who(), document);
+    if (!drafted) return drafted.error();
+    std::cerr << "publishing " << drafted->id << " (" << read->record.name << ")\n";
+    auto published = wait(settings, engine.publish(settings.who(), drafted->id));
     if (published) std::cerr << "version " << published->number << ": " << published->decision.reason << '\n';
     return published;
 }
@@ -69,7 +79,8 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     if (!engine) return settings.fail(engine.error());
     auto version = version_of(settings, *engine, *document);
     if (!version) return settings.fail(version.error());
-    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail(ready.error());
+    boost::json::object answer{{"profile", version->profile}, {"version", version->number}};
+    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail(ready.error(), std::move(answer));
 
     // From here on a signal is no way out before the session is removed: it goes to the command, or prevents it.
     const Signals::Scope no_way_out(*settings.signals, [](int) {});
@@ -77,7 +88,7 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     start.profile = version->profile;
     start.version = version->number;
     auto session = wait(settings, engine->start_session(settings.who(), std::move(start)));
-    if (!session) return settings.fail(session.error());
+    if (!session) return settings.fail(session.error(), std::move(answer));
     for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
     Result<CommandEnd> ended =
         Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};
@@ -89,11 +100,9 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     else
         after = engine->remove_session(settings.who(), session->id).get();
 
-    boost::json::object answer = ended ? std::move(ended->answer) : boost::json::object();
     answer["session"] = session->id;
     answer["kept"] = keep || !after;
-    answer["profile"] = version->profile;
-    answer["version"] = version->number;
+    if (ended) answer.insert(ended->answer.begin(), ended->answer.end());
     if (!ended) return settings.fail(ended.error(), std::move(answer));
     if (!after) return settings.fail(after.error(), std::move(answer));
     if (settings.json)
