@@ -24,7 +24,7 @@ namespace {
 int create(const Settings& settings, const std::string& file) {
     auto document = read_document(file);
     if (!document) return settings.fail(document.error());
-    auto engine = settings.open();
+    auto engine = settings.open_or_create();
     if (!engine) return settings.fail(engine.error());
     auto made = engine->create_profile(settings.who(), *document);
     if (!made) return settings.fail(made.error());
@@ -179,7 +179,7 @@ int show_difference(const Settings& settings, const std::string& id, const std::
 int validate(const Settings& settings, const std::string& file, bool for_publish) {
     auto document = read_document(file);
     if (!document) return settings.fail(document.error());
-    auto engine = settings.open();
+    auto engine = settings.open_or_create(); // what can be published is asked of an engine, and there is none without a store
     if (!engine) return settings.fail(engine.error());
     auto problems = wait(settings, engine->validate(settings.who(), std::move(*document), for_publish));
     if (!problems) return settings.fail(problems.error());

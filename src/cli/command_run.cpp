@@ -75,7 +75,7 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     if (!request) return settings.fail(request.error());
     auto document = read_document(file);
     if (!document) return settings.fail(document.error());
-    auto engine = settings.open(true);
+    auto engine = settings.open_or_create(true);
     if (!engine) return settings.fail(engine.error());
     auto version = version_of(settings, *engine, *document);
     if (!version) return settings.fail(version.error());
@@ -122,13 +122,17 @@ void add_run(CLI::App& app, const Settings& settings, Chosen& chosen) {
     auto* command = app.add_subcommand("run", "Run a command in a session of its own, from a profile document, all in one go");
     command->footer("The profile of the document's name is made or changed, published and snapshotted when it has to be; the "
                     "second run of an\n"
-                    "unchanged document starts at once.");
-    command->add_option("profile", arguments->file, "The profile document; - for standard input")
+                    "unchanged document starts at once. Two first runs at the same time make two profiles of that name, of "
+                    "which the older\n"
+                    "serves from then on.\n\n" +
+                    std::string(exec_json_help) + '\n' + exit_code_help);
+    command->add_option("profile", arguments->file, "The profile document; - for standard input, and then the command has none")
         ->required()
         ->type_name("PROFILE.json");
     command->add_flag("--keep", arguments->keep, "Keep the session afterwards");
     arguments->exec.add_to(*command);
     command->callback([&chosen, arguments, &settings] {
+        arguments->exec.insist_on_dashes(settings.after_dashes);
         chosen = [arguments, &settings] { return run(settings, arguments->file, arguments->keep, arguments->exec); };
     });
 }

@@ -110,7 +110,8 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command->add_option("profile", arguments->id, "The profile")->required()->type_name("PROFILE");
     command->add_option("--version", arguments->version, "This version instead of the newest usable")->type_name("N");
     command->add_option("--token", arguments->token, "A second start with the same token gives the first's session")
-        ->type_name("TOKEN");
+        ->type_name("TOKEN")
+        ->check(not_empty);
     command->add_option("--idle-limit", arguments->idle_limit, "Stop it after so many seconds without use")
         ->type_name("S")
         ->check(limit);
@@ -131,7 +132,11 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
         group->add_subcommand("exec", "Run a command in a session: its input, output, signals and exit code are this program's");
     command->add_option("session", arguments->id, "The session")->required()->type_name("SESSION");
     arguments->exec.add_to(*command);
-    on(command, [](const Settings& s, const Arguments& a) { return exec(s, a.id, a.exec); });
+    command->footer(std::string(exec_json_help) + '\n' + exit_code_help);
+    command->callback([&chosen, arguments, &settings] {
+        arguments->exec.insist_on_dashes(settings.after_dashes);
+        chosen = [arguments, &settings] { return exec(settings, arguments->id, arguments->exec); };
+    });
 
     command = group->add_subcommand("list", "List the sessions that exist");
     command->add_flag("--all", arguments->all, "And those that ended");

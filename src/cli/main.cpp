@@ -4,6 +4,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/standard_streams.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace sandboxkit::cli {
@@ -36,17 +37,30 @@ int main(int argc, char** argv) {
     Signals signals;
     Settings settings;
     settings.signals = &signals;
+    const std::vector<std::string> arguments(argv, argv + argc);
+    if (const auto dashes = std::find(arguments.begin(), arguments.end(), "--"); dashes != arguments.end())
+        settings.after_dashes.assign(dashes + 1, arguments.end());
     Chosen chosen;
     CLI::App app{"Sandboxes for AI coding agents.", "sandboxkit"};
     app.footer(exit_code_help);
     app.fallthrough(); // so that --json and the like may also follow a command
     app.require_subcommand(1);
-    std::string store;
-    app.add_option("--store", store, "The store's file (else SANDBOXKIT_STORE, else in the user's data directory)")
-        ->type_name("FILE");
+    app.add_option("--store", settings.store, "The store's file (else SANDBOXKIT_STORE, else in the user's data directory)")
+        ->type_name("FILE")
+        ->check(not_empty);
+    app.add_option("--state-directory", settings.state_directory,
+                   "Where layers and sandboxes are (else SANDBOXKIT_STATE_DIRECTORY, else beside the store)")
+        ->type_name("DIR")
+        ->check(not_empty);
     app.add_flag("--json", settings.json, "Answer with one JSON document on standard output, errors included");
     app.add_option("--principal", settings.principal, "Who is recorded as asking (else the user's name)")->type_name("ID");
-    app.set_version_flag("--version", SANDBOXKIT_VERSION);
+    app.add_flag_callback(
+        "--version",
+        [&app] { // of the program: an answer in place of what a command was to do would look like success
+            if (!app.get_subcommands().empty()) throw CLI::ExtrasError({"--version"});
+            throw CLI::CallForVersion(SANDBOXKIT_VERSION, 0);
+        },
+        "Print the version and end");
     add_doctor(app, settings, chosen);
     add_profile(app, settings, chosen);
     add_snapshot(app, settings, chosen);
@@ -62,6 +76,5 @@ int main(int argc, char** argv) {
         settings.json = false; // these are for people
         return settings.answer(nullptr, text.str());
     }
-    settings.store = store;
     return chosen();
 }

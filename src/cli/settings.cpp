@@ -54,9 +54,11 @@ Principal Settings::who() const {
     return {id, {}, {"sandbox-profiles.read", "sandbox-profiles.manage", "sandbox-profile.use", "sandbox-profile.acl.manage"}};
 }
 
-Result<std::filesystem::path> Settings::store_path() const {
-    if (!store.empty()) return store;
-    if (auto path = variable("SANDBOXKIT_STORE"); !path.empty()) return std::filesystem::path(path);
+Result<EngineOptions> Settings::engine_options() const {
+    EngineOptions options;
+    options.store = store.empty() ? variable("SANDBOXKIT_STORE") : store.string();
+    options.state_directory = state_directory.empty() ? variable("SANDBOXKIT_STATE_DIRECTORY") : state_directory.string();
+    if (!options.store.empty()) return options;
     std::filesystem::path data = variable("XDG_DATA_HOME");
     if (!data.is_absolute()) { // as its specification has it: a relative one is ignored
         std::filesystem::path home = variable("HOME");
@@ -66,16 +68,29 @@ Result<std::filesystem::path> Settings::store_path() const {
                          "name a file with --store", "",         {}};
         data = home / ".local/share";
     }
-    return data / "sandboxkit" / "sandboxkit.db";
+    options.store = data / "sandboxkit" / "sandboxkit.db";
+    return options;
 }
 
 Result<Engine> Settings::open(bool build) const {
-    auto path = store_path();
-    if (!path) return path.error();
-    EngineOptions options;
-    options.store = *path;
-    options.run_snapshot_jobs = build;
-    return Engine::open(std::move(options));
+    auto options = engine_options();
+    if (!options) return options.error();
+    std::error_code unknown; // whether it is there: then opening it says why
+    if (!std::filesystem::exists(options->store, unknown) && !unknown)
+        return Error{ErrorClass::not_found,
+                     "no_store_yet",
+                     "there is no store " + options->store.string(),
+                     "'sandboxkit profile create' and 'sandboxkit run' make it; --store names another",
+                     "",
+                     {}};
+    return open_or_create(build);
+}
+
+Result<Engine> Settings::open_or_create(bool build) const {
+    auto options = engine_options();
+    if (!options) return options.error();
+    options->run_snapshot_jobs = build;
+    return Engine::open(std::move(*options));
 }
 
 std::string error_text(const Error& error) {

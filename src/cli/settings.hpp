@@ -13,20 +13,26 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sandboxkit::cli {
 
 struct Settings {
-    std::filesystem::path store; // empty: default_store()
-    std::string principal;       // empty: the user's name
+    // Empty: SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
+    std::filesystem::path store;
+    std::filesystem::path state_directory; // empty: SANDBOXKIT_STATE_DIRECTORY, else beside the store
+    std::string principal;                 // empty: the user's name
+    std::vector<std::string> after_dashes; // what follows the first -- on the command line
     bool json = false;
     Signals* signals = nullptr;
 
     [[nodiscard]] Principal who() const;
-    // SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
-    [[nodiscard]] Result<std::filesystem::path> store_path() const;
-    // `build`: this process works on queued snapshot jobs.
+    [[nodiscard]] Result<EngineOptions> engine_options() const;
+    // Opens the store, which must be there: a mistyped name is an error, not a new store. `build`: this process works on
+    // queued snapshot jobs.
     [[nodiscard]] Result<Engine> open(bool build = false) const;
+    // The same for the commands that a new store begins with.
+    [[nodiscard]] Result<Engine> open_or_create(bool build = false) const;
 
     // Prints an error and returns the exit code. With --json it is {"error": ...} on standard output, with what else is
     // known beside it.

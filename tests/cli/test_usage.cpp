@@ -31,7 +31,13 @@ TEST_CASE("help says what there is and what the exit codes mean") {
         CHECK(help.out.find(word) != std::string::npos);
     CHECK(sandbox({"profile", "--help"}).code == 0);
     CHECK(sandbox({"session", "exec", "--help"}).out.find("--timeout") != std::string::npos);
-    CHECK(sandbox({"--version"}).out.find('.') != std::string::npos);
+    const auto version = sandbox({"--version"}).line();
+    CHECK(version.find('.') != std::string::npos);
+    CHECK(sandbox({"doctor"}).line() == "sandboxkit " + version);
+    CHECK(std::string(sandbox({"--json", "doctor"}).json().at("version").as_string()) == version);
+    const auto run_help = sandbox({"run", "--help"}).out;
+    for (const auto* text : {"Exit codes", "dropped_bytes", "two profiles of that name"})
+        CHECK(run_help.find(text) != std::string::npos);
     CHECK_FALSE(fs::exists(sandbox.directory() / "store.db")); // nothing of this makes one
 }
 
@@ -83,9 +89,16 @@ TEST_CASE("a wrong command line ends with 2 and says where to look") {
                                                       {"profile", "show", "x", "--version", "y"},
                                                       {"session", "exec"},
                                                       {"session", "exec", "x"},
+                                                      {"session", "exec", "x", "true"},
+                                                      {"session", "exec", "x", "y", "--", "true"},
                                                       {"session", "exec", "x", "--timeout", "0", "--", "y"},
                                                       {"session", "start", "x", "--idle-limit", "-1"},
+                                                      {"session", "start", "x", "--token", ""},
                                                       {"run", "x"},
+                                                      {"run", "x", "true"},
+                                                      {"--store", "", "profile", "list"},
+                                                      {"--state-directory", "", "profile", "list"},
+                                                      {"profile", "create", "x", "--version"},
                                                       {"profile", "list", "extra"}};
     for (const auto& arguments : wrong) {
         const auto outcome = sandbox(arguments);
@@ -97,25 +110,67 @@ TEST_CASE("a wrong command line ends with 2 and says where to look") {
     }
     CHECK(sandbox({"frob"}).err.find("'frob'") != std::string::npos);
     CHECK(error_code(sandbox({"--json", "frob"})) == "usage");
+    CHECK(error_code(sandbox({"session", "exec", "x", "echo", "--json"})) == "usage"); // whose option?
 }
 
 TEST_CASE("the store is where it was asked for") {
     const Sandbox sandbox;
     auto environment = sandbox.environment();
     const auto& directory = sandbox.directory();
-    CHECK(run(Sandbox::command({"--store", (directory / "named.db").string(), "profile", "list"}), environment).code == 0);
+    const auto create = [&](std::vector<std::string> options = {}) {
+        options.insert(options.end(), {"profile", "create", "-"});
+        CHECK(run(Sandbox::command(options), environment, good).code == 0);
+    };
+    create({"--store", (directory / "named.db").string()});
     CHECK(fs::exists(directory / "named.db"));
     CHECK_FALSE(fs::exists(directory / "store.db"));
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "store.db"));
     environment.erase("SANDBOXKIT_STORE");
     environment["XDG_DATA_HOME"] = (directory / "data").string();
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "data/sandboxkit/sandboxkit.db"));
     environment.erase("XDG_DATA_HOME");
     environment["HOME"] = (directory / "home").string();
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "home/.local/share/sandboxkit/sandboxkit.db"));
+}
+
+TEST_CASE("the state directory is where it was asked for") {
+    const Sandbox sandbox;
+    const auto beside = sandbox.directory() / "store.db.state", named = sandbox.directory() / "named";
+    CHECK(sandbox({"--state-directory", named.string(), "profile", "create", "-"}, good).code == 0);
+    CHECK(fs::exists(named));
+    CHECK_FALSE(fs::exists(beside));
+    auto environment = sandbox.environment();
+    environment["SANDBOXKIT_STATE_DIRECTORY"] = (sandbox.directory() / "other").string();
+    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(sandbox.directory() / "other"));
+    CHECK_FALSE(fs::exists(beside));
+    CHECK(sandbox({"profile", "list"}).code == 0);
+    CHECK(fs::exists(beside));
+}
+
+TEST_CASE("a mistyped store is not made") {
+    const Sandbox sandbox;
+    const auto typo = sandbox.directory() / "nope" / "x.db";
+    for (const auto& arguments :
+         {std::vector<std::string>{"profile", "list"}, {"session", "list"}, {"snapshot", "status", "x"}}) {
+        auto named = arguments;
+        named.insert(named.begin(), {"--store", typo.string()});
+        const auto outcome = sandbox(named);
+        CHECK(outcome.code == 66);
+        CHECK(outcome.err.starts_with("error: there is no store " + typo.string() + "\nhint: "));
+        CHECK_FALSE(fs::exists(typo.parent_path()));
+    }
+}
+
+TEST_CASE("run refuses before it makes a profile") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("p.json", R"({"name": "p", "persistence": {"enabled": true}})");
+    const auto outcome = sandbox({"run", file, "--", "true"});
+    CHECK(outcome.code != 0);
+    CHECK(sandbox({"--json", "profile", "list"}).json().as_array().empty());
 }
 
 TEST_CASE("a store that is none") {
@@ -230,6 +285,7 @@ TEST_CASE("documents that are an attack") {
 
 TEST_CASE("what does not exist is 66") {
     const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
     const std::vector<std::vector<std::string>> absent{
         {"profile", "show", "prf_x"},           {"profile", "publish", "prf_x"},
         {"profile", "create", "/no/such/file"}, {"snapshot", "status", "prf_x"},
