@@ -89,19 +89,24 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     start.version = version->number;
     auto session = wait(settings, engine->start_session(settings.who(), std::move(start)));
     if (!session) return settings.fail(session.error(), std::move(answer));
-    for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
+    boost::json::array notes;
+    for (const auto& note : session->notes) {
+        notes.push_back(boost::json::value(note));
+        if (!settings.json) std::cerr << "note: " << note << '\n';
+    }
     Result<CommandEnd> ended =
         Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};
     if (settings.signals->last() == 0)
         ended = run_command(settings, *engine, session->id, std::move(*request), file != "-" && options.pass_input());
     Result<SessionInfo> after = *session;
-    if (keep)
-        std::cerr << "kept: " << session->id << '\n';
-    else
+    if (!keep)
         after = engine->remove_session(settings.who(), session->id).get();
+    else if (!settings.json)
+        std::cerr << "kept: " << session->id << '\n';
 
     answer["session"] = session->id;
     answer["kept"] = keep || !after;
+    answer["notes"] = std::move(notes);
     if (ended) answer.insert(ended->answer.begin(), ended->answer.end());
     if (!ended) return settings.fail(ended.error(), std::move(answer));
     if (!after) return settings.fail(after.error(), std::move(answer));

@@ -152,13 +152,13 @@ Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const s
     std::optional<InputPump> input;
     if (pass_input) input.emplace(*process);
     Collected collected;
-    int broken = 0; // why nothing can be written any more
+    int broken = 0, broken_fd = -1; // why nothing can be written any more, and which it was
     for (;;) {
         auto event = process->next().get();
         if (!event) return event.error();
         if (event->end) {
             if (broken == EPIPE) return CommandEnd{128 + SIGPIPE, {}};
-            if (broken != 0) return output_error(broken);
+            if (broken != 0) return output_error(broken_fd, broken);
             if (settings.json) return CommandEnd{event->end->shell_code(), collected.answer(*event->end)};
             if (event->end->timed_out) std::cerr << "error: the command was ended: its time was over\n";
             return CommandEnd{event->end->shell_code(), {}};
@@ -166,7 +166,8 @@ Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const s
         if (settings.json) {
             collected.add(event->stream, event->bytes);
         } else if (broken == 0) {
-            broken = write_all(event->stream == Stream::standard_output ? STDOUT_FILENO : STDERR_FILENO, event->bytes);
+            broken_fd = event->stream == Stream::standard_output ? STDOUT_FILENO : STDERR_FILENO;
+            broken = write_all(broken_fd, event->bytes);
             // Nobody reads any more: the command hears of it as it would on this machine.
             if (broken != 0) (void)process->signal(SIGPIPE);
         }

@@ -145,7 +145,7 @@ int Settings::fail(const Error& error, boost::json::object beside) const {
 int Settings::answer(const boost::json::value& value, const std::string& text) const {
     const int number = write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
     if (number == EPIPE) return 128 + SIGPIPE;
-    return number == 0 ? exit_ok : fail(output_error(number));
+    return number == 0 ? exit_ok : fail(output_error(STDOUT_FILENO, number));
 }
 
 Result<std::string> read_document(const std::string& path) {

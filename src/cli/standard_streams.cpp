@@ -31,10 +31,10 @@ int write_all(int fd, std::string_view bytes) {
     return 0;
 }
 
-Error output_error(int number) {
+Error output_error(int fd, int number) {
     return {ErrorClass::unavailable,
             "output_not_written",
-            "cannot write standard output: " + std::string(std::strerror(number)),
+            std::string("cannot write standard ") + (fd == STDOUT_FILENO ? "output: " : "error: ") + std::strerror(number),
             "what was asked for may have been done all the same",
             "",
             {}};

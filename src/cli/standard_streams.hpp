@@ -15,7 +15,7 @@ void occupy_closed_streams();
 // Writes all of it, and waits where the descriptor does not block. Returns 0, or the errno that it broke off with.
 int write_all(int fd, std::string_view bytes);
 
-// What to say when standard output broke off, other than with EPIPE: who closed a pipe needs no message.
-[[nodiscard]] Error output_error(int number);
+// What to say when standard output or standard error broke off, other than with EPIPE: who closed a pipe needs no message.
+[[nodiscard]] Error output_error(int fd, int number);
 
 } // namespace sandboxkit::cli

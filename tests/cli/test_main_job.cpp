@@ -250,6 +250,8 @@ TEST_CASE("run as one JSON document") {
     answer = outcome.json();
     CHECK(answer.at("error").at("class") == "invalid");
     CHECK(answer.at("kept") == true);
+    CHECK(answer.at("notes").is_array());
+    CHECK(outcome.err.find("kept") == std::string::npos);
     const std::string kept(answer.at("session").as_string());
     CHECK(sandbox({"session", "rm", kept}).out == kept + " removed\n");
 
