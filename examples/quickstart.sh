@@ -108,11 +108,15 @@ elif [ "$published" != "$digest" ]; then
     echo "profile $id, changed since the last run"
     sandboxkit profile edit "$id" "$profile" >/dev/null
 fi
+fresh=
 if [ "$published" != "$digest" ]; then
     echo "publishing it: the repository is cloned, and the setup script runs in a sandbox, once"
-    sandboxkit profile publish "$id"
+    # 67, a conflict: an earlier run published it and was ended before it could remember.
+    if sandboxkit profile publish "$id"; then fresh=yes; else [ $? -eq 67 ]; fi
     published=$digest
     remember
+fi
+if [ -n "$fresh" ]; then
     sandboxkit snapshot status "$id" --wait
 elif [ "$built_profile" != "$digest" ] || [ "$built_commit" != "$commit" ]; then
     echo "profile $id is published, and its snapshot failed or is of an older commit: making it again"

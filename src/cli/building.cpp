@@ -11,6 +11,7 @@ Result<JobInfo> wait_for_snapshot(const Settings& settings, Engine& engine, cons
     auto display = std::make_shared<ProgressDisplay>();
     auto handler = [display, show = display->handler()](const Progress& progress) { show(progress); };
     auto ended = wait(settings, engine.wait_for_job(settings.who(), job, std::move(handler)));
+    const bool output_shown = display->output_shown();
     display.reset();
     if (!ended) {
         Error error = ended.error();
@@ -27,7 +28,9 @@ Result<JobInfo> wait_for_snapshot(const Settings& settings, Engine& engine, cons
     }
     Error error = ended->error.value_or(Error{ErrorClass::internal, "job_failed", "the snapshot could not be made", "", "", {}});
     error.message = "the snapshot failed in the phase '" + std::string(to_string(ended->phase)) + "': " + error.message;
-    if (error.remedy.empty()) error.remedy = "its output: sandboxkit snapshot logs " + job;
+    if (output_shown && !settings.json && ended->phase == BuildPhase::setup_script) error.detail.clear(); // it is its end
+    if (const auto log = engine.job_log(settings.who(), job); log && !log->empty())
+        error.remedy += (error.remedy.empty() ? "its output: " : "; its output: ") + ("sandboxkit snapshot logs " + job);
     return error;
 }
 

@@ -10,14 +10,12 @@ namespace sandboxkit::cli {
 namespace {
 
 int doctor(const Settings& settings) {
-    auto store = settings.store_path();
-    if (!store) return settings.fail(store.error());
-    EngineOptions options;
-    options.store = *store;
+    auto options = settings.engine_options();
+    if (!options) return settings.fail(options.error());
     boost::json::array checks;
-    std::string text;
+    std::string text = "sandboxkit " SANDBOXKIT_VERSION "\n";
     bool missing = false;
-    for (const auto& check : Engine::doctor(options)) {
+    for (const auto& check : Engine::doctor(*options)) {
         constexpr std::string_view marks[] = {"ok      ", "warning ", "MISSING "}, names[] = {"ok", "warning", "missing"};
         const auto status = static_cast<std::size_t>(check.status);
         missing = missing || check.status == DoctorCheck::Status::missing;
@@ -26,7 +24,9 @@ int doctor(const Settings& settings) {
         checks.push_back({{"name", check.name}, {"status", names[status]}, {"message", check.message}, {"remedy", check.remedy}});
     }
     text += missing ? "This host cannot run sandboxes until what is missing is there.\n" : "This host can run sandboxes.\n";
-    settings.answer({{"ready", !missing}, {"checks", std::move(checks)}}, text);
+    const int failed =
+        settings.answer({{"version", SANDBOXKIT_VERSION}, {"ready", !missing}, {"checks", std::move(checks)}}, text);
+    if (failed != exit_ok) return failed;
     return missing ? exit_code(ErrorClass::unsupported) : exit_ok;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forms.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sandboxkit/profile_document.hpp>
 
@@ -11,6 +12,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 
 namespace sandboxkit::cli {
@@ -22,12 +24,11 @@ namespace {
 int create(const Settings& settings, const std::string& file) {
     auto document = read_document(file);
     if (!document) return settings.fail(document.error());
-    auto engine = settings.open();
+    auto engine = settings.open_or_create();
     if (!engine) return settings.fail(engine.error());
     auto made = engine->create_profile(settings.who(), *document);
     if (!made) return settings.fail(made.error());
-    settings.answer(to_json(*made), made->id + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*made), made->id + '\n');
 }
 
 // The user's editor on a file of the draft.
@@ -42,8 +43,17 @@ Result<std::string> edit_by_hand(const std::string& draft) {
                      "make room there",
                      "",
                      {}};
-    write_all(fd, draft);
+    const int number = write_all(fd, draft);
     ::close(fd);
+    if (number != 0) {
+        ::unlink(path.c_str());
+        return Error{ErrorClass::unavailable,
+                     "no_temporary_file",
+                     "cannot write " + path + ": " + std::strerror(number),
+                     "make room there",
+                     "",
+                     {}};
+    }
     const char* editor = std::getenv("VISUAL");
     if (!editor || !*editor) editor = std::getenv("EDITOR");
     if (!editor || !*editor) editor = "vi";
@@ -80,18 +90,14 @@ int edit(const Settings& settings, const std::string& id, const std::string& fil
         if (!draft) return settings.fail(draft.error());
         const auto before = pretty(profile_to_json(*draft));
         document = edit_by_hand(before);
-        if (document && *document == before) {
-            settings.answer(to_json(*info), id + " is unchanged\n");
-            return exit_ok;
-        }
+        if (document && *document == before) return settings.answer(to_json(*info), id + " is unchanged\n");
     } else {
         document = read_document(file);
     }
     if (!document) return settings.fail(document.error());
     auto edited = engine->edit_draft(settings.who(), id, *document, revision);
     if (!edited) return settings.fail(edited.error());
-    settings.answer(to_json(*edited), id + " draft, revision " + std::to_string(edited->draft_revision) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*edited), id + " draft, revision " + std::to_string(edited->draft_revision) + '\n');
 }
 
 int show(const Settings& settings, const std::string& id, std::optional<std::uint32_t> number) {
@@ -102,8 +108,7 @@ int show(const Settings& settings, const std::string& id, std::optional<std::uin
     if (number) {
         auto version = engine->version(settings.who(), id, *number);
         if (!version) return settings.fail(version.error());
-        settings.answer(to_json(*version), pretty(profile_to_json(Profile{info->record, version->recipe})));
-        return exit_ok;
+        return settings.answer(to_json(*version), pretty(profile_to_json(Profile{info->record, version->recipe})));
     }
     auto draft = engine->draft(settings.who(), id);
     if (!draft) return settings.fail(draft.error());
@@ -111,8 +116,7 @@ int show(const Settings& settings, const std::string& id, std::optional<std::uin
     const auto text = pretty(document);
     auto answer = to_json(*info);
     answer["document"] = std::move(document);
-    settings.answer(answer, text);
-    return exit_ok;
+    return settings.answer(answer, text);
 }
 
 int list(const Settings& settings) {
@@ -125,8 +129,7 @@ int list(const Settings& settings) {
     for (const auto& p : *profiles)
         rows.push_back({p.id, p.record.name, number(p.latest_version), number(p.usable_version),
                         p.has_draft ? "revision " + std::to_string(p.draft_revision) : "-", time_text(p.created)});
-    settings.answer(list_to_json(*profiles), table(rows));
-    return exit_ok;
+    return settings.answer(list_to_json(*profiles), table(rows));
 }
 
 // "draft" or a version's number
@@ -166,28 +169,22 @@ int show_difference(const Settings& settings, const std::string& id, const std::
     text += "snapshot: " + std::string(decision.reuse ? "reused" : "rebuilt") + ": " + decision.reason + '\n';
     json::array lines;
     for (const auto& step : steps) lines.push_back(json::value(step));
-    settings.answer(json::object{{"changes", list_to_json(decision.changes)},
-                                 {"steps", std::move(lines)},
-                                 {"reuse", decision.reuse},
-                                 {"reason", decision.reason}},
-                    text);
-    return exit_ok;
+    return settings.answer(json::object{{"changes", list_to_json(decision.changes)},
+                                        {"steps", std::move(lines)},
+                                        {"reuse", decision.reuse},
+                                        {"reason", decision.reason}},
+                           text);
 }
 
 int validate(const Settings& settings, const std::string& file, bool for_publish) {
     auto document = read_document(file);
     if (!document) return settings.fail(document.error());
-    auto engine = settings.open();
+    auto engine = settings.open_or_create(); // what can be published is asked of an engine, and there is none without a store
     if (!engine) return settings.fail(engine.error());
     auto problems = wait(settings, engine->validate(settings.who(), std::move(*document), for_publish));
     if (!problems) return settings.fail(problems.error());
-    if (!problems->empty())
-        return settings.fail(
-            {ErrorClass::invalid, "profile_invalid",
-             "the profile has " + std::to_string(problems->size()) + (problems->size() == 1 ? " problem" : " problems"), "", "",
-             std::move(*problems)});
-    settings.answer({{"problems", json::array()}}, "no problems\n");
-    return exit_ok;
+    if (!problems->empty()) return settings.fail(document_error("profile_invalid", "the profile", std::move(*problems)));
+    return settings.answer({{"problems", json::array()}}, "no problems\n");
 }
 
 int publish(const Settings& settings, const std::string& id, bool waiting) {
@@ -197,16 +194,14 @@ int publish(const Settings& settings, const std::string& id, bool waiting) {
     if (!version) return settings.fail(version.error());
     if (!settings.json) {
         // Before the wait, and kept when it fails: what is published stays published.
-        settings.answer(nullptr, id + " version " + std::to_string(version->number) + ' ' + version->digest + '\n');
+        const auto text = id + " version " + std::to_string(version->number) + ' ' + version->digest + '\n';
+        if (const int failed = settings.answer(nullptr, text); failed != exit_ok) return failed;
         if (!version->decision.reason.empty()) std::cerr << version->decision.reason << '\n';
     }
     const bool ready = version->snapshot == SnapshotState::ready || version->snapshot == SnapshotState::stale;
     if (!waiting) {
-        if (settings.json)
-            settings.answer(to_json(*version), "");
-        else if (!ready)
-            std::cerr << "hint: 'sandboxkit snapshot status " << id << " --wait' makes its snapshot\n";
-        return exit_ok;
+        if (!settings.json && !ready) std::cerr << "hint: 'sandboxkit snapshot status " << id << " --wait' makes its snapshot\n";
+        return settings.answer(to_json(*version), "");
     }
     if (!ready && version->last_job) {
         auto job = wait_for_snapshot(settings, *engine, *version->last_job);
@@ -214,11 +209,7 @@ int publish(const Settings& settings, const std::string& id, bool waiting) {
         version = engine->version(settings.who(), id, version->number);
         if (!version) return settings.fail(version.error());
     }
-    if (settings.json)
-        settings.answer(to_json(*version), "");
-    else
-        settings.answer(nullptr, "snapshot " + std::string(to_string(version->snapshot)) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*version), "snapshot " + std::string(to_string(version->snapshot)) + '\n');
 }
 
 } // namespace

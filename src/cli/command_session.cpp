@@ -23,18 +23,32 @@ int start(const Settings& settings, StartOptions options) {
     if (!engine) return settings.fail(engine.error());
     auto session = wait(settings, engine->start_session(settings.who(), std::move(options)));
     if (!session) return settings.fail(session.error());
+    if (session->state != SessionState::running) { // the first start's, with the same token
+        const auto state = std::string(to_string(session->state));
+        return settings.fail({ErrorClass::conflict,
+                              "session_not_running",
+                              "the session of this token, " + session->id + ", is " + state,
+                              session->state == SessionState::stopped ? "go on with it: sandboxkit session resume " + session->id
+                                                                      : "start another with another token",
+                              "",
+                              {}},
+                             {{"session", session->id}});
+    }
     if (!settings.json)
         for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
-    settings.answer(to_json(*session), session->id + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*session), session->id + '\n');
 }
 
 int exec(const Settings& settings, const std::string& id, const ExecOptions& options) {
     auto request = options.request();
-    if (!request) return settings.fail_aside(request.error());
+    if (!request) return settings.fail(request.error());
     auto engine = settings.open();
-    if (!engine) return settings.fail_aside(engine.error());
-    return run_command(settings, *engine, id, std::move(*request), options.pass_input());
+    if (!engine) return settings.fail(engine.error());
+    auto ended = run_command(settings, *engine, id, std::move(*request), options.pass_input());
+    if (!ended) return settings.fail(ended.error());
+    if (settings.json)
+        if (const int failed = settings.answer(ended->answer, ""); failed != exit_ok) return failed;
+    return ended->code;
 }
 
 int list(const Settings& settings, bool all) {
@@ -46,8 +60,7 @@ int list(const Settings& settings, bool all) {
     for (const auto& s : *sessions)
         rows.push_back({s.id, std::string(to_string(s.state)), s.profile, std::to_string(s.version), s.owner,
                         time_text(s.created), session_error(s)});
-    settings.answer(list_to_json(*sessions), table(rows));
-    return exit_ok;
+    return settings.answer(list_to_json(*sessions), table(rows));
 }
 
 using SessionVerb = Operation<SessionInfo> (Engine::*)(const Principal&, std::string_view);
@@ -57,8 +70,7 @@ int act(const Settings& settings, const std::string& id, SessionVerb verb) {
     if (!engine) return settings.fail(engine.error());
     auto session = wait(settings, ((*engine).*verb)(settings.who(), id));
     if (!session) return settings.fail(session.error());
-    settings.answer(to_json(*session), session->id + ' ' + std::string(to_string(session->state)) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*session), session->id + ' ' + std::string(to_string(session->state)) + '\n');
 }
 
 int timeline(const Settings& settings, const std::string& id, const std::string& trace) {
@@ -72,8 +84,7 @@ int timeline(const Settings& settings, const std::string& id, const std::string&
         if (!file.flush())
             return settings.fail({ErrorClass::invalid, "file_not_writable", "cannot write " + trace, "check the path", "", {}});
     }
-    settings.answer(timeline_to_json(session->timeline), timeline_table(session->timeline));
-    return exit_ok;
+    return settings.answer(timeline_to_json(session->timeline), timeline_table(session->timeline));
 }
 
 } // namespace
@@ -99,7 +110,8 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command->add_option("profile", arguments->id, "The profile")->required()->type_name("PROFILE");
     command->add_option("--version", arguments->version, "This version instead of the newest usable")->type_name("N");
     command->add_option("--token", arguments->token, "A second start with the same token gives the first's session")
-        ->type_name("TOKEN");
+        ->type_name("TOKEN")
+        ->check(not_empty);
     command->add_option("--idle-limit", arguments->idle_limit, "Stop it after so many seconds without use")
         ->type_name("S")
         ->check(limit);
@@ -120,7 +132,11 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
         group->add_subcommand("exec", "Run a command in a session: its input, output, signals and exit code are this program's");
     command->add_option("session", arguments->id, "The session")->required()->type_name("SESSION");
     arguments->exec.add_to(*command);
-    on(command, [](const Settings& s, const Arguments& a) { return exec(s, a.id, a.exec); });
+    command->footer(std::string(exec_json_help) + '\n' + exit_code_help);
+    command->callback([&chosen, arguments, &settings] {
+        arguments->exec.insist_on_dashes(settings.after_dashes);
+        chosen = [arguments, &settings] { return exec(settings, arguments->id, arguments->exec); };
+    });
 
     command = group->add_subcommand("list", "List the sessions that exist");
     command->add_flag("--all", arguments->all, "And those that ended");

@@ -30,9 +30,11 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
             if (!version.last_job) continue;
             auto job = engine->job(settings.who(), *version.last_job);
             if (!job) return settings.fail(job.error());
-            if (!is_active(job->state)) continue;
+            const bool newest = &version == &versions->back();
+            if (!newest && !is_active(job->state)) continue;
+            // The newest version decides, also when its job had ended before; what became of an earlier one is in the table.
             auto ended = wait_for_snapshot(settings, *engine, job->id);
-            if (!ended) return settings.fail(ended.error());
+            if (!ended && (newest || settings.signals->last() != 0)) return settings.fail(ended.error());
         }
         versions = engine->versions(settings.who(), id);
         if (!versions) return settings.fail(versions.error());
@@ -54,8 +56,7 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
         rows.push_back(
             {std::to_string(version.number), std::string(to_string(version.snapshot)), time_text(version.published), last});
     }
-    settings.answer(std::move(array), versions->empty() ? id + " has no published version\n" : table(rows) + errors);
-    return exit_ok;
+    return settings.answer(std::move(array), versions->empty() ? id + " has no published version\n" : table(rows) + errors);
 }
 
 int refresh(const Settings& settings, const std::string& id, std::optional<std::uint32_t> number, bool waiting) {
@@ -82,8 +83,7 @@ int refresh(const Settings& settings, const std::string& id, std::optional<std::
     } else if (!settings.json) {
         std::cerr << "hint: 'sandboxkit snapshot status " << id << " --wait' does the work\n";
     }
-    settings.answer(to_json(*job), job_text(*job) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*job), job_text(*job) + '\n');
 }
 
 int logs(const Settings& settings, const std::string& job) {
@@ -92,8 +92,7 @@ int logs(const Settings& settings, const std::string& job) {
     auto text = engine->job_log(settings.who(), job);
     if (!text) return settings.fail(text.error());
     if (!text->empty() && text->back() != '\n' && !settings.json) *text += '\n';
-    settings.answer({{"job", job}, {"log", *text}}, *text);
-    return exit_ok;
+    return settings.answer({{"job", job}, {"log", *text}}, *text);
 }
 
 int cancel(const Settings& settings, const std::string& id) {
@@ -101,8 +100,7 @@ int cancel(const Settings& settings, const std::string& id) {
     if (!engine) return settings.fail(engine.error());
     auto job = engine->cancel_job(settings.who(), id);
     if (!job) return settings.fail(job.error());
-    settings.answer(to_json(*job), job_text(*job) + '\n');
-    return exit_ok;
+    return settings.answer(to_json(*job), job_text(*job) + '\n');
 }
 
 } // namespace
@@ -123,7 +121,7 @@ void add_snapshot(CLI::App& app, const Settings& settings, Chosen& chosen) {
 
     auto* command = group->add_subcommand("status", "Say of each version whether sessions can start from it");
     command->add_option("id", arguments->id, "The profile")->required()->type_name("ID");
-    command->add_flag("--wait", arguments->wait, "Work on what is queued, and wait for it");
+    command->add_flag("--wait", arguments->wait, "Work on what is queued, and wait for it; fails when the newest has failed");
     on(command, [](const Settings& s, const Arguments& a) { return status(s, a.id, a.wait); });
 
     command = group->add_subcommand("refresh", "Make a version's snapshot again; the one that is there serves until then");

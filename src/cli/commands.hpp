@@ -12,6 +12,10 @@ namespace sandboxkit::cli {
 
 using Chosen = std::function<int()>; // returns the exit code
 
+// For options whose empty value would otherwise count as none.
+inline const CLI::Validator not_empty([](std::string& value) { return value.empty() ? std::string("must not be empty") : ""; },
+                                      "");
+
 void add_doctor(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_profile(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_snapshot(CLI::App& app, const Settings& settings, Chosen& chosen);

@@ -13,6 +13,10 @@
 
 namespace sandboxkit::cli {
 
+inline constexpr const char* exec_json_help =
+    "With --json the answer says how the command ended and what it wrote, at most 16 MiB a stream; what is beyond that is\n"
+    "counted in standard_output_dropped_bytes and standard_error_dropped_bytes.\n";
+
 class ExecOptions {
 public:
     // Adds the options, and the command as the last positional. This object outlives the parsing.
@@ -27,6 +31,11 @@ public:
             ->check(CLI::Range(0.001, 1e7));
         command.add_flag("--no-stdin", no_stdin_, "Give the command an empty standard input");
         command.add_option("command", argv_, "The command, after --")->required()->type_name("-- COMMAND...");
+    }
+
+    // To be called when all is parsed. Without -- an option of the command would be taken for one of this program.
+    void insist_on_dashes(const std::vector<std::string>& after_dashes) const {
+        if (argv_ != after_dashes) throw CLI::ParseError("the command is written after --", CLI::ExitCodes::ExtrasError);
     }
 
     [[nodiscard]] Result<ExecRequest> request() const {

@@ -25,6 +25,7 @@ inline constexpr const char* exit_code_help =
     "  71  timeout                        72  cancelled\n"
     "  73  stored data damaged            74  not supported\n"
     "  'session exec' and 'run' end with the command's own exit code, or 128 and the signal's number.\n"
-    "  A wait that is ended by a signal ends with 128 and the signal's number.\n";
+    "  A wait that is ended by a signal ends with 128 and the signal's number.\n"
+    "  An answer that cannot be written ends with 69, or 141 where nobody reads it.\n";
 
 } // namespace sandboxkit::cli

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/passthrough.hpp"
 
-#include "cli/exit_code.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sandboxkit/strict_json.hpp>
-
-#include <boost/json/object.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <iostream>
@@ -85,26 +84,6 @@ private:
     std::thread thread_;
 };
 
-bool write_out(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) { // someone else's O_NONBLOCK on a shared terminal
-            pollfd writable{fd, POLLOUT, 0};
-            ::poll(&writable, 1, -1);
-            continue;
-        }
-        if (n <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-}
-
-int end_code(const ProcessEnd& end) {
-    if (end.timed_out) std::cerr << "error: the command was ended: its time was over\n";
-    return end.shell_code();
-}
-
 // JSON is text: what is no UTF-8 goes as base64, under another name.
 void add_output(boost::json::object& out, const std::string& name, const std::string& bytes) {
     if (invalid_utf8_at(bytes) == std::string_view::npos) {
@@ -122,41 +101,76 @@ void add_output(boost::json::object& out, const std::string& name, const std::st
     out[name + "_base64"] = text;
 }
 
-int run_collected(const Settings& settings, Engine& engine, const std::string& session, ExecRequest request) {
-    auto result = wait(settings, engine.exec(settings.who(), session, std::move(request)));
-    if (!result) return settings.fail(result.error());
-    boost::json::object answer{{"exit_code", result->end.shell_code()},
-                               {"signal", result->end.signal},
-                               {"timed_out", result->end.timed_out},
-                               {"dropped_bytes", result->dropped_bytes}};
-    add_output(answer, "standard_output", result->standard_output);
-    add_output(answer, "standard_error", result->standard_error);
-    settings.answer(std::move(answer), "");
-    return result->end.shell_code();
+// The sandbox's refusal in words of this program's options; its own are the error's detail.
+Error start_error(Error error) {
+    if (error.code != "guest_unauthenticated" && error.code != "guest_invalid_argument") return error;
+    error.message = "the sandbox did not start the command";
+    error.remedy = error.code == "guest_unauthenticated" ? "--user takes a name from the sandbox's /etc/passwd"
+                                                         : "--cwd takes a directory that the sandbox has";
+    return error;
 }
+
+// What the command wrote, for the JSON answer.
+class Collected {
+public:
+    void add(Stream stream, std::string_view bytes) {
+        auto& kept = streams_[static_cast<std::size_t>(stream)];
+        const auto taken = std::min(bytes.size(), collected_bytes - kept.bytes.size());
+        kept.bytes += bytes.substr(0, taken);
+        kept.dropped += bytes.size() - taken;
+    }
+    [[nodiscard]] boost::json::object answer(const ProcessEnd& end) const {
+        boost::json::object out{{"exit_code", end.shell_code()}, {"signal", end.signal}, {"timed_out", end.timed_out}};
+        for (const auto stream : {Stream::standard_output, Stream::standard_error}) {
+            const auto& kept = streams_[static_cast<std::size_t>(stream)];
+            const std::string name = stream == Stream::standard_output ? "standard_output" : "standard_error";
+            add_output(out, name, kept.bytes);
+            out[name + "_dropped_bytes"] = kept.dropped;
+        }
+        return out;
+    }
+
+private:
+    static constexpr std::size_t collected_bytes = std::size_t{16} << 20;
+    struct Kept {
+        std::string bytes;
+        std::uint64_t dropped = 0;
+    };
+    std::array<Kept, 2> streams_; // by Stream
+};
 
 } // namespace
 
-int run_command(const Settings& settings, Engine& engine, const std::string& session, ExecRequest request, bool pass_input) {
-    if (settings.json) return run_collected(settings, engine, session, std::move(request));
+Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const std::string& session, ExecRequest request,
+                               bool pass_input) {
     request.standard_input = pass_input;
     auto process = wait(settings, engine.start_process(settings.who(), session, std::move(request)));
-    if (!process) return settings.fail_aside(process.error());
+    if (!process) return start_error(process.error());
 
     // The command decides what a signal means; like ssh, this process waits for its answer.
     const Signals::Scope signals(*settings.signals, [&process](int number) { (void)process->signal(number); });
     std::optional<InputPump> input;
     if (pass_input) input.emplace(*process);
-    bool broken_pipe = false;
+    Collected collected;
+    int broken = 0, broken_fd = -1; // why nothing can be written any more, and which it was
     for (;;) {
         auto event = process->next().get();
-        if (!event) return settings.fail_aside(event.error());
-        if (event->end) return broken_pipe ? 128 + SIGPIPE : end_code(*event->end);
-        const int fd = event->stream == Stream::standard_output ? STDOUT_FILENO : STDERR_FILENO;
-        if (broken_pipe || write_out(fd, event->bytes)) continue;
-        // Nobody reads any more: the command hears of it as it would on this machine.
-        broken_pipe = true;
-        (void)process->signal(SIGPIPE);
+        if (!event) return event.error();
+        if (event->end) {
+            if (broken == EPIPE) return CommandEnd{128 + SIGPIPE, {}};
+            if (broken != 0) return output_error(broken_fd, broken);
+            if (settings.json) return CommandEnd{event->end->shell_code(), collected.answer(*event->end)};
+            if (event->end->timed_out) std::cerr << "error: the command was ended: its time was over\n";
+            return CommandEnd{event->end->shell_code(), {}};
+        }
+        if (settings.json) {
+            collected.add(event->stream, event->bytes);
+        } else if (broken == 0) {
+            broken_fd = event->stream == Stream::standard_output ? STDOUT_FILENO : STDERR_FILENO;
+            broken = write_all(broken_fd, event->bytes);
+            // Nobody reads any more: the command hears of it as it would on this machine.
+            if (broken != 0) (void)process->signal(SIGPIPE);
+        }
     }
 }
 

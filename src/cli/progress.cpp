@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/progress.hpp"
 
-#include "cli/settings.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -59,6 +59,11 @@ ProgressHandler ProgressDisplay::handler() {
     return [this](const Progress& progress) { show(progress); };
 }
 
+bool ProgressDisplay::output_shown() const {
+    std::lock_guard lock(mutex_);
+    return output_shown_;
+}
+
 void ProgressDisplay::erase() {
     if (drawn_) write_all(STDERR_FILENO, "\r\033[K");
     drawn_ = false;
@@ -74,6 +79,7 @@ void ProgressDisplay::show(const Progress& progress) {
     if (!progress.output.empty()) {
         erase();
         write_all(STDERR_FILENO, progress.output);
+        output_shown_ = true;
         within_a_line_ = progress.output.back() != '\n';
         return;
     }

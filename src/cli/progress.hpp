@@ -21,14 +21,17 @@ public:
 
     // Outlived by this object.
     [[nodiscard]] ProgressHandler handler();
+    // Whether any output of the setup script passed through.
+    [[nodiscard]] bool output_shown() const;
 
 private:
     void show(const Progress& progress);
     void erase();
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     bool terminal_;
-    bool drawn_ = false;         // the redrawn line is on the screen
+    bool drawn_ = false; // the redrawn line is on the screen
+    bool output_shown_ = false;
     bool within_a_line_ = false; // the output passed through ended without a newline
     std::string told_;           // phase and message of the last plain line
     std::chrono::steady_clock::time_point next_draw_{};

@@ -2,10 +2,10 @@
 #include "cli/settings.hpp"
 
 #include "cli/exit_code.hpp"
+#include "cli/standard_streams.hpp"
 
 #include <sandboxkit/strict_json.hpp>
 
-#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -53,9 +54,11 @@ Principal Settings::who() const {
     return {id, {}, {"sandbox-profiles.read", "sandbox-profiles.manage", "sandbox-profile.use", "sandbox-profile.acl.manage"}};
 }
 
-Result<std::filesystem::path> Settings::store_path() const {
-    if (!store.empty()) return store;
-    if (auto path = variable("SANDBOXKIT_STORE"); !path.empty()) return std::filesystem::path(path);
+Result<EngineOptions> Settings::engine_options() const {
+    EngineOptions options;
+    options.store = store.empty() ? variable("SANDBOXKIT_STORE") : store.string();
+    options.state_directory = state_directory.empty() ? variable("SANDBOXKIT_STATE_DIRECTORY") : state_directory.string();
+    if (!options.store.empty()) return options;
     std::filesystem::path data = variable("XDG_DATA_HOME");
     if (!data.is_absolute()) { // as its specification has it: a relative one is ignored
         std::filesystem::path home = variable("HOME");
@@ -65,37 +68,64 @@ Result<std::filesystem::path> Settings::store_path() const {
                          "name a file with --store", "",         {}};
         data = home / ".local/share";
     }
-    return data / "sandboxkit" / "sandboxkit.db";
+    options.store = data / "sandboxkit" / "sandboxkit.db";
+    return options;
 }
 
 Result<Engine> Settings::open(bool build) const {
-    auto path = store_path();
-    if (!path) return path.error();
-    EngineOptions options;
-    options.store = *path;
-    options.run_snapshot_jobs = build;
-    return Engine::open(std::move(options));
+    auto options = engine_options();
+    if (!options) return options.error();
+    std::error_code unknown; // whether it is there: then opening it says why
+    if (!std::filesystem::exists(options->store, unknown) && !unknown)
+        return Error{ErrorClass::not_found,
+                     "no_store_yet",
+                     "there is no store " + options->store.string(),
+                     "'sandboxkit profile create' and 'sandboxkit run' make it; --store names another",
+                     "",
+                     {}};
+    return open_or_create(build);
+}
+
+Result<Engine> Settings::open_or_create(bool build) const {
+    auto options = engine_options();
+    if (!options) return options.error();
+    options->run_snapshot_jobs = build;
+    return Engine::open(std::move(*options));
 }
 
 std::string error_text(const Error& error) {
-    std::string text = "error: " + one_line(error.message) + '\n';
+    std::string text = "error: ";
+    if (error.problems.empty()) {
+        text += one_line(error.message) + '\n';
+    } else { // each is told below, with what to do about it; the error's own line repeats the first
+        const auto count = error.problems.size();
+        if (error.code != "profile_invalid")
+            text += one_line(error.message);
+        else
+            text += error.problems.front().code == "syntax" ? "the profile is not a JSON object" : "the profile is not valid";
+        text += " (" + std::to_string(count) + (count == 1 ? " problem)\n" : " problems)\n");
+    }
     for (const auto& problem : error.problems) {
         text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " +
                 one_line(problem.message);
         if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
         text += '\n';
     }
-    if (!error.detail.empty()) {
-        std::string_view detail = error.detail;
-        while (detail.ends_with('\n')) detail.remove_suffix(1);
-        for (std::size_t shown = 0; !detail.empty() && shown < 20; ++shown) {
-            const auto end = std::min(detail.find('\n'), detail.size());
-            text += "  | " + one_line(detail.substr(0, end)) + '\n';
-            detail.remove_prefix(std::min(end + 1, detail.size()));
-        }
-        if (!detail.empty()) text += "  | ...\n";
+    std::vector<std::string_view> lines;
+    std::string_view detail = error.detail;
+    while (detail.ends_with('\n')) detail.remove_suffix(1);
+    while (!detail.empty()) {
+        const auto end = std::min(detail.find('\n'), detail.size());
+        lines.push_back(detail.substr(0, end));
+        detail.remove_prefix(std::min(end + 1, detail.size()));
     }
-    if (!error.remedy.empty()) text += "hint: " + one_line(error.remedy) + '\n';
+    constexpr std::size_t shown = 20; // the last ones: there it went wrong
+    if (lines.size() > shown) {
+        text += "  | ...\n";
+        lines.erase(lines.begin(), lines.end() - shown);
+    }
+    for (const auto line : lines) text += "  | " + one_line(line) + '\n';
+    if (!error.remedy.empty() && error.problems.empty()) text += "hint: " + one_line(error.remedy) + '\n';
     return text;
 }
 
@@ -104,25 +134,18 @@ boost::json::value error_to_json(const Error& error) {
             {"remedy", error.remedy},         {"detail", error.detail}, {"problems", problems_to_json(error.problems)}};
 }
 
-int Settings::report(int fd, const Error& error) const {
-    if (json)
-        write_all(fd, boost::json::serialize(boost::json::object{{"error", error_to_json(error)}}) + '\n');
-    else
+int Settings::fail(const Error& error, boost::json::object beside) const {
+    beside["error"] = error_to_json(error);
+    if (!json || write_all(STDOUT_FILENO, boost::json::serialize(beside) + '\n') != 0)
         write_all(STDERR_FILENO, error_text(error));
     const int number = signals->last();
     return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
 }
 
-int Settings::fail(const Error& error) const {
-    return report(STDOUT_FILENO, error);
-}
-
-int Settings::fail_aside(const Error& error) const {
-    return report(STDERR_FILENO, error);
-}
-
-void Settings::answer(const boost::json::value& value, const std::string& text) const {
-    write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+int Settings::answer(const boost::json::value& value, const std::string& text) const {
+    const int number = write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+    if (number == EPIPE) return 128 + SIGPIPE;
+    return number == 0 ? exit_ok : fail(output_error(STDOUT_FILENO, number));
 }
 
 Result<std::string> read_document(const std::string& path) {
@@ -152,15 +175,6 @@ Result<std::string> read_document(const std::string& path) {
     if (text.size() > limit)
         return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
     return text;
-}
-
-void write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
 }
 
 } // namespace sandboxkit::cli

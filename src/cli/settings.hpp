@@ -6,37 +6,40 @@
 
 #include <sandboxkit/engine.hpp>
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sandboxkit::cli {
 
 struct Settings {
-    std::filesystem::path store; // empty: default_store()
-    std::string principal;       // empty: the user's name
+    // Empty: SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
+    std::filesystem::path store;
+    std::filesystem::path state_directory; // empty: SANDBOXKIT_STATE_DIRECTORY, else beside the store
+    std::string principal;                 // empty: the user's name
+    std::vector<std::string> after_dashes; // what follows the first -- on the command line
     bool json = false;
     Signals* signals = nullptr;
 
     [[nodiscard]] Principal who() const;
-    // SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
-    [[nodiscard]] Result<std::filesystem::path> store_path() const;
-    // `build`: this process works on queued snapshot jobs.
+    [[nodiscard]] Result<EngineOptions> engine_options() const;
+    // Opens the store, which must be there: a mistyped name is an error, not a new store. `build`: this process works on
+    // queued snapshot jobs.
     [[nodiscard]] Result<Engine> open(bool build = false) const;
+    // The same for the commands that a new store begins with.
+    [[nodiscard]] Result<Engine> open_or_create(bool build = false) const;
 
-    // Prints an error (with --json as {"error": ...} on standard output) and returns the exit code.
-    [[nodiscard]] int fail(const Error& error) const;
-    // The same where standard output belongs to a command.
-    [[nodiscard]] int fail_aside(const Error& error) const;
-    // Prints an answer: with --json the value, else the text.
-    void answer(const boost::json::value& value, const std::string& text) const;
-
-private:
-    [[nodiscard]] int report(int fd, const Error& error) const;
+    // Prints an error and returns the exit code. With --json it is {"error": ...} on standard output, with what else is
+    // known beside it.
+    [[nodiscard]] int fail(const Error& error, boost::json::object beside = {}) const;
+    // Prints an answer, with --json the value, else the text, and returns the exit code: an answer that did not arrive is
+    // a failure.
+    [[nodiscard]] int answer(const boost::json::value& value, const std::string& text) const;
 };
 
 // Waits for an operation; the first signal cancels it, the second ends the process.
@@ -56,7 +59,5 @@ template <class T>
 
 // The content of a file, or of standard input for "-". More than 100 MiB is refused.
 [[nodiscard]] Result<std::string> read_document(const std::string& path);
-
-void write_all(int fd, std::string_view bytes);
 
 } // namespace sandboxkit::cli

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
         return Error{ErrorClass::unavailable,
                      "state_directory",
                      "cannot create " + c->state_directory.string() + ": " + ec.message(),
-                     "choose a writable EngineOptions::state_directory",
+                     "choose a writable state directory",
                      "",
                      {}};
     if (made) fs::permissions(c->state_directory, fs::perms::owner_all, ec); // one that was there keeps what it has

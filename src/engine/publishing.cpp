@@ -104,7 +104,7 @@ Task<VersionInfo> publish(Context& context, std::string principal, std::string p
         co_return Error{ErrorClass::unsupported,
                         "publish_refused",
                         "the draft asks for what cannot be enacted",
-                        "change the fields named below",
+                        "change the fields that the problems name",
                         "",
                         std::move(*problems)};
 

@@ -24,7 +24,8 @@ Error not_ready(const store::Version& version) {
             "snapshot_not_ready",
             "version " + std::to_string(version.number) + " has no usable snapshot" +
                 (failed ? ": its last build failed" : " yet"),
-            failed ? "see the log of its snapshot job, mend the profile and publish again, or refresh the snapshot"
+            failed ? "see the log of its snapshot job " + version.last_job.value_or("") +
+                         ", mend the profile and publish again, or refresh the snapshot"
                    : "wait for its snapshot job",
             "",
             {}};
@@ -127,7 +128,7 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
         co_return Error{ErrorClass::unsupported,
                         "start_refused",
                         "the version asks for what its provider does not do here",
-                        "change the fields named below and publish again",
+                        "change the fields that the problems name and publish again",
                         "",
                         std::move(problems)};
 
@@ -391,7 +392,7 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
         co_return Error{ErrorClass::conflict,
                         "session_not_running",
                         "the session is " + std::string(to_string(row->state)),
-                        row->state == SessionState::stopped ? "resume it first" : "",
+                        row->state == SessionState::stopped ? "resume it first" : "start another session",
                         "",
                         {}};
     }

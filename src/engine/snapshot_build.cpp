@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 static constexpr std::size_t log_flush_bytes = 256 << 10;
 static constexpr auto log_flush_interval = std::chrono::milliseconds(200);
 static constexpr std::size_t script_tail_bytes = 4 << 10;
+static constexpr const char* out_of_memory = "it may have run out of memory: choose a larger resource class, or mend the script";
 static constexpr const char* script_file = "/tmp/.sandboxkit-setup-script";
 
 SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe)
@@ -42,6 +43,8 @@ Task<void> SnapshotBuild::enter(BuildPhase phase) {
 }
 
 Task<Built> SnapshotBuild::run() {
+    auto earlier = co_await context_.in_store([this](store::Store& store) { return store.job_log(job_.info.id); });
+    if (earlier && !earlier->empty()) pending_log_ = "\n[begun again]\n"; // after an attempt that was interrupted
     auto built = co_await build();
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
     // Before anything is recorded: the sandbox may have filled the disk that the record needs.
@@ -198,15 +201,14 @@ Task<void> SnapshotBuild::follow_script(envd::Client& client, std::vector<std::s
                 co_return Error{ErrorClass::invalid,
                                 "setup_script_failed",
                                 "the setup script was ended by signal " + std::to_string(end.signal),
-                                end.signal == 9 ? "it may have run out of memory: see the log, or choose a larger resource class"
-                                                : "see the log",
+                                end.signal == 9 ? out_of_memory : "mend the script",
                                 script_tail_,
                                 {}};
             if (end.exit_code != 0)
                 co_return Error{ErrorClass::invalid,
                                 "setup_script_failed",
                                 "the setup script exited with code " + std::to_string(end.exit_code),
-                                "see the log of the snapshot job",
+                                end.exit_code == 137 ? out_of_memory : "mend the script",
                                 script_tail_,
                                 {}};
             co_return Result<void>{};

@@ -168,4 +168,10 @@ Outcome Sandbox::operator()(std::vector<std::string> arguments, const std::strin
     return run(command(std::move(arguments)), environment(), input);
 }
 
+Outcome Sandbox::redirected(const std::string& redirections, std::vector<std::string> arguments, const std::string& input) const {
+    arguments = command(std::move(arguments));
+    arguments.insert(arguments.begin(), {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + redirections});
+    return run(arguments, environment(), input);
+}
+
 } // namespace sandboxkit::cli::test

@@ -52,6 +52,8 @@ public:
     [[nodiscard]] std::string file(const std::string& name, const std::string& text) const; // writes it; its path
     // With this store, from the environment.
     Outcome operator()(std::vector<std::string> arguments, const std::string& input = "") const;
+    // The same with the shell's redirections: "<&- >/dev/full".
+    Outcome redirected(const std::string& redirections, std::vector<std::string> arguments, const std::string& input = "") const;
     [[nodiscard]] std::map<std::string, std::string> environment() const;
 
     static std::vector<std::string> command(std::vector<std::string> arguments);

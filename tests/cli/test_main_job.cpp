@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -79,11 +81,21 @@ TEST_CASE("publish, look, start, work, stop, resume, remove") {
     CHECK(sandbox({"session", "exec", session, "--", "touch", "/root/kept"}).code == 0);
     CHECK(sandbox({"session", "stop", session}).out == session + " stopped\n");
     CHECK(sandbox({"session", "exec", session, "--", "true"}).code == 67);
+    outcome = sandbox({"session", "start", profile, "--token", "once"}); // not the id of a session that does not run
+    CHECK(outcome.code == 67);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("sandboxkit session resume " + session) != std::string::npos);
     CHECK(sandbox({"session", "resume", session}).out == session + " running\n");
     CHECK(sandbox({"session", "exec", session, "--", "ls", "/root/kept"}).code == 0);
     CHECK(sandbox({"session", "rm", session}).out == session + " removed\n");
     CHECK(sessions(sandbox) == 0);
     CHECK(sandbox({"session", "list", "--all"}).out.find(session + "  removed") != std::string::npos);
+    outcome = sandbox({"--json", "session", "start", profile, "--token", "once"});
+    CHECK(outcome.code == 67);
+    CHECK(outcome.json().at("error").at("code") == "session_not_running");
+    CHECK(std::string(outcome.json().at("session").as_string()) == session);
+    outcome = sandbox({"session", "exec", session, "--", "true"});
+    CHECK(outcome.err == "error: the session is removed\nhint: start another session\n");
 }
 
 TEST_CASE("a command has its streams, its options and its exit code") {
@@ -99,7 +111,13 @@ TEST_CASE("a command has its streams, its options and its exit code") {
     CHECK(started.exec({"--", "true"}, input).code == 0); // input that nobody reads
     CHECK(started.exec({"--cwd", "/tmp", "--env", "A=1=2", "--env", "B=", "--", "sh", "-c", "pwd; echo $A$B$GREETING"}).out ==
           "/tmp\n1=2hello\n");
-    CHECK(started.exec({"--user", "nosuchuser", "--", "true"}).code != 0);
+    outcome = started.exec({"--user", "nosuchuser", "--", "true"});
+    CHECK(outcome.code == 68);
+    CHECK(outcome.err.starts_with("error: the sandbox did not start the command\n"));
+    CHECK(outcome.err.find("\nhint: --user ") != std::string::npos);
+    outcome = started.exec({"--cwd", "/nope", "--", "true"});
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("\nhint: --cwd ") != std::string::npos);
     CHECK(started.exec({"--", "sh", "-c", "kill -9 $$"}).code == 128 + SIGKILL);
     CHECK(started.exec({"--", "nosuchcommand"}).code != 0);
     outcome = started.exec({"--timeout", "0.2", "--", "sleep", "1000"});
@@ -116,6 +134,53 @@ TEST_CASE("as one JSON document") {
     CHECK(outcome.json().at("exit_code") == 3);
     CHECK(outcome.json().at("standard_output_base64") == "/w==");
     CHECK(outcome.json().at("standard_error") == "err\n");
+}
+
+TEST_CASE("as JSON a command has its input and its signals too, and each stream has its limit") {
+    const Started started;
+    CHECK(started.exec({"--json", "--", "cat"}, "input\n").json().at("standard_output") == "input\n");
+    CHECK(started.exec({"--json", "--no-stdin", "--", "cat"}, "input\n").json().at("standard_output") == "");
+
+    auto outcome = started.exec({"--json", "--", "sh", "-c", "yes | head -c 17825792; printf err >&2"});
+    CHECK(outcome.json().at("standard_output").as_string().size() == 16U << 20);
+    CHECK(outcome.json().at("standard_output_dropped_bytes") == 1U << 20);
+    CHECK(outcome.json().at("standard_error") == "err");
+    CHECK(outcome.json().at("standard_error_dropped_bytes") == 0);
+
+    Running waiting(Sandbox::command({"--json", "session", "exec", started.session, "--", "sh", "-c",
+                                      "trap 'echo got it; exit 5' TERM; touch /root/ready; while :; do sleep 0.05; done"}),
+                    started.sandbox.environment());
+    REQUIRE(started.exec({"--", "sh", "-c", "until [ -e /root/ready ]; do sleep 0.05; done"}).code == 0);
+    waiting.signal(SIGTERM);
+    outcome = waiting.finish();
+    CHECK(outcome.code == 5);
+    CHECK(outcome.json().at("standard_output") == "got it\n");
+
+    outcome = started.sandbox({"--json", "session", "exec", "ses_x", "--", "true"});
+    CHECK(outcome.code == 66);
+    CHECK(outcome.json().at("error").at("class") == "not_found");
+    CHECK(outcome.err.empty());
+}
+
+TEST_CASE("a command whose streams are closed, full or unread") {
+    const Started started;
+    const std::vector<std::string> exec{"session", "exec", started.session, "--"};
+    const auto with = [&](std::vector<std::string> command) {
+        command.insert(command.begin(), exec.begin(), exec.end());
+        return command;
+    };
+    CHECK(started.sandbox.redirected("<&-", with({"cat"})).code == 0);
+    auto outcome = started.sandbox.redirected(">/dev/full", with({"sh", "-c", "echo out; echo more; sleep 1000"}));
+    CHECK(outcome.code == 69);
+    CHECK(outcome.err.starts_with("error: cannot write standard output: No space left on device\n"));
+    CHECK(outcome.err.find("error:", 1) == std::string::npos);
+    CHECK(started.sandbox.redirected(">&-", with({"echo", "out"})).code == 69);
+    CHECK(started.sandbox.redirected(">&-", with({"true"})).code == 0);
+    const auto fifo = (started.sandbox.directory() / "unread").string();
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    outcome = started.sandbox.redirected("3<>" + fifo + " >" + fifo + " 3<&-", with({"yes"}));
+    CHECK(outcome.code == 128 + SIGPIPE);
+    CHECK(outcome.err.empty());
 }
 
 TEST_CASE("input is streamed, and signals reach the command") {
@@ -166,6 +231,36 @@ TEST_CASE("run: all in one go, and again") {
     CHECK(sessions(sandbox) == 1);
 }
 
+TEST_CASE("run as one JSON document") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("web.json", document);
+    auto outcome = sandbox({"--json", "run", file, "--", "sh", "-c", "cat; exit 4"}, "input\n");
+    CHECK(outcome.code == 4);
+    auto answer = outcome.json();
+    CHECK(answer.at("exit_code") == 4);
+    CHECK(answer.at("standard_output") == "input\n");
+    CHECK(answer.at("session").as_string().starts_with("ses_"));
+    CHECK(answer.at("kept") == false);
+    CHECK(answer.at("profile").as_string().starts_with("prf_"));
+    CHECK(answer.at("version") == 1);
+    CHECK(sessions(sandbox) == 0);
+
+    outcome = sandbox({"--json", "run", file, "--keep", "--cwd", "/nope", "--", "true"});
+    CHECK(outcome.code == 65);
+    answer = outcome.json();
+    CHECK(answer.at("error").at("class") == "invalid");
+    CHECK(answer.at("kept") == true);
+    CHECK(answer.at("notes").is_array());
+    CHECK(outcome.err.find("kept") == std::string::npos);
+    const std::string kept(answer.at("session").as_string());
+    CHECK(sandbox({"session", "rm", kept}).out == kept + " removed\n");
+
+    outcome = sandbox({"--json", "run", "/no/such/file", "--", "true"});
+    CHECK(outcome.code == 66);
+    CHECK(outcome.json().at("error").at("code") == "file_not_readable");
+    CHECK(outcome.err.empty());
+}
+
 TEST_CASE("a setup script that fails") {
     const Sandbox sandbox;
     const auto file = sandbox.file(
@@ -175,10 +270,31 @@ TEST_CASE("a setup script that fails") {
     CHECK(outcome.out.empty());
     CHECK(outcome.err.find("before the end\n") != std::string::npos);
     CHECK(outcome.err.find("setup_script") != std::string::npos);
+    CHECK(outcome.err.find("  | ") == std::string::npos); // what was shown while it ran is not told again
+    CHECK(outcome.err.find("sandboxkit snapshot logs job_") != std::string::npos);
     CHECK(sessions(sandbox) == 0);
     const std::string profile(sandbox({"--json", "profile", "list"}).json().at(0).at("id").as_string());
     CHECK(sandbox({"snapshot", "status", profile}).out.find("failed (setup_script)") != std::string::npos);
-    CHECK(sandbox({"session", "start", profile}).code == 67);
+    outcome = sandbox({"session", "start", profile});
+    CHECK(outcome.code == 67);
+    CHECK(outcome.err.find("snapshot job job_") != std::string::npos);
+
+    CHECK(sandbox({"snapshot", "status", profile}).code == 0);
+    outcome = sandbox({"snapshot", "status", profile, "--wait"}); // it had failed before
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("  | before the end\n") != std::string::npos);
+}
+
+TEST_CASE("the end of a setup script's output is what counts, and its end may be for want of memory") {
+    const Sandbox sandbox;
+    const auto profile = sandbox({"profile", "create", "-"},
+                                 R"({"name": "bad", "setup_script": "seq 30; exit 137", "network": {"egress": "none"}})")
+                             .line();
+    CHECK(sandbox({"profile", "publish", profile, "--wait"}).code == 65);
+    const auto outcome = sandbox({"snapshot", "status", profile, "--wait"});
+    CHECK(outcome.code == 65);
+    CHECK(outcome.err.find("  | ...\n  | 11\n") != std::string::npos);
+    CHECK(outcome.err.find("  | 30\nhint: it may have run out of memory") != std::string::npos);
 }
 
 TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or given up") {
@@ -199,7 +315,15 @@ TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or 
     const auto status = sandbox({"--json", "snapshot", "status", profile}).json();
     const auto& state = status.at(0).at("job").at("state");
     CHECK((state == "queued" || state == "running"));
+
+    Running again(Sandbox::command({"snapshot", "status", profile, "--wait"}), sandbox.environment());
+    again.wait_for("waiting\n");
+    again.signal(SIGINT);
+    CHECK(again.finish().code == 128 + SIGINT);
+    CHECK(sandbox({"snapshot", "logs", job}).out == "waiting\n\n[begun again]\nwaiting\n");
+
     CHECK(sandbox({"snapshot", "cancel", job}).out.starts_with(job + " cancelled"));
+    CHECK(sandbox({"snapshot", "status", profile, "--wait"}).code == 72);
     CHECK(sandbox({"--json", "snapshot", "status", profile}).json().at(0).at("job").at("state") == "cancelled");
 }
 

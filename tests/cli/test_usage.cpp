@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
+#include <csignal>
 #include <fstream>
 
 using namespace sandboxkit::cli::test;
@@ -28,8 +31,50 @@ TEST_CASE("help says what there is and what the exit codes mean") {
         CHECK(help.out.find(word) != std::string::npos);
     CHECK(sandbox({"profile", "--help"}).code == 0);
     CHECK(sandbox({"session", "exec", "--help"}).out.find("--timeout") != std::string::npos);
-    CHECK(sandbox({"--version"}).out.find('.') != std::string::npos);
+    const auto version = sandbox({"--version"}).line();
+    CHECK(version.find('.') != std::string::npos);
+    CHECK(sandbox({"doctor"}).line() == "sandboxkit " + version);
+    CHECK(std::string(sandbox({"--json", "doctor"}).json().at("version").as_string()) == version);
+    const auto run_help = sandbox({"run", "--help"}).out;
+    for (const auto* text : {"Exit codes", "dropped_bytes", "two profiles of that name"})
+        CHECK(run_help.find(text) != std::string::npos);
     CHECK_FALSE(fs::exists(sandbox.directory() / "store.db")); // nothing of this makes one
+}
+
+TEST_CASE("standard streams that are closed stay out of the way") {
+    const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
+    for (const bool in : {true, false})
+        for (const bool out : {true, false})
+            for (const bool err : {true, false}) {
+                const std::string closed = std::string(in ? "" : " <&-") + (out ? "" : " >&-") + (err ? "" : " 2>&-");
+                CAPTURE(closed);
+                CHECK(sandbox.redirected(closed, {"profile", "list"}).code == (out ? 0 : 69));
+                const auto made = sandbox.redirected(closed, {"profile", "create", "-"}, good);
+                CHECK(made.code == (!in ? 65 : !out ? 69 : 0));
+                if (!in && err) CHECK(made.err.starts_with("error: cannot read -: Bad file descriptor\n"));
+            }
+}
+
+TEST_CASE("an answer that did not arrive is a failure") {
+    const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
+    const std::vector<std::vector<std::string>> answers{
+        {"profile", "list"}, {"--json", "profile", "list"}, {"--help"}, {"--version"}, {"run", "--help"}, {"--json", "doctor"}};
+    const auto fifo = (sandbox.directory() / "unread").string();
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    for (const auto& arguments : answers) {
+        CAPTURE(arguments.back());
+        const auto full = sandbox.redirected(">/dev/full", arguments);
+        CHECK(full.code == 69);
+        const std::string message = "error: cannot write standard output: No space left on device\n";
+        CHECK(full.err.starts_with(message));
+        CHECK(full.err.find("error:", message.size()) == std::string::npos);
+        // Who closed a pipe needs no message. Opened for both ways first, a named one does not wait for its reader.
+        const auto unread = sandbox.redirected("3<>" + fifo + " >" + fifo + " 3<&-", arguments);
+        CHECK(unread.code == 128 + SIGPIPE);
+        CHECK(unread.err.empty());
+    }
 }
 
 TEST_CASE("a wrong command line ends with 2 and says where to look") {
@@ -44,9 +89,16 @@ TEST_CASE("a wrong command line ends with 2 and says where to look") {
                                                       {"profile", "show", "x", "--version", "y"},
                                                       {"session", "exec"},
                                                       {"session", "exec", "x"},
+                                                      {"session", "exec", "x", "true"},
+                                                      {"session", "exec", "x", "y", "--", "true"},
                                                       {"session", "exec", "x", "--timeout", "0", "--", "y"},
                                                       {"session", "start", "x", "--idle-limit", "-1"},
+                                                      {"session", "start", "x", "--token", ""},
                                                       {"run", "x"},
+                                                      {"run", "x", "true"},
+                                                      {"--store", "", "profile", "list"},
+                                                      {"--state-directory", "", "profile", "list"},
+                                                      {"profile", "create", "x", "--version"},
                                                       {"profile", "list", "extra"}};
     for (const auto& arguments : wrong) {
         const auto outcome = sandbox(arguments);
@@ -58,25 +110,67 @@ TEST_CASE("a wrong command line ends with 2 and says where to look") {
     }
     CHECK(sandbox({"frob"}).err.find("'frob'") != std::string::npos);
     CHECK(error_code(sandbox({"--json", "frob"})) == "usage");
+    CHECK(error_code(sandbox({"session", "exec", "x", "echo", "--json"})) == "usage"); // whose option?
 }
 
 TEST_CASE("the store is where it was asked for") {
     const Sandbox sandbox;
     auto environment = sandbox.environment();
     const auto& directory = sandbox.directory();
-    CHECK(run(Sandbox::command({"--store", (directory / "named.db").string(), "profile", "list"}), environment).code == 0);
+    const auto create = [&](std::vector<std::string> options = {}) {
+        options.insert(options.end(), {"profile", "create", "-"});
+        CHECK(run(Sandbox::command(options), environment, good).code == 0);
+    };
+    create({"--store", (directory / "named.db").string()});
     CHECK(fs::exists(directory / "named.db"));
     CHECK_FALSE(fs::exists(directory / "store.db"));
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "store.db"));
     environment.erase("SANDBOXKIT_STORE");
     environment["XDG_DATA_HOME"] = (directory / "data").string();
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "data/sandboxkit/sandboxkit.db"));
     environment.erase("XDG_DATA_HOME");
     environment["HOME"] = (directory / "home").string();
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    create();
     CHECK(fs::exists(directory / "home/.local/share/sandboxkit/sandboxkit.db"));
+}
+
+TEST_CASE("the state directory is where it was asked for") {
+    const Sandbox sandbox;
+    const auto beside = sandbox.directory() / "store.db.state", named = sandbox.directory() / "named";
+    CHECK(sandbox({"--state-directory", named.string(), "profile", "create", "-"}, good).code == 0);
+    CHECK(fs::exists(named));
+    CHECK_FALSE(fs::exists(beside));
+    auto environment = sandbox.environment();
+    environment["SANDBOXKIT_STATE_DIRECTORY"] = (sandbox.directory() / "other").string();
+    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(fs::exists(sandbox.directory() / "other"));
+    CHECK_FALSE(fs::exists(beside));
+    CHECK(sandbox({"profile", "list"}).code == 0);
+    CHECK(fs::exists(beside));
+}
+
+TEST_CASE("a mistyped store is not made") {
+    const Sandbox sandbox;
+    const auto typo = sandbox.directory() / "nope" / "x.db";
+    for (const auto& arguments :
+         {std::vector<std::string>{"profile", "list"}, {"session", "list"}, {"snapshot", "status", "x"}}) {
+        auto named = arguments;
+        named.insert(named.begin(), {"--store", typo.string()});
+        const auto outcome = sandbox(named);
+        CHECK(outcome.code == 66);
+        CHECK(outcome.err.starts_with("error: there is no store " + typo.string() + "\nhint: "));
+        CHECK_FALSE(fs::exists(typo.parent_path()));
+    }
+}
+
+TEST_CASE("run refuses before it makes a profile") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("p.json", R"({"name": "p", "persistence": {"enabled": true}})");
+    const auto outcome = sandbox({"run", file, "--", "true"});
+    CHECK(outcome.code != 0);
+    CHECK(sandbox({"--json", "profile", "list"}).json().as_array().empty());
 }
 
 TEST_CASE("a store that is none") {
@@ -162,6 +256,14 @@ TEST_CASE("a document that is wrong is told all at once, with pointers") {
         CHECK(error.at("class") == "invalid");
         CHECK(error.at("problems").as_array().size() == 3);
     }
+    // Each problem is told once.
+    for (const auto* verb : {"create", "validate"}) {
+        CHECK(sandbox({"profile", verb, file}).err.starts_with("error: the profile is not valid (3 problems)\n  /"));
+        const auto one = sandbox({"profile", verb, "-"}, R"({"name": "x", "frob": 1})").err;
+        CHECK(one.starts_with("error: the profile is not valid (1 problem)\n  /frob: "));
+        CHECK(one.find('\n', one.find('\n') + 1) == one.size() - 1);
+    }
+    CHECK(sandbox({"profile", "create", "-"}, "nope").err.starts_with("error: the profile is not a JSON object (1 problem)\n"));
     CHECK(sandbox({"profile", "list", "--json"}).json().as_array().empty());
     CHECK(sandbox({"profile", "validate", "--form", "-"}, good).out == "no problems\n");
 }
@@ -183,6 +285,7 @@ TEST_CASE("documents that are an attack") {
 
 TEST_CASE("what does not exist is 66") {
     const Sandbox sandbox;
+    REQUIRE(sandbox({"profile", "create", "-"}, good).code == 0);
     const std::vector<std::vector<std::string>> absent{
         {"profile", "show", "prf_x"},           {"profile", "publish", "prf_x"},
         {"profile", "create", "/no/such/file"}, {"snapshot", "status", "prf_x"},
