@@ -264,7 +264,8 @@ ChunkQueue Process::attach(Listener& listener) {
 
 void Process::detach(Listener& listener, ChunkQueue unsent) {
     std::erase(listeners_, &listener);
-    if (listeners_.empty() && !unsent.empty()) {
+    // Nobody asks any more for what a process that was given up has said, and nothing counts it.
+    if (listeners_.empty() && !abandoned_ && !unsent.empty()) {
         change_spool([&] { spool_.put_back(std::move(unsent)); });
     }
     listener_caught_up();

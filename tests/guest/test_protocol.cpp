@@ -14,6 +14,10 @@
 #include "guest/service.hpp"
 #include "guest/sha256.hpp"
 
+#include <boost/asio/io_context.hpp>
+
+#include <unistd.h>
+
 using namespace sandboxkit::guest;
 using Event = RequestReader::Event;
 
@@ -266,4 +270,43 @@ TEST_CASE("the queue of output joins small pieces and knows its cost") {
     CHECK(*queue.pop().bytes == "y");
     CHECK(queue.empty());
     CHECK(queue.cost() == 0);
+}
+
+TEST_CASE("a process that was given up keeps no output, which nobody would count") {
+    struct : Process::Owner {
+        void spool_changed(Process&, std::size_t before, std::size_t after) override { total += after - before; }
+        void ended(Process&) override {}
+        void collected(Process&) override {}
+        std::size_t total = 0;
+    } owner;
+    struct : Listener {
+        void on_output(const Chunk&) override {}
+        void on_end() override {}
+        void on_timeout() override {}
+        [[nodiscard]] std::size_t backlog() const override { return 0; }
+    } slow;
+    const auto unsent = [] {
+        ChunkQueue queue;
+        queue.push({false, std::make_shared<std::string>("not sent yet")});
+        return queue;
+    };
+    int out[2];
+    int err[2];
+    REQUIRE(::pipe(out) == 0);
+    REQUIRE(::pipe(err) == 0);
+    boost::asio::io_context loop;
+    const auto process =
+        std::make_shared<Process>(loop.get_executor(), owner, 1, StartRequest{},
+                                  Process::Pipes{FileDescriptor(), FileDescriptor(out[0]), FileDescriptor(err[0])});
+    REQUIRE(process->usable());
+    process->attach(slow);
+    process->detach(slow, unsent());
+    CHECK(owner.total == unsent().cost());
+    CHECK(process->attach(slow).cost() == unsent().cost());
+    CHECK(owner.total == 0);
+    process->abandon();
+    process->detach(slow, unsent());
+    CHECK(owner.total == 0);
+    ::close(out[1]);
+    ::close(err[1]);
 }
