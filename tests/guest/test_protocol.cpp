@@ -87,6 +87,16 @@ TEST_CASE("what is not a request is refused, and nothing follows") {
     CHECK(read_in_pieces("GET / HTTP/1.1\r\nA\x01: b\r\n\r\n", 100).status == 400);
     CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(200000, 'a'), 1000).last ==
           Event::bad);
+    for (const std::string coding :
+         {"gzip", "gzip, chunked", "chunked, gzip", "identity", "", "gzip\r\nTransfer-Encoding: chunked"}) {
+        CAPTURE(coding);
+        const Read result =
+            read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: " + coding + "\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n", 200);
+        CHECK(result.status == 501);
+        CHECK(result.heads.empty());
+    }
+    CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 200).status == 400);
+    CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 200).bodies.size() == 1);
     RequestReader reader;
     reader.feed("nonsense\r\n\r\n");
     CHECK(reader.next() == Event::bad);
