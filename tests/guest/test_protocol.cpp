@@ -121,6 +121,10 @@ TEST_CASE("messages: protobuf's JSON") {
     CHECK(decode_selector(R"({"process":{"pid":"1x"}})").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1},"signalNumber":2})")->signal == 2);
     CHECK(decode_signal(R"({"process":{"pid":1},"signal":"SIGNAL_SIGTERM"})")->signal == 15);
+    CHECK(decode_signal(R"({"process":{"pid":1},"signal":15})")->signal == 15);
+    CHECK(decode_signal(R"({"process":{"pid":1},"signal":9})")->signal == 9);
+    for (const char* signal : {"0", "1", "-9", "9.5", "\"9\"", "true", "null"})
+        CHECK(decode_signal(R"({"process":{"pid":1},"signal":)" + std::string(signal) + "}").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1},"signalNumber":0})").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1}})").has_error());
     CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"YQ"}})")->bytes == "a");
