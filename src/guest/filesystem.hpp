@@ -14,7 +14,8 @@
 
 namespace sandboxkit::guest {
 
-inline constexpr std::size_t list_limit = 100'000; // entries of one answer
+inline constexpr std::size_t list_limit = 100'000;       // entries of one answer
+inline constexpr std::size_t list_size_limit = 48 << 20; // its bytes; the client takes 64 MiB
 
 [[nodiscard]] Answer<std::string> stat_entry(const std::string& path, const Identity& user);
 [[nodiscard]] Answer<std::string> make_directory(const std::string& path, const Identity& user);
