@@ -204,10 +204,14 @@ Answer<std::string> move_entry(const std::string& source, const std::string& des
             return RpcError{Code::not_found, "source file not found: lstat " + source + ": no such file or directory"};
         return system_error(errno, "error moving " + source);
     }
-    if (const int error = make_directories(std::string(parent_path(destination))); error != 0)
+    std::vector<std::string> made;
+    if (const int error = make_directories(std::string(parent_path(destination)), made); error != 0) {
+        remove_directories(made);
         return system_error(error, "error creating the directories of " + destination);
+    }
     if (::rename(source.c_str(), destination.c_str()) != 0) {
         const int error = errno;
+        remove_directories(made);
         if (error == EXDEV)
             return RpcError{Code::failed_precondition, "error moving " + source + " to " + destination +
                                                            ": they are on different file systems, or it is a directory of the "

@@ -242,6 +242,13 @@ TEST_CASE("stat, make, list, move, remove") {
     CHECK(moved.json().at("entry").at("name") == "g.txt");
     CHECK(read_file(at("new/g.txt")) == "hello");
     CHECK(call("Move", "{\"source\":" + json_string(at("none")) + ",\"destination\":\"/x\"}").status == 404);
+    // One that fails leaves nothing behind: into itself, and below a file.
+    for (const char* destination : {"pd/a/deep/x/y/z", "pd/q/r/../../../new/g.txt/x/y"}) {
+        CHECK(call("Move", "{\"source\":" + json_string(at("pd/a")) + ",\"destination\":" + json_string(at(destination)) + "}")
+                  .status == 400);
+        CHECK(entries_in(at("pd/a/deep")) == 0);
+        CHECK(!fs::exists(at("pd/q")));
+    }
 
     CHECK(call("Remove", path_json(at("none"))).json().empty());
     CHECK(call("Remove", path_json(at("pd"))).status == 200);
