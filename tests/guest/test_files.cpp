@@ -83,6 +83,34 @@ TEST_CASE("upload and download") {
     CHECK(guest.request("GET", "/files?path=%00").status == 400);
 }
 
+TEST_CASE("files of the kernel, whose sizes are made up") {
+    const LiveGuest guest;
+    const Reply version = guest.request("GET", "/files?path=/proc/version");
+    CHECK(version.status == 200);
+    CHECK(version.body == read_file("/proc/version"));
+    CHECK(version.headers.at("content-type") == "text/plain; charset=utf-8");
+    const Reply part = guest.request("GET", "/files?path=/proc/version", {{"Range", "bytes=-3"}});
+    CHECK(part.status == 206);
+    CHECK(part.body == version.body.substr(version.body.size() - 3));
+    const std::string online = "/sys/devices/system/cpu/online";
+    if (fs::exists(online)) {
+        Client client = guest.connect();
+        CHECK(client.request("GET", "/files?path=" + online).body == read_file(online));
+        CHECK(client.request("GET", "/health").status == 204);
+    }
+    // Longer than one read.
+    std::string environment;
+    for (int i = 0; i < 1000; ++i)
+        environment += (i == 0 ? "\"V" : ",\"V") + std::to_string(i) + "\":\"" + std::string(100, 'x') + '"';
+    EventStream sleeper =
+        guest.start(R"({"process":{"cmd":"sleep","args":["1000"],"envs":{)" + environment + R"(}},"stdin":false})");
+    const std::string file = "/proc/" + std::to_string(sleeper.pid) + "/environ";
+    CHECK(guest.request("GET", "/files?path=" + file).body == read_file(file));
+    CHECK(read_file(file).size() > 100'000);
+    // One that is too long is refused, and not cut off.
+    if (read_file("/proc/kallsyms").size() > (4 << 20)) CHECK(guest.request("GET", "/files?path=/proc/kallsyms").status == 413);
+}
+
 TEST_CASE("large files in both directions, and an upload that breaks off") {
     const LiveGuest guest;
     std::string large(12 << 20, '\0');
