@@ -35,7 +35,8 @@ unsigned http_status_of(int error) {
     case EDQUOT: return 507;
     case EMFILE:
     case ENFILE:
-    case ENOMEM: return 503;
+    case ENOMEM:
+    case EAGAIN: return 503; // also: somebody has a lease on the file, or a device takes no more now
     case EISDIR:
     case ENOTDIR:
     case EINVAL:

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -157,6 +158,9 @@ TEST_CASE("what an upload replaces") {
     CHECK(upload("directory").json().at("message") == json::value("path '" + at("directory") + "' is a directory"));
     ::mkfifo(at("fifo").c_str(), 0600);
     CHECK(upload("fifo").status == 400);
+    const int reader = ::open(at("fifo").c_str(), O_RDWR | O_CLOEXEC);
+    CHECK(upload("fifo").status == 400);
+    ::close(reader);
     CHECK(upload("script/below").status == 400);
     CHECK(guest.request("POST", "/files", octets, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=/x", {{"Content-Type", "text/plain"}}, "x").status == 415);
@@ -164,6 +168,32 @@ TEST_CASE("what an upload replaces") {
     CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"X-Metadata-Color", "blue"}}, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=" + at("empty"), octets, "").status == 200);
     CHECK(fs::file_size(at("empty")) == 0);
+}
+
+TEST_CASE("what an upload writes in place: files with several names, devices") {
+    const LiveGuest guest;
+    const auto at = [&](std::string_view name) { return guest.directory().path(name); };
+    const auto upload = [&](const std::string& path, std::string_view content) {
+        return guest.request("POST", "/files?path=" + path, octets, content).status;
+    };
+    std::ofstream(at("one")) << "old and longer";
+    fs::create_hard_link(at("one"), at("other"));
+    CHECK(upload(at("one"), "new") == 200);
+    CHECK(read_file(at("other")) == "new");
+    CHECK(fs::hard_link_count(at("one")) == 2);
+    CHECK(entries_in(guest.directory().path()) == 3); // with the socket
+
+    CHECK(upload("/dev/null", std::string(1 << 20, 'x')) == 200);
+    CHECK(fs::is_character_file("/dev/null"));
+    CHECK(upload("/dev/full", "x") == 507);
+    // These act on the guest itself.
+    CHECK(upload("/proc/self/comm", "hijacked") != 200);
+    CHECK(read_file("/proc/" + std::to_string(guest.pid()) + "/comm").find("hijacked") == std::string::npos);
+    // A program that runs cannot be written, but it can be replaced.
+    fs::copy_file("/bin/sleep", at("program"));
+    EventStream running = guest.start(R"({"process":{"cmd":")" + at("program") + R"(","args":["1000"]}})");
+    CHECK(upload(at("program"), "new") == 200);
+    CHECK(read_file(at("program")) == "new");
 }
 
 TEST_CASE("multipart uploads") {
@@ -347,6 +377,19 @@ TEST_CASE("another user's rights") {
         CHECK(status.st_gid == 65534);
     }
     CHECK(call("Stat", path_json(at("own/x/f"))).json().at("entry").at("owner") == "nobody");
+
+    // A file of one's own where one may make no other; and one of another's that may be written, which stays the other's.
+    std::ofstream(at("mine")) << "old and longer";
+    REQUIRE(::chown(at("mine").c_str(), 65534, 65534) == 0);
+    std::ofstream(at("own/shared")) << "old and longer";
+    ::chmod(at("own/shared").c_str(), 0666);
+    for (const char* path : {"mine", "own/shared"}) {
+        CHECK(guest.request("POST", "/files?username=nobody&path=" + at(path), octets, "new").status == 200);
+        CHECK(read_file(at(path)) == "new");
+    }
+    REQUIRE(::stat(at("own/shared").c_str(), &status) == 0);
+    CHECK(status.st_uid == 0);
+    CHECK(guest.request("POST", "/files?username=nobody&path=" + at("not-there"), octets, "new").status == 403);
 
     // Neither what root owns, nor by way of a link of one's own.
     std::ofstream(at("root-only")) << "secret";
