@@ -32,7 +32,8 @@ int make_pipe(Pipe& pipe, bool parent_reads, int descriptor_limit, const Identit
 } // namespace
 
 ProcessTable::ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit)
-    : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit) {}
+    : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit),
+      forgotten_(executor_, std::min(forgotten_limit, static_cast<std::size_t>(descriptor_limit) / 8)) {}
 
 ProcessTable::~ProcessTable() {
     shut_down();
@@ -153,6 +154,10 @@ void ProcessTable::collected(Process& process) {
             const auto entry = entries_.find(pid);
             if (entry != entries_.end() && entry->second.ended_order == order) erase(pid);
         });
+}
+
+void ProcessTable::forget(FileDescriptor pipe) {
+    forgotten_.add(std::move(pipe));
 }
 
 void ProcessTable::erase(pid_t pid) {

@@ -2,6 +2,7 @@
 // All processes that clients started: those that run, and for a while those that ended.
 #pragma once
 
+#include "guest/forgotten_pipes.hpp"
 #include "guest/process.hpp"
 #include "guest/spawn.hpp"
 
@@ -23,6 +24,7 @@ public:
     static constexpr std::size_t spool_limit = 1 << 20;        // of one process
     static constexpr std::size_t total_spool_limit = 16 << 20; // of all
     static constexpr std::chrono::seconds ended_time{30};      // after somebody was told
+    static constexpr std::size_t forgotten_limit = 1024;       // pipes of processes that ended, and an eighth of the descriptors
 
     // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files
     // have some left.
@@ -51,6 +53,7 @@ private:
     void spool_changed(Process& process, std::size_t before, std::size_t after) override;
     void ended(Process& process) override;
     void collected(Process& process) override;
+    void forget(FileDescriptor pipe) override;
     void erase(pid_t pid);
 
     boost::asio::any_io_executor executor_;
@@ -61,6 +64,7 @@ private:
     std::uint64_t next_ended_ = 1;
     std::size_t total_spool_ = 0;
     bool trimming_ = false;
+    ForgottenPipes forgotten_;
 };
 
 } // namespace sandboxkit::guest

@@ -11,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -45,6 +47,13 @@ bool gone(pid_t pid) {
 
 bool gone(const std::string& file_with_pid) {
     return gone(static_cast<pid_t>(std::stol(read_file(file_with_pid))));
+}
+
+std::ptrdiff_t pipes_of(pid_t pid) {
+    std::error_code gone_meanwhile;
+    return std::ranges::count_if(
+        std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"),
+        [&](const auto& fd) { return std::filesystem::read_symlink(fd, gone_meanwhile).string().starts_with("pipe:"); });
 }
 
 std::string signal_request(std::uint32_t pid, std::string_view signal) {
@@ -222,6 +231,41 @@ TEST_CASE("a descendant that keeps the pipes open delays the end by a bounded ti
     const auto pid = static_cast<pid_t>(std::stol(read_file(child)));
     CHECK(!gone(pid));
     ::kill(pid, SIGKILL);
+}
+
+TEST_CASE("a descendant that outlives its command can go on writing, to nobody") {
+    const LiveGuest guest;
+    const std::string go = guest.directory().path("go");
+    const std::string told = guest.directory().path("told");
+    ::mkfifo(go.c_str(), 0600);
+    const std::ptrdiff_t before = pipes_of(guest.pid());
+    const auto result =
+        guest.shell("{ read x < " + go + "; head -c 1000000 /dev/zero && echo more && echo more >&2 && echo yes > " + told +
+                    " || echo no > " + told + "; } & echo started");
+    CHECK(result.out == "started\n");
+    CHECK(result.end.at("status") == "exit status 0");
+    std::ofstream(go) << "x\n";
+    CHECK(eventually([&] { return !read_file(told).empty(); }));
+    CHECK(read_file(told) == "yes\n");
+    // Nothing is kept when it has ended, too.
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before; }));
+}
+
+TEST_CASE("pipes of ended commands are held in bounded number") {
+    LaunchOptions options;
+    options.descriptor_limit = 160;
+    const LiveGuest guest(options);
+    const std::ptrdiff_t before = pipes_of(guest.pid());
+    std::vector<EventStream> streams;
+    for (int i = 0; i < 20; ++i) streams.push_back(guest.start(shell_request("sleep 1000 & echo $!")));
+    std::vector<pid_t> left;
+    for (EventStream& stream : streams) left.push_back(static_cast<pid_t>(std::stol(stream.rest().out)));
+    streams.clear();
+    // An eighth of the descriptors that processes may take.
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before + (160 - 64) / 8; }));
+    CHECK(guest.shell("echo hi").out == "hi\n");
+    for (const pid_t pid : left) ::kill(pid, SIGKILL);
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before; }));
 }
 
 TEST_CASE("three hundred processes at once") {

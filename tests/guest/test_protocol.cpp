@@ -291,6 +291,7 @@ TEST_CASE("a process that was given up keeps no output, which nobody would count
         void spool_changed(Process&, std::size_t before, std::size_t after) override { total += after - before; }
         void ended(Process&) override {}
         void collected(Process&) override {}
+        void forget(FileDescriptor) override {}
         std::size_t total = 0;
     } owner;
     struct : Listener {
