@@ -3,9 +3,11 @@
 #include "live_guest.hpp"
 
 #include "guest/encoding.hpp"
+#include "net/connect_envelope.hpp"
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -338,6 +340,30 @@ TEST_CASE("when processes run out, starting is refused and signals still arrive"
     }
     std::error_code ec;
     CHECK(eventually([&] { return std::filesystem::remove(group, ec) || !std::filesystem::exists(group); }));
+}
+
+TEST_CASE("a child that is kept from its program is given up, and holds up nothing else") {
+    const LiveGuest guest;
+    const std::string program = guest.directory().path("program");
+    std::filesystem::copy_file("/bin/true", program);
+    // Whoever executes the file has to wait for the lease, or for the system's time for giving leases back: 45 s.
+    ::signal(SIGIO, SIG_IGN);
+    const int lease = ::open(program.c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(::fcntl(lease, F_SETLEASE, F_WRLCK) == 0);
+    Client held_up = guest.connect();
+    held_up.send(request_bytes("POST", "/process.Process/Start", {{"Content-Type", "application/connect+json"}},
+                               sandboxkit::net::encode_envelope(0, R"({"process":{"cmd":")" + program + R"("}})")));
+    const std::string children = "/proc/" + std::to_string(guest.pid()) + "/task/" + std::to_string(guest.pid()) + "/children";
+    REQUIRE(eventually([&] { return !read_file(children).empty(); }));
+    const auto child = static_cast<pid_t>(std::stol(read_file(children)));
+    ::kill(child, SIGSTOP);
+
+    CHECK(guest.request("GET", "/health").status == 204);
+    CHECK(guest.shell("echo hi").out == "hi\n");
+    CHECK(held_up.read_reply().body.find(R"("code":"unavailable")") != std::string::npos);
+    CHECK(eventually([&] { return gone(child); }));
+    ::close(lease);
+    CHECK(guest.start(R"({"process":{"cmd":")" + program + R"("}})").rest().end.at("status") == "exit status 0");
 }
 
 TEST_CASE("what a process inherits") {
