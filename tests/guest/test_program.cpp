@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -218,5 +219,27 @@ TEST_CASE("a listing is bounded by its bytes, and is not copied") {
     CHECK(refused.status == 429);
     CHECK(refused.json().at("code") == "resource_exhausted");
     CHECK(status_field(guest.pid(), "VmHWM") <= 128 * 1024);
+}
+
+TEST_CASE("what slow clients made it keep is given back when they are gone") {
+    LaunchOptions options;
+    options.program = SANDBOXKIT_GUEST_PROGRAM;
+    LiveGuest guest(options);
+    const auto resident_within = [&](long least, long most) {
+        for (int i = 0; i < 6000; ++i) {
+            const long resident = status_field(guest.pid(), "VmRSS");
+            if (resident >= least && resident <= most) return true;
+            ::usleep(10'000);
+        }
+        return false;
+    };
+    {
+        std::vector<EventStream> unread;
+        for (int i = 0; i < 200; ++i)
+            unread.push_back(guest.start(R"({"process":{"cmd":"head","args":["-c","20000000","/dev/zero"]},"stdin":false})"));
+        CHECK(resident_within(60 * 1024, LONG_MAX));
+    }
+    // What remains is the output that is kept for whoever asks for it later, 16 MiB of all processes together.
+    CHECK(resident_within(0, 30 * 1024));
 }
 #endif
