@@ -221,7 +221,11 @@ void Connection::respond(Response response) {
     if (state_ == State::closed) return;
     begin_response(response,
                    response.status == 204 ? std::string() : "Content-Length: " + std::to_string(response.body.size()) + "\r\n");
-    if (!head_only_) out_ += response.body;
+    if (!head_only_) {
+        // In place: a listing has tens of megabytes.
+        response.body.insert(0, out_);
+        out_ = std::move(response.body);
+    }
     state_ = State::writing;
     flush();
 }

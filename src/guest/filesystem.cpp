@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 namespace sandboxkit::guest {
 namespace {
@@ -111,12 +112,13 @@ RpcError not_that_user(const Identity& user, int error) {
 }
 
 struct Listing {
-    std::string json;
+    std::string json = "{\"entries\":[";
     OwnerNames owners;
-    std::size_t count = 0;
+    std::size_t found = 0; // names read, those that are not written yet included
+    bool first = true;
 };
 
-// 0, or errno; E2BIG when there are too many entries.
+// 0, or errno; E2BIG when the answer would be too large.
 int list_level(Listing& listing, const std::string& path, std::uint32_t depth, bool root) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | (root ? 0 : O_NOFOLLOW));
     if (fd < 0) return errno;
@@ -131,18 +133,19 @@ int list_level(Listing& listing, const std::string& path, std::uint32_t depth, b
         const std::string_view name = entry->d_name;
         if (name == "." || name == "..") continue;
         names.emplace_back(name);
-        if (names.size() > list_limit) break;
+        if (++listing.found > list_limit) break;
     }
     ::closedir(directory);
+    if (listing.found > list_limit) return E2BIG;
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
         const std::string child = join_path(path, name);
         struct stat status {};
         // Something may be removed meanwhile.
         if (::lstat(child.c_str(), &status) != 0) continue;
-        if (++listing.count > list_limit) return E2BIG;
-        if (listing.count > 1) listing.json += ',';
+        if (!std::exchange(listing.first, false)) listing.json += ',';
         append_entry(listing.json, child, status, listing.owners);
+        if (listing.json.size() > list_size_limit) return E2BIG;
         if (!S_ISDIR(status.st_mode) || depth <= 1) continue;
         const int error = list_level(listing, child, depth - 1, false);
         if (error == ENOENT || error == ENOTDIR || error == ELOOP) continue;
@@ -183,10 +186,13 @@ Answer<std::string> list_directory(const std::string& path, std::uint32_t depth,
     Listing listing;
     const int error = list_level(listing, path, std::clamp<std::uint32_t>(depth, 1, deepest), true);
     if (error == E2BIG)
-        return RpcError{Code::resource_exhausted, "there are more than " + std::to_string(list_limit) + " entries in " + path};
+        return RpcError{Code::resource_exhausted, "there are more than " + std::to_string(list_limit) + " entries in " + path +
+                                                      ", or they take more than " + std::to_string(list_size_limit >> 20) +
+                                                      " MiB to say"};
     if (error != 0) return system_error(error, "error reading directory " + path);
-    if (listing.count == 0) return std::string("{}");
-    return "{\"entries\":[" + listing.json + "]}";
+    if (listing.first) return std::string("{}");
+    listing.json += "]}";
+    return std::move(listing.json);
 }
 
 Answer<std::string> move_entry(const std::string& source, const std::string& destination, const Identity& user) {
@@ -198,10 +204,14 @@ Answer<std::string> move_entry(const std::string& source, const std::string& des
             return RpcError{Code::not_found, "source file not found: lstat " + source + ": no such file or directory"};
         return system_error(errno, "error moving " + source);
     }
-    if (const int error = make_directories(std::string(parent_path(destination))); error != 0)
+    std::vector<std::string> made;
+    if (const int error = make_directories(std::string(parent_path(destination)), made); error != 0) {
+        remove_directories(made);
         return system_error(error, "error creating the directories of " + destination);
+    }
     if (::rename(source.c_str(), destination.c_str()) != 0) {
         const int error = errno;
+        remove_directories(made);
         if (error == EXDEV)
             return RpcError{Code::failed_precondition, "error moving " + source + " to " + destination +
                                                            ": they are on different file systems, or it is a directory of the "

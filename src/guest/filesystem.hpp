@@ -14,13 +14,14 @@
 
 namespace sandboxkit::guest {
 
-inline constexpr std::size_t list_limit = 100'000; // entries of one answer
+inline constexpr std::size_t list_limit = 100'000;       // entries of one answer
+inline constexpr std::size_t list_size_limit = 48 << 20; // its bytes; the client takes 64 MiB
 
 [[nodiscard]] Answer<std::string> stat_entry(const std::string& path, const Identity& user);
 [[nodiscard]] Answer<std::string> make_directory(const std::string& path, const Identity& user);
 // `depth` 0 is 1. A link as the root is followed, others are not.
 [[nodiscard]] Answer<std::string> list_directory(const std::string& path, std::uint32_t depth, const Identity& user);
-// Missing parents of the destination are made. Not across file systems.
+// Missing parents of the destination are made, and taken back when it fails. Not across file systems.
 [[nodiscard]] Answer<std::string> move_entry(const std::string& source, const std::string& destination, const Identity& user);
 
 // Removes a file or a whole tree, a bounded number of entries at a time, so that others are served in between.

@@ -109,6 +109,7 @@ public:
     }
 
     [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
+    [[nodiscard]] bool has_number(std::string_view name) const { return has(name) && find(name)->is_number(); }
 
     // The members of a member: none when it is absent.
     Fields object(std::string_view name) {
@@ -246,9 +247,15 @@ Answer<SignalRequest> decode_signal(std::string_view text) {
             request.signal = static_cast<int>(*number);
             return request;
         }
-        const std::string name = fields.string("signal");
-        if (name == "SIGNAL_SIGTERM") request.signal = 15;
-        if (name == "SIGNAL_SIGKILL") request.signal = 9;
+        // An enum is its name or its number.
+        if (fields.has_number("signal")) {
+            const auto value = fields.u32("signal");
+            if (value == 15U || value == 9U) request.signal = static_cast<int>(*value);
+        } else {
+            const std::string name = fields.string("signal");
+            if (name == "SIGNAL_SIGTERM") request.signal = 15;
+            if (name == "SIGNAL_SIGKILL") request.signal = 9;
+        }
         if (request.signal == 0) fields.fail("signal", "is neither SIGNAL_SIGTERM nor SIGNAL_SIGKILL; others go in signalNumber");
         return request;
     });

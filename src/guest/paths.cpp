@@ -2,6 +2,7 @@
 #include "guest/paths.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -59,13 +60,15 @@ std::string join_path(std::string_view directory, std::string_view name) {
     return path;
 }
 
-int make_directories(const std::string& path) {
+int make_directories(const std::string& path, std::vector<std::string>& made) {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
     if (errno != ENOENT) return errno;
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
         const std::string prefix = path.substr(0, slash);
-        if (::mkdir(prefix.c_str(), 0755) != 0 && errno != EEXIST) {
+        if (::mkdir(prefix.c_str(), 0755) == 0) {
+            made.push_back(prefix);
+        } else if (errno != EEXIST) {
             const int error = errno;
             // On a read-only file system, or where the user may not write, what exists is no failure.
             if (::stat(prefix.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return error;
@@ -74,6 +77,15 @@ int make_directories(const std::string& path) {
     }
     if (::stat(path.c_str(), &status) != 0) return errno;
     return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+}
+
+int make_directories(const std::string& path) {
+    std::vector<std::string> made;
+    return make_directories(path, made);
+}
+
+void remove_directories(const std::vector<std::string>& made) {
+    for (auto path = made.rbegin(); path != made.rend(); ++path) ::rmdir(path->c_str());
 }
 
 } // namespace sandboxkit::guest

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sandboxkit::guest {
 
@@ -20,6 +21,10 @@ namespace sandboxkit::guest {
 [[nodiscard]] std::string join_path(std::string_view directory, std::string_view name);
 
 // Makes what is missing of a directory and its parents, mode 0755, as whoever this program acts as. 0 or errno.
+// `made` gets those that were missing, also when it fails; the outermost is the first.
+[[nodiscard]] int make_directories(const std::string& path, std::vector<std::string>& made);
 [[nodiscard]] int make_directories(const std::string& path);
+// Takes them back, unless something was put there meanwhile.
+void remove_directories(const std::vector<std::string>& made);
 
 } // namespace sandboxkit::guest

@@ -163,7 +163,7 @@ void Process::leader_exited(int status) {
     });
 }
 
-// Takes what is in the pipes now, however slow the listener: that is bounded by their size.
+// Takes what is in the pipes now, however slow the listener: that is bounded by their size. What comes later is nobody's.
 void Process::stop_waiting_for_pipes() {
     const auto self = shared_from_this();
     for (Output& output : outputs_) {
@@ -175,8 +175,7 @@ void Process::stop_waiting_for_pipes() {
             if (!read_piece(output, piece)) break;
             available -= static_cast<int>(piece);
         }
-        boost::system::error_code ignored;
-        output.pipe.close(ignored);
+        if (output.pipe.is_open()) owner_.forget(FileDescriptor(output.pipe.release()));
     }
     end_if_done();
 }
@@ -264,7 +263,8 @@ ChunkQueue Process::attach(Listener& listener) {
 
 void Process::detach(Listener& listener, ChunkQueue unsent) {
     std::erase(listeners_, &listener);
-    if (listeners_.empty() && !unsent.empty()) {
+    // Nobody asks any more for what a process that was given up has said, and nothing counts it.
+    if (listeners_.empty() && !abandoned_ && !unsent.empty()) {
         change_spool([&] { spool_.put_back(std::move(unsent)); });
     }
     listener_caught_up();

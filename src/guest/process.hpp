@@ -66,6 +66,8 @@ public:
         virtual void spool_changed(Process& process, std::size_t before, std::size_t after) = 0;
         virtual void ended(Process& process) = 0;
         virtual void collected(Process& process) = 0;
+        // Takes the read end of a pipe that is of no interest any more and that somebody can still write to.
+        virtual void forget(FileDescriptor pipe) = 0;
     };
 
     // The parent's ends of its pipes; standard input may be absent.

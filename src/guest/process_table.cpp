@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace sandboxkit::guest {
 namespace {
@@ -29,17 +30,29 @@ int make_pipe(Pipe& pipe, bool parent_reads, int descriptor_limit, const Identit
     return 0;
 }
 
+RpcError unwatched() {
+    return {Code::resource_exhausted, "cannot start another process: the kernel watches no more descriptors"};
+}
+
 } // namespace
 
 ProcessTable::ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit)
-    : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit) {}
+    : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit),
+      forgotten_(executor_, std::min(forgotten_limit, static_cast<std::size_t>(descriptor_limit) / 8)) {}
 
 ProcessTable::~ProcessTable() {
     shut_down();
 }
 
-Answer<std::shared_ptr<Process>> ProcessTable::start(StartRequest config, SpawnRequest request) {
-    if (entries_.size() - ended_.size() >= running_limit)
+void ProcessTable::start(StartRequest config, SpawnRequest request, Started done) {
+    const auto pid = launch(std::move(config), std::move(request));
+    if (!pid) return done(pid.error());
+    starting_.at(*pid).done = std::move(done);
+    wait_for_report(*pid);
+}
+
+Answer<pid_t> ProcessTable::launch(StartRequest config, SpawnRequest request) {
+    if (entries_.size() - ended_.size() + starting_.size() >= running_limit)
         return RpcError{Code::resource_exhausted,
                         "cannot start another process: " + std::to_string(running_limit) + " are running"};
     Pipe input;
@@ -66,20 +79,66 @@ Answer<std::shared_ptr<Process>> ProcessTable::start(StartRequest config, SpawnR
     request.standard_input = input.read.get();
     request.standard_output = output.write.get();
     request.standard_error = error.write.get();
-    const auto pid = spawn(request, settings_);
-    if (!pid) return pid.error();
+    auto spawned = spawn(request, settings_);
+    if (!spawned) return spawned.error();
+    const pid_t pid = spawned->pid;
 
-    auto process =
-        std::make_shared<Process>(executor_, *this, *pid, std::move(config),
-                                  Process::Pipes{std::move(input.write), std::move(output.read), std::move(error.read)});
-    if (!process->usable()) {
-        ::kill(-*pid, SIGKILL);
-        return RpcError{Code::resource_exhausted, "cannot start another process: the kernel watches no more descriptors"};
+    boost::asio::posix::stream_descriptor report(executor_);
+    boost::system::error_code ec;
+    report.assign(spawned->report.get(), ec);
+    if (ec) {
+        ::kill(pid, SIGKILL);
+        return unwatched();
     }
-    erase(*pid); // one that ended and had the same number
-    entries_[*pid].process = process;
+    spawned->report.release();
+    boost::asio::steady_timer limit(executor_, start_time);
+    limit.async_wait([this, pid](const boost::system::error_code& cancelled) {
+        if (cancelled) return;
+        report_arrived(pid); // this program may have been held up itself
+        if (!starting_.contains(pid)) return;
+        ::kill(pid, SIGKILL);
+        settle(pid, RpcError{Code::unavailable, "cannot start the process: it did not begin its program within " +
+                                                    std::to_string(start_time.count()) +
+                                                    " s; something in the sandbox stops it, or has a lease on the program"});
+    });
+    starting_.emplace(pid, Starting{std::move(config),
+                                    {std::move(input.write), std::move(output.read), std::move(error.read)},
+                                    std::move(request.cwd),
+                                    std::move(request.user.name),
+                                    std::move(report),
+                                    std::move(limit),
+                                    {}});
+    return pid;
+}
+
+void ProcessTable::wait_for_report(pid_t pid) {
+    starting_.at(pid).report.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                                        [this, pid](const boost::system::error_code& ec) {
+                                            if (!ec) report_arrived(pid);
+                                        });
+}
+
+void ProcessTable::report_arrived(pid_t pid) {
+    const auto it = starting_.find(pid);
+    if (it == starting_.end()) return;
+    const auto begun = read_report(it->second.report.native_handle(), it->second.cwd, it->second.user);
+    if (!begun) return settle(pid, begun.error());
+    *begun ? settle(pid, {}) : wait_for_report(pid);
+}
+
+void ProcessTable::settle(pid_t pid, const Answer<void>& begun) {
+    auto node = starting_.extract(pid);
+    Starting& starting = node.mapped();
+    if (!begun) return starting.done(begun.error());
+    const auto process = std::make_shared<Process>(executor_, *this, pid, std::move(starting.config), std::move(starting.pipes));
+    if (!process->usable()) {
+        ::kill(-pid, SIGKILL);
+        return starting.done(unwatched());
+    }
+    erase(pid); // one that ended and had the same number
+    entries_[pid].process = process;
     process->start_reading();
-    return process;
+    starting.done(process);
 }
 
 std::shared_ptr<Process> ProcessTable::find(const Selector& selector) const {
@@ -104,6 +163,11 @@ std::vector<std::shared_ptr<Process>> ProcessTable::running() const {
 }
 
 void ProcessTable::child_exited(pid_t pid, int status) {
+    if (const auto it = starting_.find(pid); it != starting_.end()) {
+        // It has said what there was to say. Without a word it began, or was killed before, which is an end like others.
+        const auto begun = read_report(it->second.report.native_handle(), it->second.cwd, it->second.user);
+        settle(pid, begun ? Answer<void>() : begun.error());
+    }
     const auto it = entries_.find(pid);
     if (it == entries_.end() || it->second.ended_order != 0) return;
     const auto process = it->second.process;
@@ -111,6 +175,8 @@ void ProcessTable::child_exited(pid_t pid, int status) {
 }
 
 void ProcessTable::shut_down() {
+    for (const auto& [pid, starting] : starting_) ::kill(pid, SIGKILL);
+    starting_.clear();
     for (auto& [pid, entry] : entries_) {
         if (entry.ended_order == 0) ::kill(-pid, SIGKILL);
         entry.process->abandon();
@@ -153,6 +219,10 @@ void ProcessTable::collected(Process& process) {
             const auto entry = entries_.find(pid);
             if (entry != entries_.end() && entry->second.ended_order == order) erase(pid);
         });
+}
+
+void ProcessTable::forget(FileDescriptor pipe) {
+    forgotten_.add(std::move(pipe));
 }
 
 void ProcessTable::erase(pid_t pid) {

@@ -2,6 +2,7 @@
 // All processes that clients started: those that run, and for a while those that ended.
 #pragma once
 
+#include "guest/forgotten_pipes.hpp"
 #include "guest/process.hpp"
 #include "guest/spawn.hpp"
 
@@ -9,8 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -19,18 +22,21 @@ namespace sandboxkit::guest {
 class ProcessTable : public Process::Owner {
 public:
     static constexpr std::size_t running_limit = 4096;
+    static constexpr std::chrono::seconds start_time{2}; // until its program has begun
     static constexpr std::size_t ended_limit = 1000;
     static constexpr std::size_t spool_limit = 1 << 20;        // of one process
     static constexpr std::size_t total_spool_limit = 16 << 20; // of all
     static constexpr std::chrono::seconds ended_time{30};      // after somebody was told
+    static constexpr std::size_t forgotten_limit = 1024;       // pipes of processes that ended, and an eighth of the descriptors
 
     // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files
     // have some left.
     ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit);
     ~ProcessTable() override;
 
-    // Starts and enters it. `request.standard_*` are filled in here.
-    Answer<std::shared_ptr<Process>> start(StartRequest config, SpawnRequest request);
+    // Starts and enters it, and then calls `done`, which may be at once. `request.standard_*` are filled in here.
+    using Started = std::function<void(Answer<std::shared_ptr<Process>>)>;
+    void start(StartRequest config, SpawnRequest request, Started done);
 
     // By tag: one that runs before one that ended.
     [[nodiscard]] std::shared_ptr<Process> find(const Selector& selector) const;
@@ -48,19 +54,38 @@ private:
         std::unique_ptr<boost::asio::steady_timer> removal;
     };
 
+    // A child that has not begun its program yet.
+    struct Starting {
+        StartRequest config;
+        Process::Pipes pipes;
+        std::string cwd, user;
+        boost::asio::posix::stream_descriptor report;
+        boost::asio::steady_timer limit;
+        Started done;
+    };
+
+    Answer<pid_t> launch(StartRequest config, SpawnRequest request);
+    void wait_for_report(pid_t pid);
+    void report_arrived(pid_t pid);
+    // Its program has begun; or, with an error, it will not.
+    void settle(pid_t pid, const Answer<void>& begun);
+
     void spool_changed(Process& process, std::size_t before, std::size_t after) override;
     void ended(Process& process) override;
     void collected(Process& process) override;
+    void forget(FileDescriptor pipe) override;
     void erase(pid_t pid);
 
     boost::asio::any_io_executor executor_;
     SpawnSettings settings_;
     int descriptor_limit_;
+    std::map<pid_t, Starting> starting_;
     std::map<pid_t, Entry> entries_;
     std::map<std::uint64_t, pid_t> ended_; // oldest first
     std::uint64_t next_ended_ = 1;
     std::size_t total_spool_ = 0;
     bool trimming_ = false;
+    ForgottenPipes forgotten_;
 };
 
 } // namespace sandboxkit::guest

@@ -120,6 +120,17 @@ std::string open_listener(const Options& options, FileDescriptor& listener) {
     return {};
 }
 
+// What was ignored where this program was started is no business of the processes of the sandbox, which would inherit it.
+void stop_ignoring_signals() {
+    for (int signal = 1; signal <= 64; ++signal) {
+        unsigned long kernel_sigaction[8] = {}; // the C library does not give access to two of them
+        ::syscall(SYS_rt_sigaction, signal, nullptr, kernel_sigaction, 8);
+        if (kernel_sigaction[0] != reinterpret_cast<unsigned long>(SIG_IGN)) continue;
+        kernel_sigaction[0] = reinterpret_cast<unsigned long>(SIG_DFL);
+        ::syscall(SYS_rt_sigaction, signal, kernel_sigaction, nullptr, 8);
+    }
+}
+
 // Children get the limit that this program was given; it takes as many as it may.
 int raise_descriptor_limit(rlimit& inherited) {
     if (::getrlimit(RLIMIT_NOFILE, &inherited) != 0) return 1024;
@@ -155,8 +166,8 @@ int run(int argc, char** argv) {
     ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
     ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
     ::umask(022);
+    stop_ignoring_signals(); // SIGCHLD, too: were it ignored, the kernel would wait for the children itself
     ::signal(SIGPIPE, SIG_IGN);
-    ::signal(SIGCHLD, SIG_DFL); // were it ignored, the kernel would wait for the children itself
     sigset_t handled;
     sigemptyset(&handled);
     for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&handled, number);

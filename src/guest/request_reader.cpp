@@ -126,6 +126,10 @@ RequestReader::Event RequestReader::next() {
         head_done_ = true;
         parser_->http.eager(true);
         take_head();
+        // The parser takes a body in another coding, whose end it cannot tell, for none at all: it would be the next request.
+        for (const auto& [name, value] : head_.fields)
+            if (equals_ignoring_case(name, "Transfer-Encoding") && !equals_ignoring_case(value, "chunked"))
+                return fail(501, "the Transfer-Encoding '" + value + "' is not supported: only chunked is");
         return Event::head;
     }
     if (!parser_->http.get().body().empty()) return Event::body;

@@ -17,6 +17,7 @@ std::string_view to_string(Code code) noexcept {
     case Code::failed_precondition: return "failed_precondition";
     case Code::unimplemented: return "unimplemented";
     case Code::internal: return "internal";
+    case Code::unavailable: return "unavailable";
     case Code::unauthenticated: return "unauthenticated";
     }
     return "internal";
@@ -33,6 +34,7 @@ unsigned http_status(Code code) noexcept {
     case Code::resource_exhausted: return 429;
     case Code::unimplemented: return 501;
     case Code::internal: return 500;
+    case Code::unavailable: return 503;
     case Code::unauthenticated: return 401;
     }
     return 500;

@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
     failed_precondition,
     unimplemented,
     internal,
+    unavailable,
     unauthenticated,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/server.hpp"
 
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 #include <vector>
 
 namespace sandboxkit::guest {
@@ -27,7 +29,7 @@ int descriptors_for_processes(int limit) {
 
 Server::Server(boost::asio::io_context& loop, FileDescriptor listener, FileDescriptor signals, ServerOptions options)
     : loop_(loop), listener_fd_(std::move(listener)), signals_fd_(std::move(signals)), acceptor_(loop), signals_(loop),
-      accept_again_(loop), stalled_(loop),
+      accept_again_(loop), stalled_(loop), trim_(loop),
       processes_(loop.get_executor(), std::move(options.spawn), descriptors_for_processes(options.descriptor_limit)),
       service_(processes_, std::move(options.workdir)) {}
 
@@ -75,6 +77,7 @@ void Server::accept_one() {
     fd.release();
     const auto connection = std::make_shared<Connection>(std::move(socket), service_, [this](Connection& closed) {
         connections_.erase(&closed);
+        give_back_memory();
         accept();
     });
     connections_.emplace(connection.get(), connection);
@@ -132,6 +135,17 @@ void Server::close_stalled() {
     }
     for (const auto& connection : stalled) connection->close();
     if (!connections_.empty()) watch(next);
+}
+
+// Output that waited for a slow client was in many pieces, and the C library gives back only what is free at the end of the
+// heap. A while after a connection closed, so that it is done once for many of them.
+void Server::give_back_memory() {
+    if (std::exchange(trim_due_, true)) return;
+    trim_.expires_after(1s);
+    trim_.async_wait([this](const boost::system::error_code& ec) {
+        trim_due_ = false;
+        if (!ec) ::malloc_trim(0);
+    });
 }
 
 } // namespace sandboxkit::guest

@@ -42,16 +42,18 @@ private:
     void reap();
     void watch(Connection::Clock::time_point deadline);
     void close_stalled();
+    void give_back_memory();
 
     boost::asio::io_context& loop_;
     FileDescriptor listener_fd_, signals_fd_;
     boost::asio::local::stream_protocol::acceptor acceptor_;
     boost::asio::posix::stream_descriptor signals_;
-    boost::asio::steady_timer accept_again_, stalled_;
+    boost::asio::steady_timer accept_again_, stalled_, trim_;
     ProcessTable processes_;
     Service service_;
     std::unordered_map<Connection*, std::weak_ptr<Connection>> connections_;
     bool accepting_ = false;
+    bool trim_due_ = false;
 };
 
 } // namespace sandboxkit::guest

@@ -21,7 +21,9 @@
 namespace sandboxkit::guest {
 namespace {
 
-constexpr std::size_t upload_count_limit = 1000; // files of one multipart request
+constexpr std::size_t upload_count_limit = 1000;  // files of one multipart request
+constexpr std::size_t beginning_size = 512;       // bytes that tell the type of a file
+constexpr std::size_t unsized_limit = 4ULL << 20; // bytes of a file whose size is not believed
 
 unsigned http_status_of(int error) {
     switch (error) {
@@ -33,7 +35,8 @@ unsigned http_status_of(int error) {
     case EDQUOT: return 507;
     case EMFILE:
     case ENFILE:
-    case ENOMEM: return 503;
+    case ENOMEM:
+    case EAGAIN: return 503; // also: somebody has a lease on the file, or a device takes no more now
     case EISDIR:
     case ENOTDIR:
     case EINVAL:
@@ -170,14 +173,25 @@ std::string http_date(std::time_t time) {
 }
 
 // By what it begins with: nothing of a text is a control byte.
-std::string_view content_type_of(int file) {
-    std::array<char, 512> beginning;
-    const ssize_t n = ::pread(file, beginning.data(), beginning.size(), 0);
-    for (ssize_t i = 0; i < n; ++i) {
-        const auto c = static_cast<unsigned char>(beginning[static_cast<std::size_t>(i)]);
+std::string_view content_type_of(std::string_view beginning) {
+    for (const char byte : beginning) {
+        const auto c = static_cast<unsigned char>(byte);
         if (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b) return "application/octet-stream";
     }
     return "text/plain; charset=utf-8";
+}
+
+// To its end. 0 or errno; EFBIG when there is more than `unsized_limit`.
+int read_whole(int file, std::string& content) {
+    std::array<char, 16 << 10> piece;
+    for (;;) {
+        const ssize_t n = ::read(file, piece.data(), piece.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno;
+        if (n == 0) return 0;
+        content.append(piece.data(), static_cast<std::size_t>(n));
+        if (content.size() > unsized_limit) return EFBIG;
+    }
 }
 
 // A name for a header: only what needs no escaping there.
@@ -191,30 +205,41 @@ std::string disposition_name(std::string_view name) {
 void send_file(const std::shared_ptr<Connection>& connection, const RequestHead& head, const std::string& path,
                const Identity& user) {
     FileDescriptor file;
+    struct stat status {};
+    std::string beginning;
+    bool whole = false; // `beginning` is all of it
     int error = 0;
     {
         const ActingAs acting(user);
         error = acting.error();
         if (error == 0) file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-        if (error == 0 && !file) error = errno;
+        if (error == 0 && (!file || ::fstat(file.get(), &status) != 0)) error = errno;
+        // The sizes of small files may be made up: 0 in procfs, a page in sysfs. Such a file may also ask who reads it.
+        whole = status.st_size <= ::getpagesize();
+        if (error == 0 && S_ISREG(status.st_mode) && whole) error = read_whole(file.get(), beginning);
     }
     if (error == ENOENT) return connection->respond(plain_error(404, "path '" + path + "' does not exist"));
     // A socket, or a device without a driver.
     if (error == ENXIO || error == ENODEV)
         return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
+    if (error == EFBIG)
+        return connection->respond(plain_error(413, "path '" + path + "' does not tell its size, and is larger than " +
+                                                        std::to_string(unsized_limit >> 20) + " MiB: read it with a command"));
     if (error != 0)
         return connection->respond(
-            plain_error(http_status_of(error), "error opening '" + path + "': " + std::string(describe(error))));
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0)
-        return connection->respond(plain_error(500, "error reading '" + path + "': " + std::string(describe(errno))));
+            plain_error(http_status_of(error), "error reading '" + path + "': " + std::string(describe(error))));
     if (S_ISDIR(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is a directory"));
     if (!S_ISREG(status.st_mode)) return connection->respond(plain_error(400, "path '" + path + "' is not a regular file"));
+    if (!whole) {
+        beginning.resize(beginning_size);
+        const ssize_t n = ::pread(file.get(), beginning.data(), beginning.size(), 0);
+        beginning.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    }
 
-    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const auto size = whole ? beginning.size() : static_cast<std::uint64_t>(status.st_size);
     const std::string modified = http_date(status.st_mtim.tv_sec);
     Response response{200,
-                      content_type_of(file.get()),
+                      content_type_of(std::string_view(beginning).substr(0, beginning_size)),
                       {},
                       "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) +
                           "\r\nLast-Modified: " + modified + "\r\n"};
@@ -234,7 +259,9 @@ void send_file(const std::shared_ptr<Connection>& connection, const RequestHead&
                                std::to_string(size) + "\r\n";
         }
     }
-    connection->respond_file(std::move(response), std::move(file), first, length);
+    if (!whole) return connection->respond_file(std::move(response), std::move(file), first, length);
+    response.body = beginning.substr(first, length);
+    connection->respond(std::move(response));
 }
 
 // Sends when the (empty) body of the request has been read.

@@ -269,10 +269,12 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     for (const auto& [name, value] : settings_.environment) spawn.environment.insert_or_assign(name, value);
     for (const auto& [name, value] : request->envs) spawn.environment.insert_or_assign(name, value);
 
-    const auto process = processes_.start(std::move(*request), std::move(spawn));
-    if (!process) return refuse(process.error());
-    if (*limit) (*process)->limit_time(**limit);
-    OutputStream::respond(connection, *process, *options);
+    processes_.start(std::move(*request), std::move(spawn),
+                     [connection, limit = *limit, options = *options](const Answer<std::shared_ptr<Process>>& process) {
+                         if (!process) return connection->respond(stream_error(process.error()));
+                         if (limit) (*process)->limit_time(*limit);
+                         OutputStream::respond(connection, *process, options);
+                     });
 }
 
 void Service::connect(const Shared& connection, const RequestHead& head, std::string_view body) {

@@ -3,11 +3,9 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,14 +14,20 @@
 #include <csignal>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace sandboxkit::guest {
 namespace {
 
-enum class Stage : std::uint8_t { none, descriptors, credentials, working_directory };
+enum class Stage : std::uint8_t { descriptors, credentials, working_directory };
+
+// What the child writes when it fails; when its program begins, the pipe is closed.
+struct Report {
+    Stage stage;
+    int error;
+};
 
 struct Child {
-    // Made by the parent.
     const char* cmd;
     const char* const* candidates; // paths to try, then a null
     const char* const* argv;
@@ -34,19 +38,11 @@ struct Child {
     const SpawnSettings* settings;
     std::array<int, 3> standard;
     bool set_credentials;
-    // Told by the child, which shares this memory.
-    Stage failed_stage;
-    int error;
+    int report;
 };
 
-// The stack of the child; there is never more than one that has not executed.
-constexpr std::size_t stack_size = 32 << 10;
-alignas(16) char child_stack[stack_size];
-
-// Between clone and execve only system calls are allowed: the memory, and the C library's state, are the parent's.
-#define SANDBOXKIT_IN_CHILD __attribute__((no_sanitize("address", "undefined")))
-
-SANDBOXKIT_IN_CHILD void execute(Child& child) {
+// The child only makes system calls: what it needs is made before, and what goes wrong can be told.
+[[noreturn]] void execute(const Child& child) {
     int error = ENOENT;
     for (const char* const* path = child.candidates; *path != nullptr; ++path) {
         ::syscall(SYS_execve, *path, child.argv, child.envp);
@@ -69,22 +65,21 @@ SANDBOXKIT_IN_CHILD void execute(Child& child) {
     const iovec message[] = {part("sandboxkit-guest: '"), part(child.cmd), part("': "), part(description), part("\n")};
     ::syscall(SYS_writev, 2, message, 5);
     ::syscall(SYS_exit_group, error == ENOENT || error == ENOTDIR ? 127 : 126);
+    __builtin_unreachable();
 }
 
-SANDBOXKIT_IN_CHILD int child_main(void* argument) {
-    Child& child = *static_cast<Child*>(argument);
+[[noreturn]] void run_child(const Child& child) {
     const auto fail = [&](Stage stage) {
-        child.failed_stage = stage;
-        child.error = errno;
+        const Report report{stage, errno};
+        ::syscall(SYS_write, child.report, &report, sizeof report);
         ::syscall(SYS_exit_group, 125);
     };
 
     ::syscall(SYS_setsid);
-    // Dispositions and mask are inherited by execve; a program expects the defaults. The kernel's own struct is all zeros for
-    // them.
+    // Dispositions and mask are inherited by execve; a program expects the defaults. This one ignores SIGPIPE and no
+    // other (see program.cpp). The kernel's own struct is all zeros for the default.
     const unsigned long kernel_sigaction[8] = {};
-    for (int signal = 1; signal <= 64; ++signal)
-        if (signal != SIGKILL && signal != SIGSTOP) ::syscall(SYS_rt_sigaction, signal, kernel_sigaction, nullptr, 8);
+    ::syscall(SYS_rt_sigaction, SIGPIPE, kernel_sigaction, nullptr, 8);
     const unsigned long no_signals = 0;
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, 8);
 
@@ -112,7 +107,6 @@ SANDBOXKIT_IN_CHILD int child_main(void* argument) {
     }
     if (::syscall(SYS_chdir, child.cwd) < 0) fail(Stage::working_directory);
     execute(child);
-    return 125;
 }
 
 // The paths to try for a command, as execvp(3): it is not looked up when it has a slash.
@@ -166,7 +160,7 @@ bool needs_credentials(const Identity& user) {
 
 } // namespace
 
-Answer<pid_t> spawn(const SpawnRequest& request, const SpawnSettings& settings) {
+Answer<Spawned> spawn(const SpawnRequest& request, const SpawnSettings& settings) {
     const std::vector<std::string> candidates = candidates_of(request.cmd, request.environment);
     std::vector<std::string> environment;
     environment.reserve(request.environment.size());
@@ -191,26 +185,41 @@ Answer<pid_t> spawn(const SpawnRequest& request, const SpawnSettings& settings) 
     child.standard = {request.standard_input, request.standard_output, request.standard_error};
     child.set_credentials = needs_credentials(request.user);
 
-    const pid_t pid = ::clone(child_main, child_stack + stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return RpcError{Code::resource_exhausted, "cannot start another process: " + std::string(describe(errno))};
+    FileDescriptor report(ends[0]);
+    const FileDescriptor childs_end(ends[1]);
+    child.report = childs_end.get();
+
+    // As fork(2), without what the C library does in the child for one that goes on: each page it touches is copied.
+    const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+    if (pid == 0) run_child(child);
     if (pid < 0) {
         const int error = errno;
         return RpcError{Code::resource_exhausted,
                         "cannot start another process: " +
                             std::string(error == EAGAIN ? "the limit of processes is reached" : describe(error))};
     }
-    switch (child.failed_stage) {
-    case Stage::none: return pid;
+    return Spawned{pid, std::move(report)};
+}
+
+Answer<bool> read_report(int pipe, const std::string& cwd, const std::string& user) {
+    Report report{};
+    const ssize_t n = ::read(pipe, &report, sizeof report);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (n != sizeof report) return true;
+    switch (report.stage) {
     case Stage::working_directory: {
-        RpcError error = system_error(child.error, "cwd '" + request.cwd + "'");
+        RpcError error = system_error(report.error, "cwd '" + cwd + "'");
         error.code = Code::invalid_argument;
         return error;
     }
     case Stage::credentials:
-        return RpcError{Code::permission_denied,
-                        "cannot become user '" + request.user.name + "': " + std::string(describe(child.error))};
-    case Stage::descriptors: return system_error(child.error, "cannot start the process");
+        return RpcError{Code::permission_denied, "cannot become user '" + user + "': " + std::string(describe(report.error))};
+    case Stage::descriptors: break;
     }
-    return RpcError{Code::internal, "cannot start the process"};
+    return system_error(report.error, "cannot start the process");
 }
 
 } // namespace sandboxkit::guest

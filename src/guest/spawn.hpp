@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting a process, as fast as the kernel allows: the child borrows this program's memory until it executes,
-// and everything it needs is made before.
+// Starting a process. This program does not wait for it: whoever is root in the sandbox can stop the child before it has
+// begun its program, or delay that. So the child is a copy, which shares no memory, and says by a pipe how it went.
 #pragma once
 
 #include "guest/accounts.hpp"
+#include "guest/file_descriptor.hpp"
 #include "guest/messages.hpp"
 #include "guest/rpc_error.hpp"
 
@@ -30,9 +31,19 @@ struct SpawnSettings {
     std::string out_of_memory_score; // for oom_score_adj: children go before PID 1
 };
 
+struct Spawned {
+    pid_t pid = -1;
+    FileDescriptor report; // does not block; readable when the child has begun its program, or will not
+};
+
 // The child leads a new session and process group. That its program cannot be executed is said on its standard
 // error, and it exits with 127 (not found) or 126, as a shell does. Errors: resource_exhausted when the kernel has no
-// process to give, invalid_argument for a working directory that the user cannot enter.
-[[nodiscard]] Answer<pid_t> spawn(const SpawnRequest& request, const SpawnSettings& settings);
+// process or no descriptor to give.
+[[nodiscard]] Answer<Spawned> spawn(const SpawnRequest& request, const SpawnSettings& settings);
+
+// What the child has said: true when it has begun its program, false when that is not known yet. Errors, after which it ends
+// by itself: invalid_argument for a working directory that the user cannot enter, permission_denied for a user that this
+// program cannot become.
+[[nodiscard]] Answer<bool> read_report(int report, const std::string& cwd, const std::string& user);
 
 } // namespace sandboxkit::guest

@@ -5,14 +5,18 @@
 #include "guest/rpc_error.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <utility>
 
 namespace sandboxkit::guest {
 namespace {
@@ -43,6 +47,13 @@ int follow_links(std::string& path) {
     return ELOOP;
 }
 
+// Whether another file in its place is the same to everybody: it has no other names, and the user can give it its owner.
+bool can_be_replaced(const struct stat& status, const Identity& user) {
+    if (!S_ISREG(status.st_mode) || status.st_nlink > 1) return false;
+    return user.uid == 0 ||
+           (status.st_uid == user.uid && std::find(user.groups.begin(), user.groups.end(), status.st_gid) != user.groups.end());
+}
+
 } // namespace
 
 UploadFailure Upload::fail(int error, const std::string& what) const {
@@ -66,17 +77,41 @@ UploadFailure Upload::begin(const std::string& path, const Identity& user) {
     if (!directory_ && errno == EACCES) directory_.reset(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory_) return fail(errno, "opening the directory of");
 
-    mode_t mode = 0644;
     struct stat existing {};
     const bool exists = ::fstatat(directory_.get(), name_.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0;
-    if (exists) {
+    // To open a FIFO or a socket could wait for somebody.
+    const auto refusal = [&]() -> UploadFailure {
         if (S_ISDIR(existing.st_mode)) return {EISDIR, "path '" + path_ + "' is a directory"};
-        if (!S_ISREG(existing.st_mode)) return {EINVAL, "path '" + path_ + "' is not a regular file"};
-        // Replacing needs rights over the directory only; a file that the user may not write stays.
-        const FileDescriptor probe(::openat(directory_.get(), name_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-        if (!probe && errno != ETXTBSY) return fail(errno, "opening");
-        mode = existing.st_mode & 07777;
+        if (!S_ISREG(existing.st_mode) && !S_ISCHR(existing.st_mode))
+            return {EINVAL, "path '" + path_ + "' is neither a regular file nor a character device"};
+        return {};
+    };
+    FileDescriptor present;
+    if (exists) {
+        if (auto refused = refusal(); refused.error != 0) return refused;
+        // Also to replace it: a file that the user may not write stays.
+        present.reset(::openat(directory_.get(), name_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        if (!present && errno != ETXTBSY) return fail(errno, "opening");
+        // It may be another one by now.
+        if (present && ::fstat(present.get(), &existing) != 0) return fail(errno, "opening");
+        if (auto refused = refusal(); refused.error != 0) return refused;
     }
+    if (!present || can_be_replaced(existing, user)) {
+        auto failure = make_temporary(exists ? &existing : nullptr);
+        // Who may write the file need not be allowed to write its directory.
+        const bool forbidden = !file_ && (failure.error == EACCES || failure.error == EPERM || failure.error == EROFS);
+        if (!present || !forbidden) return failure;
+    }
+    // Files of procfs act on whoever writes them: this program.
+    struct statfs file_system {};
+    if (::fstatfs(present.get(), &file_system) != 0) return fail(errno, "opening");
+    if (file_system.f_type == PROC_SUPER_MAGIC) return fail(EPERM, "opening");
+    if (S_ISREG(existing.st_mode) && ::ftruncate(present.get(), 0) != 0) return fail(errno, "emptying");
+    file_ = std::move(present);
+    return {};
+}
+
+UploadFailure Upload::make_temporary(const struct stat* existing) {
     for (int i = 0; i < 8 && !file_; ++i) {
         temporary_ = temporary_name();
         file_.reset(::openat(directory_.get(), temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -87,10 +122,11 @@ UploadFailure Upload::begin(const std::string& path, const Identity& user) {
         return fail(errno, "creating a file beside");
     }
     // Who may not give files away owns what it writes.
-    if (exists && (existing.st_uid != user.uid || existing.st_gid != user.gid) &&
-        ::fchown(file_.get(), existing.st_uid, existing.st_gid) != 0 && errno != EPERM)
+    if (existing != nullptr && (existing->st_uid != user_.uid || existing->st_gid != user_.gid) &&
+        ::fchown(file_.get(), existing->st_uid, existing->st_gid) != 0 && errno != EPERM)
         return fail(errno, "setting the owner of");
-    if (::fchmod(file_.get(), mode) != 0) return fail(errno, "setting the mode of");
+    if (::fchmod(file_.get(), existing != nullptr ? existing->st_mode & 07777 : 0644) != 0)
+        return fail(errno, "setting the mode of");
     return {};
 }
 
@@ -115,6 +151,7 @@ UploadFailure Upload::commit() {
         discard();
         return fail(error, "writing");
     }
+    if (temporary_.empty()) return {};
     int error = 0;
     {
         const ActingAs acting(user_);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file on its way in: written beside its target under another name, and put in its place when it is complete.
+// A file on its way in: written beside its target under another name, and put in its place when it is complete. Where that
+// would change more than the content (other names of the file, its owner), or cannot be done, the file itself is written.
 #pragma once
 
 #include "guest/accounts.hpp"
 #include "guest/file_descriptor.hpp"
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ public:
     Upload& operator=(const Upload&) = delete;
 
     // `path` is absolute. Missing parents are made. A link is followed; mode and owner of an existing file stay as they are.
+    // A character device is written to; other files that are not regular are refused.
     UploadFailure begin(const std::string& path, const Identity& user);
     UploadFailure write(std::string_view bytes);
     UploadFailure commit();
@@ -33,13 +35,15 @@ public:
     [[nodiscard]] const std::string& path() const { return path_; }
 
 private:
+    // Makes a file beside the target. `existing`: whose owner and mode it gets, null when there is none.
+    UploadFailure make_temporary(const struct stat* existing);
     UploadFailure fail(int error, const std::string& what) const;
     void discard();
 
     std::string path_; // as asked for
     Identity user_;
     FileDescriptor directory_, file_;
-    std::string name_, temporary_; // in the directory
+    std::string name_, temporary_; // in the directory; no temporary one: the file itself is written
 };
 
 } // namespace sandboxkit::guest

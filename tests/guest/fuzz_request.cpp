@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto event = reader.next();
             if (event == RequestReader::Event::need_more) break;
             if (event == RequestReader::Event::bad) {
-                require(reader.error_status() == 400 || reader.error_status() == 431);
+                require(reader.error_status() == 400 || reader.error_status() == 431 || reader.error_status() == 501);
                 (void)http_error_body(reader.error_status(), reader.error_message());
                 return 0;
             }

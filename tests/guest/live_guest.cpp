@@ -247,6 +247,7 @@ LiveGuest::LiveGuest(const LaunchOptions& options) {
         ::syscall(SYS_clone, (options.new_pid_namespace ? CLONE_NEWPID : 0) | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
     if (pid_ < 0) fail("clone");
     if (pid_ == 0) {
+        ::signal(SIGHUP, SIG_IGN); // as nohup(1) does: no process of the guest is to notice
         if (options.descriptor_limit != 0) {
             const rlimit limit{options.descriptor_limit, options.descriptor_limit};
             ::setrlimit(RLIMIT_NOFILE, &limit);

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +84,34 @@ TEST_CASE("upload and download") {
     CHECK(guest.request("GET", "/files?path=%00").status == 400);
 }
 
+TEST_CASE("files of the kernel, whose sizes are made up") {
+    const LiveGuest guest;
+    const Reply version = guest.request("GET", "/files?path=/proc/version");
+    CHECK(version.status == 200);
+    CHECK(version.body == read_file("/proc/version"));
+    CHECK(version.headers.at("content-type") == "text/plain; charset=utf-8");
+    const Reply part = guest.request("GET", "/files?path=/proc/version", {{"Range", "bytes=-3"}});
+    CHECK(part.status == 206);
+    CHECK(part.body == version.body.substr(version.body.size() - 3));
+    const std::string online = "/sys/devices/system/cpu/online";
+    if (fs::exists(online)) {
+        Client client = guest.connect();
+        CHECK(client.request("GET", "/files?path=" + online).body == read_file(online));
+        CHECK(client.request("GET", "/health").status == 204);
+    }
+    // Longer than one read.
+    std::string environment;
+    for (int i = 0; i < 1000; ++i)
+        environment += (i == 0 ? "\"V" : ",\"V") + std::to_string(i) + "\":\"" + std::string(100, 'x') + '"';
+    EventStream sleeper =
+        guest.start(R"({"process":{"cmd":"sleep","args":["1000"],"envs":{)" + environment + R"(}},"stdin":false})");
+    const std::string file = "/proc/" + std::to_string(sleeper.pid) + "/environ";
+    CHECK(guest.request("GET", "/files?path=" + file).body == read_file(file));
+    CHECK(read_file(file).size() > 100'000);
+    // One that is too long is refused, and not cut off.
+    if (read_file("/proc/kallsyms").size() > (4 << 20)) CHECK(guest.request("GET", "/files?path=/proc/kallsyms").status == 413);
+}
+
 TEST_CASE("large files in both directions, and an upload that breaks off") {
     const LiveGuest guest;
     std::string large(12 << 20, '\0');
@@ -129,6 +158,9 @@ TEST_CASE("what an upload replaces") {
     CHECK(upload("directory").json().at("message") == json::value("path '" + at("directory") + "' is a directory"));
     ::mkfifo(at("fifo").c_str(), 0600);
     CHECK(upload("fifo").status == 400);
+    const int reader = ::open(at("fifo").c_str(), O_RDWR | O_CLOEXEC);
+    CHECK(upload("fifo").status == 400);
+    ::close(reader);
     CHECK(upload("script/below").status == 400);
     CHECK(guest.request("POST", "/files", octets, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=/x", {{"Content-Type", "text/plain"}}, "x").status == 415);
@@ -136,6 +168,32 @@ TEST_CASE("what an upload replaces") {
     CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"X-Metadata-Color", "blue"}}, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=" + at("empty"), octets, "").status == 200);
     CHECK(fs::file_size(at("empty")) == 0);
+}
+
+TEST_CASE("what an upload writes in place: files with several names, devices") {
+    const LiveGuest guest;
+    const auto at = [&](std::string_view name) { return guest.directory().path(name); };
+    const auto upload = [&](const std::string& path, std::string_view content) {
+        return guest.request("POST", "/files?path=" + path, octets, content).status;
+    };
+    std::ofstream(at("one")) << "old and longer";
+    fs::create_hard_link(at("one"), at("other"));
+    CHECK(upload(at("one"), "new") == 200);
+    CHECK(read_file(at("other")) == "new");
+    CHECK(fs::hard_link_count(at("one")) == 2);
+    CHECK(entries_in(guest.directory().path()) == 3); // with the socket
+
+    CHECK(upload("/dev/null", std::string(1 << 20, 'x')) == 200);
+    CHECK(fs::is_character_file("/dev/null"));
+    CHECK(upload("/dev/full", "x") == 507);
+    // These act on the guest itself.
+    CHECK(upload("/proc/self/comm", "hijacked") != 200);
+    CHECK(read_file("/proc/" + std::to_string(guest.pid()) + "/comm").find("hijacked") == std::string::npos);
+    // A program that runs cannot be written, but it can be replaced.
+    fs::copy_file("/bin/sleep", at("program"));
+    EventStream running = guest.start(R"({"process":{"cmd":")" + at("program") + R"(","args":["1000"]}})");
+    CHECK(upload(at("program"), "new") == 200);
+    CHECK(read_file(at("program")) == "new");
 }
 
 TEST_CASE("multipart uploads") {
@@ -242,6 +300,13 @@ TEST_CASE("stat, make, list, move, remove") {
     CHECK(moved.json().at("entry").at("name") == "g.txt");
     CHECK(read_file(at("new/g.txt")) == "hello");
     CHECK(call("Move", "{\"source\":" + json_string(at("none")) + ",\"destination\":\"/x\"}").status == 404);
+    // One that fails leaves nothing behind: into itself, and below a file.
+    for (const char* destination : {"pd/a/deep/x/y/z", "pd/q/r/../../../new/g.txt/x/y"}) {
+        CHECK(call("Move", "{\"source\":" + json_string(at("pd/a")) + ",\"destination\":" + json_string(at(destination)) + "}")
+                  .status == 400);
+        CHECK(entries_in(at("pd/a/deep")) == 0);
+        CHECK(!fs::exists(at("pd/q")));
+    }
 
     CHECK(call("Remove", path_json(at("none"))).json().empty());
     CHECK(call("Remove", path_json(at("pd"))).status == 200);
@@ -312,6 +377,19 @@ TEST_CASE("another user's rights") {
         CHECK(status.st_gid == 65534);
     }
     CHECK(call("Stat", path_json(at("own/x/f"))).json().at("entry").at("owner") == "nobody");
+
+    // A file of one's own where one may make no other; and one of another's that may be written, which stays the other's.
+    std::ofstream(at("mine")) << "old and longer";
+    REQUIRE(::chown(at("mine").c_str(), 65534, 65534) == 0);
+    std::ofstream(at("own/shared")) << "old and longer";
+    ::chmod(at("own/shared").c_str(), 0666);
+    for (const char* path : {"mine", "own/shared"}) {
+        CHECK(guest.request("POST", "/files?username=nobody&path=" + at(path), octets, "new").status == 200);
+        CHECK(read_file(at(path)) == "new");
+    }
+    REQUIRE(::stat(at("own/shared").c_str(), &status) == 0);
+    CHECK(status.st_uid == 0);
+    CHECK(guest.request("POST", "/files?username=nobody&path=" + at("not-there"), octets, "new").status == 403);
 
     // Neither what root owns, nor by way of a link of one's own.
     std::ofstream(at("root-only")) << "secret";

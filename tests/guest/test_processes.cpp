@@ -3,16 +3,20 @@
 #include "live_guest.hpp"
 
 #include "guest/encoding.hpp"
+#include "net/connect_envelope.hpp"
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -45,6 +49,13 @@ bool gone(pid_t pid) {
 
 bool gone(const std::string& file_with_pid) {
     return gone(static_cast<pid_t>(std::stol(read_file(file_with_pid))));
+}
+
+std::ptrdiff_t pipes_of(pid_t pid) {
+    std::error_code gone_meanwhile;
+    return std::ranges::count_if(
+        std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"),
+        [&](const auto& fd) { return std::filesystem::read_symlink(fd, gone_meanwhile).string().starts_with("pipe:"); });
 }
 
 std::string signal_request(std::uint32_t pid, std::string_view signal) {
@@ -224,6 +235,41 @@ TEST_CASE("a descendant that keeps the pipes open delays the end by a bounded ti
     ::kill(pid, SIGKILL);
 }
 
+TEST_CASE("a descendant that outlives its command can go on writing, to nobody") {
+    const LiveGuest guest;
+    const std::string go = guest.directory().path("go");
+    const std::string told = guest.directory().path("told");
+    ::mkfifo(go.c_str(), 0600);
+    const std::ptrdiff_t before = pipes_of(guest.pid());
+    const auto result =
+        guest.shell("{ read x < " + go + "; head -c 1000000 /dev/zero && echo more && echo more >&2 && echo yes > " + told +
+                    " || echo no > " + told + "; } & echo started");
+    CHECK(result.out == "started\n");
+    CHECK(result.end.at("status") == "exit status 0");
+    std::ofstream(go) << "x\n";
+    CHECK(eventually([&] { return !read_file(told).empty(); }));
+    CHECK(read_file(told) == "yes\n");
+    // Nothing is kept when it has ended, too.
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before; }));
+}
+
+TEST_CASE("pipes of ended commands are held in bounded number") {
+    LaunchOptions options;
+    options.descriptor_limit = 160;
+    const LiveGuest guest(options);
+    const std::ptrdiff_t before = pipes_of(guest.pid());
+    std::vector<EventStream> streams;
+    for (int i = 0; i < 20; ++i) streams.push_back(guest.start(shell_request("sleep 1000 & echo $!")));
+    std::vector<pid_t> left;
+    for (EventStream& stream : streams) left.push_back(static_cast<pid_t>(std::stol(stream.rest().out)));
+    streams.clear();
+    // An eighth of the descriptors that processes may take.
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before + (160 - 64) / 8; }));
+    CHECK(guest.shell("echo hi").out == "hi\n");
+    for (const pid_t pid : left) ::kill(pid, SIGKILL);
+    CHECK(eventually([&] { return pipes_of(guest.pid()) == before; }));
+}
+
 TEST_CASE("three hundred processes at once") {
     const LiveGuest guest;
     const std::string go = guest.directory().path("go");
@@ -294,6 +340,30 @@ TEST_CASE("when processes run out, starting is refused and signals still arrive"
     }
     std::error_code ec;
     CHECK(eventually([&] { return std::filesystem::remove(group, ec) || !std::filesystem::exists(group); }));
+}
+
+TEST_CASE("a child that is kept from its program is given up, and holds up nothing else") {
+    const LiveGuest guest;
+    const std::string program = guest.directory().path("program");
+    std::filesystem::copy_file("/bin/true", program);
+    // Whoever executes the file has to wait for the lease, or for the system's time for giving leases back: 45 s.
+    ::signal(SIGIO, SIG_IGN);
+    const int lease = ::open(program.c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(::fcntl(lease, F_SETLEASE, F_WRLCK) == 0);
+    Client held_up = guest.connect();
+    held_up.send(request_bytes("POST", "/process.Process/Start", {{"Content-Type", "application/connect+json"}},
+                               sandboxkit::net::encode_envelope(0, R"({"process":{"cmd":")" + program + R"("}})")));
+    const std::string children = "/proc/" + std::to_string(guest.pid()) + "/task/" + std::to_string(guest.pid()) + "/children";
+    REQUIRE(eventually([&] { return !read_file(children).empty(); }));
+    const auto child = static_cast<pid_t>(std::stol(read_file(children)));
+    ::kill(child, SIGSTOP);
+
+    CHECK(guest.request("GET", "/health").status == 204);
+    CHECK(guest.shell("echo hi").out == "hi\n");
+    CHECK(held_up.read_reply().body.find(R"("code":"unavailable")") != std::string::npos);
+    CHECK(eventually([&] { return gone(child); }));
+    ::close(lease);
+    CHECK(guest.start(R"({"process":{"cmd":")" + program + R"("}})").rest().end.at("status") == "exit status 0");
 }
 
 TEST_CASE("what a process inherits") {

@@ -18,9 +18,11 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 using namespace sandboxkit::guest::test;
@@ -192,5 +194,52 @@ TEST_CASE("the program is static, small, and takes little memory") {
     CHECK(guest.start(R"({"process":{"cmd":"head","args":["-c","30000000","/dev/zero"]}})").rest().out.size() == 30'000'000);
     CHECK(status_field(guest.pid(), "VmRSS") <= 8 * 1024);
     CHECK(WEXITSTATUS(guest.terminate()) == 0);
+}
+
+TEST_CASE("a listing is bounded by its bytes, and is not copied") {
+    LaunchOptions options;
+    options.program = SANDBOXKIT_GUEST_PROGRAM;
+    LiveGuest guest(options);
+    const std::string directory = guest.directory().path("many");
+    std::filesystem::create_directory(directory);
+    // Each byte of such a name takes six in JSON, and the name is there twice.
+    const auto fill = [&](int from, int to) {
+        for (int i = from; i < to; ++i) std::ofstream(directory + "/" + std::string(249, '\1') + std::to_string(i));
+    };
+    const auto list = [&] { return guest.unary("/filesystem.Filesystem/ListDir", "{\"path\":" + json_string(directory) + "}"); };
+    fill(0, 14'000);
+    const Reply whole = list();
+    CHECK(whole.status == 200);
+    CHECK(whole.json().at("entries").as_array().size() == 14'000);
+    const long peak = status_field(guest.pid(), "VmHWM");
+    MESSAGE("an answer of ", whole.body.size() >> 10, " KiB took up to ", peak, " KiB");
+    CHECK(peak <= 128 * 1024);
+    fill(14'000, 18'000);
+    const Reply refused = list();
+    CHECK(refused.status == 429);
+    CHECK(refused.json().at("code") == "resource_exhausted");
+    CHECK(status_field(guest.pid(), "VmHWM") <= 128 * 1024);
+}
+
+TEST_CASE("what slow clients made it keep is given back when they are gone") {
+    LaunchOptions options;
+    options.program = SANDBOXKIT_GUEST_PROGRAM;
+    LiveGuest guest(options);
+    const auto resident_within = [&](long least, long most) {
+        for (int i = 0; i < 6000; ++i) {
+            const long resident = status_field(guest.pid(), "VmRSS");
+            if (resident >= least && resident <= most) return true;
+            ::usleep(10'000);
+        }
+        return false;
+    };
+    {
+        std::vector<EventStream> unread;
+        for (int i = 0; i < 200; ++i)
+            unread.push_back(guest.start(R"({"process":{"cmd":"head","args":["-c","20000000","/dev/zero"]},"stdin":false})"));
+        CHECK(resident_within(60 * 1024, LONG_MAX));
+    }
+    // What remains is the output that is kept for whoever asks for it later, 16 MiB of all processes together.
+    CHECK(resident_within(0, 30 * 1024));
 }
 #endif

@@ -14,6 +14,10 @@
 #include "guest/service.hpp"
 #include "guest/sha256.hpp"
 
+#include <boost/asio/io_context.hpp>
+
+#include <unistd.h>
+
 using namespace sandboxkit::guest;
 using Event = RequestReader::Event;
 
@@ -83,6 +87,16 @@ TEST_CASE("what is not a request is refused, and nothing follows") {
     CHECK(read_in_pieces("GET / HTTP/1.1\r\nA\x01: b\r\n\r\n", 100).status == 400);
     CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(200000, 'a'), 1000).last ==
           Event::bad);
+    for (const std::string coding :
+         {"gzip", "gzip, chunked", "chunked, gzip", "identity", "", "gzip\r\nTransfer-Encoding: chunked"}) {
+        CAPTURE(coding);
+        const Read result =
+            read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: " + coding + "\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n", 200);
+        CHECK(result.status == 501);
+        CHECK(result.heads.empty());
+    }
+    CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 200).status == 400);
+    CHECK(read_in_pieces("POST / HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 200).bodies.size() == 1);
     RequestReader reader;
     reader.feed("nonsense\r\n\r\n");
     CHECK(reader.next() == Event::bad);
@@ -107,6 +121,10 @@ TEST_CASE("messages: protobuf's JSON") {
     CHECK(decode_selector(R"({"process":{"pid":"1x"}})").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1},"signalNumber":2})")->signal == 2);
     CHECK(decode_signal(R"({"process":{"pid":1},"signal":"SIGNAL_SIGTERM"})")->signal == 15);
+    CHECK(decode_signal(R"({"process":{"pid":1},"signal":15})")->signal == 15);
+    CHECK(decode_signal(R"({"process":{"pid":1},"signal":9})")->signal == 9);
+    for (const char* signal : {"0", "1", "-9", "9.5", "\"9\"", "true", "null"})
+        CHECK(decode_signal(R"({"process":{"pid":1},"signal":)" + std::string(signal) + "}").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1},"signalNumber":0})").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1}})").has_error());
     CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"YQ"}})")->bytes == "a");
@@ -266,4 +284,44 @@ TEST_CASE("the queue of output joins small pieces and knows its cost") {
     CHECK(*queue.pop().bytes == "y");
     CHECK(queue.empty());
     CHECK(queue.cost() == 0);
+}
+
+TEST_CASE("a process that was given up keeps no output, which nobody would count") {
+    struct : Process::Owner {
+        void spool_changed(Process&, std::size_t before, std::size_t after) override { total += after - before; }
+        void ended(Process&) override {}
+        void collected(Process&) override {}
+        void forget(FileDescriptor) override {}
+        std::size_t total = 0;
+    } owner;
+    struct : Listener {
+        void on_output(const Chunk&) override {}
+        void on_end() override {}
+        void on_timeout() override {}
+        [[nodiscard]] std::size_t backlog() const override { return 0; }
+    } slow;
+    const auto unsent = [] {
+        ChunkQueue queue;
+        queue.push({false, std::make_shared<std::string>("not sent yet")});
+        return queue;
+    };
+    int out[2];
+    int err[2];
+    REQUIRE(::pipe(out) == 0);
+    REQUIRE(::pipe(err) == 0);
+    boost::asio::io_context loop;
+    const auto process =
+        std::make_shared<Process>(loop.get_executor(), owner, 1, StartRequest{},
+                                  Process::Pipes{FileDescriptor(), FileDescriptor(out[0]), FileDescriptor(err[0])});
+    REQUIRE(process->usable());
+    process->attach(slow);
+    process->detach(slow, unsent());
+    CHECK(owner.total == unsent().cost());
+    CHECK(process->attach(slow).cost() == unsent().cost());
+    CHECK(owner.total == 0);
+    process->abandon();
+    process->detach(slow, unsent());
+    CHECK(owner.total == 0);
+    ::close(out[1]);
+    ::close(err[1]);
 }

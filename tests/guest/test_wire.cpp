@@ -182,6 +182,11 @@ TEST_CASE("bounds of requests") {
     Client garbage = guest.connect();
     garbage.send("\x16\x03\x01 not http\r\n\r\n");
     CHECK(garbage.read_reply().status == 400);
+    // What follows such a head is its body, not the next request.
+    Client packed = guest.connect();
+    packed.send("POST /init HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n" + request_bytes("GET", "/envs", {}, ""));
+    CHECK(packed.read_reply().status == 501);
+    CHECK(packed.read_to_end().empty());
     CHECK(guest.unary("/filesystem.Filesystem/Stat", R"({"path":"/)" + std::string(5000, 'a') + R"("})").status == 400);
     CHECK(guest.unary("/filesystem.Filesystem/Stat", R"({"path":"/)" + std::string(300, 'a') + R"("})").status == 400);
     CHECK(guest.unary("/filesystem.Filesystem/Stat", R"({"path":"/a\u0000b"})").status == 400);
