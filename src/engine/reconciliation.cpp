@@ -58,6 +58,7 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         if (!at_it.first()) break;
         store::SessionChange take;
         take.engine = context.engine_id();
+        take.expected_engine = session.engine; // the dead one: of several that find it, one takes it
         auto taken = co_await context.in_store(
             [&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
         if (!taken) break;

@@ -226,7 +226,8 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     });
     if (!running) {
         const Error error = running.error();
-        (void)co_await undo_start(context, std::move(session), error);
+        // A session that is not this engine's to record is not its to undo either.
+        if (error.kind != ErrorClass::conflict) (void)co_await undo_start(context, std::move(session), error);
         co_return error;
     }
     {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens when two things happen at once: several engines on one store, calls that meet, cancellation in the middle. The
+// order is made by gates in the provider. Needs no privileges.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "engine/engine_fixture.hpp"
+#include "engine/memory_provider.hpp"
+
+#include "store/store.hpp"
+
+using namespace sandboxkit;
+using namespace sandboxkit::test;
+
+namespace {
+
+// A profile whose version 1 has a usable snapshot.
+std::string ready_profile(Engine& engine) {
+    auto profile = must(engine.create_profile(tester, document({{"provider", "memory"}})));
+    REQUIRE(publish_and_build(engine, profile.id).state == JobState::succeeded);
+    return profile.id;
+}
+
+StartOptions of(const std::string& profile, std::string token = {}) {
+    StartOptions options;
+    options.profile = profile;
+    options.client_token = std::move(token);
+    return options;
+}
+
+std::unique_ptr<store::Store> open_store(const TempDir& dir) {
+    return must(store::Store::open(dir.path() / "store.db"));
+}
+
+// A session as an engine that died at its start left it: no sandbox yet.
+store::Session interrupted_start(const TempDir& dir, const VersionInfo& version, const std::string& id) {
+    store::NewSession row;
+    row.id = id;
+    row.profile = version.profile;
+    row.version = version.number;
+    row.principal = tester.id;
+    row.client_token = id;
+    row.provider = version.image->provider;
+    row.image_id = version.image->id;
+    row.creation_token = id;
+    row.engine = "eng_dead";
+    row.now = version.published;
+    return must(open_store(dir)->create_session(row)).session;
+}
+
+} // namespace
+
+TEST_CASE("of two engines that find the same interrupted start, one finishes it and the other leaves it alone") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine first = must(Engine::open(options_with(dir.path(), provider)));
+    Engine second = must(Engine::open(options_with(dir.path(), provider)));
+    const auto version = must(first.version(tester, ready_profile(first), 1));
+
+    // Before the interrupted start, the second engine has a removal to finish: it is held there with its list of sessions.
+    const auto removed = interrupted_start(dir, version, "ses_removed");
+    must(open_store(dir)->move_session(removed.id, SessionState::starting, SessionState::removing, {}, removed.created));
+    provider->add_sandbox("sandbox-removed", {{"sandboxkit.session", removed.id}});
+    const auto interrupted = interrupted_start(dir, version, "ses_interrupted");
+    auto at_removal = provider->hold("destroy sandbox-removed");
+    auto late = second.reconcile(tester);
+    at_removal->wait_for_arrival();
+
+    auto at_start = provider->hold("start");
+    auto taken = first.reconcile(tester);
+    at_start->wait_for_arrival();
+    at_removal->open();
+    must(late.get());
+    at_start->open();
+    must(taken.get());
+
+    CHECK(must(first.session(tester, interrupted.id)).state == SessionState::running);
+    CHECK(provider->sandboxes() == std::set<std::string>{"sandbox-ses_interrupted"});
+    CHECK(shell_output(first, interrupted.id, "echo alive") == "alive\n");
+}
