@@ -6,6 +6,7 @@
 #include <boost/asio/redirect_error.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace sandboxkit::engine {
 
@@ -119,6 +120,10 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
     if (!images) co_return images.error();
     auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<std::string>> {
         std::vector<std::string> unused;
+        // The jobs before the images in use: one that succeeds in between has its image among these.
+        std::set<std::string> being_made;
+        for (const auto& image : *images)
+            if (job_is_alive(context, store, label(image.labels, label_job))) being_made.insert(image.id);
         auto used = store.images_in_use();
         if (!used) return used.error();
         for (const auto& image : *images) {
@@ -127,7 +132,7 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
             if (std::find(used->begin(), used->end(), handle) != used->end()) {
                 auto marked = store.set_stale(handle, image.stale);
                 if (!marked) return marked.error();
-            } else if (!job_is_alive(context, store, label(image.labels, label_job))) {
+            } else if (!being_made.contains(image.id)) {
                 unused.push_back(image.id);
             }
         }

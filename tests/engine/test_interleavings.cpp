@@ -7,6 +7,8 @@
 
 #include "store/store.hpp"
 
+#include <future>
+
 using namespace sandboxkit;
 using namespace sandboxkit::test;
 
@@ -75,4 +77,36 @@ TEST_CASE("of two engines that find the same interrupted start, one finishes it 
     CHECK(must(first.session(tester, interrupted.id)).state == SessionState::running);
     CHECK(provider->sandboxes() == std::set<std::string>{"sandbox-ses_interrupted"});
     CHECK(shell_output(first, interrupted.id, "echo alive") == "alive\n");
+}
+
+TEST_CASE("a snapshot that is recorded while garbage is looked for is not garbage") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    // The builder waits when it has made its second image, until the collector has begun to look at the images.
+    std::promise<void> made, looking;
+    EngineOptions building = options_with(dir.path(), provider);
+    building.on_step = [&, images = 0](std::string_view step) mutable {
+        if (step != "provider.prepare_image.after" || ++images != 2) return;
+        made.set_value();
+        looking.get_future().wait();
+    };
+    Engine builder = must(Engine::open(building));
+    const auto used = ready_profile(builder);
+    std::string job;
+    EngineOptions collecting = options_with(dir.path(), provider);
+    collecting.run_snapshot_jobs = false;
+    collecting.on_step = [&](std::string_view step) {
+        if (step != "store.set_stale.after") return; // the mark on the first image; the second is looked at next
+        looking.set_value();
+        CHECK(must(builder.wait_for_job(tester, job).get()).state == JobState::succeeded);
+    };
+    Engine collector = must(Engine::open(collecting));
+
+    auto profile = must(collector.create_profile(tester, document({{"provider", "memory"}})));
+    job = *must(collector.publish(tester, profile.id).get()).last_job;
+    made.get_future().wait();
+    provider->set_stale(must(builder.version(tester, used, 1)).image->id, true);
+    must(collector.reconcile(tester).get());
+    CHECK(provider->images().contains(must(builder.version(tester, profile.id, 1)).image->id));
+    must(builder.remove_session(tester, start(builder, profile.id).id).get());
 }
