@@ -150,7 +150,7 @@ Task<void> sweep_checkouts(Context& context) {
     auto swept = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<void> {
         std::error_code ec;
         for (const auto& entry : fs::directory_iterator(context.state_directory / "builds", ec))
-            if (!job_is_alive(context, *context.store, entry.path().filename())) {
+            if (!job_is_alive(context, *context.store, entry.path().stem())) { // <job>.<attempt>
                 std::error_code ignored;
                 fs::remove_all(entry.path(), ignored);
             }

@@ -22,9 +22,10 @@ static constexpr const char* script_file = "/tmp/.sandboxkit-setup-script";
 
 SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe)
     : context_(context), job_(std::move(job)), version_(std::move(version)), recipe_(std::move(recipe)),
-      staging_(context.state_directory / "builds" / job_.info.id), labels_{{label_store, context.store_id},
-                                                                           {label_engine, context.engine_id()},
-                                                                           {label_job, job_.info.id}} {
+      attempt_(job_.info.id + "." + std::to_string(job_.info.attempt)),
+      staging_(context.state_directory / "builds" / attempt_), labels_{{label_store, context.store_id},
+                                                                       {label_engine, context.engine_id()},
+                                                                       {label_job, job_.info.id}} {
     manifest_.version_digest = version_.digest;
 }
 
@@ -75,8 +76,7 @@ Task<Built> SnapshotBuild::build() {
         entered = co_await enter(BuildPhase::start);
         if (!entered) co_return entered.error();
         CreateRequest create;
-        // A retry makes a sandbox of its own: the one before may be half used.
-        create.token = job_.info.id + "-" + std::to_string(job_.info.attempt);
+        create.token = attempt_;
         create.image_id = base_image_;
         create.labels = labels_;
         create.limits = limits_of(recipe_.resources);
@@ -123,7 +123,7 @@ Task<void> SnapshotBuild::clone_repositories() {
                 std::error_code ec;
                 fs::create_directories(staging_, ec);
                 fs::create_directories(request.mirrors, ec);
-                fs::remove_all(request.destination, ec); // of an attempt that died
+                fs::remove_all(request.destination, ec); // of an attempt that was given back
                 return git::clone(request, stop, [&](const git::CloneProgress& p) {
                     tell({{},
                           "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +

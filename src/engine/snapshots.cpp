@@ -8,12 +8,14 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
+#include <set>
+
 namespace sandboxkit::engine {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-static constexpr int concurrent_builds = 2;
+static constexpr std::size_t concurrent_builds = 2;
 static constexpr auto lease = 30s; // a dead engine of another machine is noticed after this
 static constexpr auto renew_interval = 10s;
 static constexpr auto watch_interval = 250ms; // how soon a cancelled job is noticed
@@ -98,20 +100,23 @@ Task<void> build_job(Context& context, store::Job job) {
 } // namespace
 
 Task<void> run_builders(Context& context) {
-    auto active = std::make_shared<int>(0);
+    auto at_work = std::make_shared<std::set<std::string>>(); // ids of jobs; only on the io thread
     for (;;) {
         auto state = co_await asio::this_coro::cancellation_state;
         if (context.closing || is_cancelled(state)) co_return Result<void>{};
-        if (*active < concurrent_builds) {
+        if (at_work->size() < concurrent_builds) {
+            const auto others = *at_work; // the set itself changes on this thread while the pool reads
             auto leased = co_await context.in_store([&](store::Store& store) {
-                return store.lease_next_job(context.engine_id(), context.now(), lease,
-                                            [&](std::string_view engine) { return context.lock->is_dead(engine); });
+                return store.lease_next_job(
+                    context.engine_id(), context.now(), lease,
+                    [&](std::string_view engine) { return context.lock->is_dead(engine); }, others);
             });
             if (leased && *leased) {
-                ++*active;
+                const std::string id = (*leased)->info.id;
+                at_work->insert(id);
                 auto operation = context.run<void>(build_job(context, std::move(**leased)));
-                operation.on_complete([active, &context](Result<void>) {
-                    --*active;
+                operation.on_complete([at_work, id, &context](Result<void>) {
+                    at_work->erase(id);
                     context.builders_wake.cancel();
                 });
                 continue;

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -153,9 +154,11 @@ public:
                                              std::string_view host, JobTrigger trigger, std::string_view principal,
                                              Timestamp now) = 0;
     // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
-    // owned by `engine` until now + lease, its attempt counted. None: an empty optional.
+    // owned by `engine` until now + lease, its attempt counted. None: an empty optional. Never one of `at_work`: those that
+    // `engine` itself has not done with, whatever became of their leases.
     virtual Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                                      const std::function<bool(std::string_view engine)>& is_dead) = 0;
+                                                      const std::function<bool(std::string_view engine)>& is_dead,
+                                                      const std::set<std::string>& at_work = {}) = 0;
     // conflict "lease_lost" when the job is no longer running for `engine` (also below).
     virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                                      std::chrono::milliseconds lease) = 0;

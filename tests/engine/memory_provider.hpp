@@ -193,7 +193,8 @@ private:
     std::shared_ptr<Gate> take_gate(const std::string& call, const std::string& about) {
         std::lock_guard lock(mutex_);
         for (const auto& name : {call, call + " " + about})
-            if (const auto found = gates_.find(name); found != gates_.end()) return gates_.extract(found).mapped();
+            if (const auto found = gates_.lower_bound(name); found != gates_.end() && found->first == name)
+                return gates_.extract(found).mapped();
         return {};
     }
     ImageInfo new_image(std::map<std::string, std::string> labels) {

@@ -7,12 +7,22 @@
 
 #include "store/store.hpp"
 
+#include <atomic>
 #include <future>
 
 using namespace sandboxkit;
 using namespace sandboxkit::test;
 
 namespace {
+
+class ManualClock final : public Clock {
+public:
+    [[nodiscard]] Timestamp now() const override { return Timestamp(std::chrono::milliseconds(now_.load())); }
+    void advance(std::chrono::milliseconds by) { now_ += by.count(); }
+
+private:
+    std::atomic<std::int64_t> now_ = 1'800'000'000'000;
+};
 
 // A profile whose version 1 has a usable snapshot.
 std::string ready_profile(Engine& engine) {
@@ -109,4 +119,53 @@ TEST_CASE("a snapshot that is recorded while garbage is looked for is not garbag
     must(collector.reconcile(tester).get());
     CHECK(provider->images().contains(must(builder.version(tester, profile.id, 1)).image->id));
     must(builder.remove_session(tester, start(builder, profile.id).id).get());
+}
+
+TEST_CASE("a lease that ran out does not make an engine begin its own running job again") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    auto clock = std::make_shared<ManualClock>();
+    EngineOptions options = options_with(dir.path(), provider);
+    options.clock = clock;
+    Engine engine = must(Engine::open(options));
+    auto at_work = provider->hold("prepare_image");
+    auto first = must(engine.create_profile(tester, document({{"provider", "memory"}})));
+    const auto job = *must(engine.publish(tester, first.id).get()).last_job;
+    at_work->wait_for_arrival();
+    clock->advance(std::chrono::hours(1));
+    // Jobs are taken oldest first: when the next one is done, the first was passed over.
+    (void)ready_profile(engine);
+    CHECK(must(engine.job(tester, job)).attempt == 1);
+    at_work->open();
+    CHECK(must(engine.wait_for_job(tester, job).get()).state == JobState::succeeded);
+    CHECK(provider->prepared().size() == 2);
+}
+
+TEST_CASE("a builder that lost its job does not take the next builder's checkouts away") {
+    TempDir dir;
+    const auto origin = dir.path() / "origin";
+    REQUIRE(std::system(("git init -q -b main '" + origin.string() + "' && git -C '" + origin.string() +
+                         "' -c user.name=t -c user.email=t@example.com commit -q --allow-empty -m x")
+                            .c_str()) == 0);
+    auto provider = std::make_shared<MemoryProvider>();
+    auto clock = std::make_shared<ManualClock>();
+    EngineOptions options = options_with(dir.path(), provider);
+    options.clock = clock;
+    auto with_first = provider->hold("prepare_image");
+    auto with_second = provider->hold("prepare_image");
+    std::optional<Engine> first(must(Engine::open(options)));
+    auto profile = must(first->create_profile(
+        tester, document({{"provider", "memory"}, {"repositories", {{{"url", "file://" + origin.string()}}}}})));
+    const auto job = *must(first->publish(tester, profile.id).get()).last_job;
+    with_first->wait_for_arrival();
+    clock->advance(std::chrono::hours(1)); // the lease has run out: as if the first engine had been stopped for so long
+    Engine second = must(Engine::open(options));
+    with_second->wait_for_arrival();
+    first.reset(); // its build ends and cleans up after itself
+    const auto prepared = provider->prepared();
+    REQUIRE(prepared.size() == 2);
+    CHECK(fs::exists(prepared[1].trees.at(0).source));
+    with_second->open();
+    CHECK(must(second.wait_for_job(tester, job).get()).state == JobState::succeeded);
+    CHECK(fs::is_empty(dir.path() / "store.db.state/builds"));
 }
