@@ -117,6 +117,10 @@ Context::~Context() {
     }
     for (const auto& cancel : cancels) cancel();
     cancels.clear();
+    boost::asio::post(io, [this] { // loops that were not waiting to be cancelled find `closing` set
+        builders_wake.cancel();
+        housekeeping_wake.cancel();
+    });
     {
         std::unique_lock guard(operations_mutex_);
         operations_ended_.wait(guard, [this] { return operations_.empty(); });

@@ -123,7 +123,7 @@ public:
 
     boost::asio::io_context io{1};
     async::Pool pool;
-    boost::asio::steady_timer builders_wake{io}; // only on the io thread
+    boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io}; // only on the io thread; closing wakes both
     std::atomic<bool> closing = false;
 
 private:

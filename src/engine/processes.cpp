@@ -128,7 +128,7 @@ Task<ExecResult> exec(Context& context, std::string session, ExecRequest request
         auto event = co_await next_event(*process);
         if (!event) {
             if (event.error().kind == ErrorClass::cancelled) {
-                co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_total_cancellation());
+                co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
                 (void)co_await (*process)->client->send_signal((*process)->stream->pid(), SIGKILL);
             }
             co_return event.error();

@@ -3,6 +3,7 @@
 
 #include "engine/sessions.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
 #include <algorithm>
@@ -46,6 +47,12 @@ Result<std::vector<std::string>> orphans(Context& context, store::Store& store, 
         if (!needed) found.push_back(sandbox.id);
     }
     return found;
+}
+
+// After something that had to be finished, and so could not be cancelled: what comes next can. (A cancellation that fell in
+// between is gone, but that of a closing engine is in Context::closing.)
+auto cancellable_again() {
+    return asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
 }
 
 Task<void> reconcile_session(Context& context, store::Session session, const std::vector<SandboxInfo>& sandboxes) {
@@ -233,16 +240,17 @@ Task<void> enforce_time_limits(Context& context) {
 }
 
 Task<void> run_housekeeping(Context& context) {
-    asio::steady_timer timer(context.io);
-    for (int round = 1;; ++round) {
+    for (int round = 1; !context.closing; ++round) {
         boost::system::error_code ec;
-        timer.expires_after(housekeeping_interval);
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        if (context.closing) co_return Result<void>{};
+        context.housekeeping_wake.expires_after(housekeeping_interval);
+        co_await context.housekeeping_wake.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (context.closing) break;
+        co_await cancellable_again();
         // Errors are of the moment: the next round tries again.
         (void)co_await enforce_time_limits(context);
         if (round % reconcile_every == 0) (void)co_await reconcile(context);
     }
+    co_return Result<void>{};
 }
 
 } // namespace sandboxkit::engine

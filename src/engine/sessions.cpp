@@ -205,7 +205,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     const bool resuming = !session.sandbox_id.empty();
     auto launched = co_await launch(context, session, timeline);
     auto steps = timeline.finish();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
 
     if (!launched) {
         const Error error = launched.error();
@@ -280,7 +280,7 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     forget_client(context, session);
     auto stopped = co_await (*provider)->stop(row->sandbox_id);
     if (!stopped) co_return stopped.error();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     store::SessionChange change;
     if (!principal.empty()) change.principal = principal;
     change.error = why.code.empty() ? "" : store::to_json(why);

@@ -44,7 +44,7 @@ Task<void> SnapshotBuild::enter(BuildPhase phase) {
 
 Task<Built> SnapshotBuild::run() {
     auto built = co_await build();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
     // Before anything is recorded: the sandbox may have filled the disk that the record needs.
     (void)co_await clean_up();
     auto flushed = co_await flush_log();

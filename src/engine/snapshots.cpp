@@ -50,7 +50,7 @@ Task<Built> build_while_leased(Context& context, SnapshotBuild& build, const std
         auto state = co_await asio::this_coro::cancellation_state;
         if (is_cancelled(state)) {
             operation.cancel();
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
             continue;
         }
         if (result || lost) continue;
@@ -85,7 +85,7 @@ Task<void> build_job(Context& context, store::Job job) {
     bool lost = false;
     auto built = co_await build_while_leased(context, build, id, lost);
     // What follows must happen although the engine closes.
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     auto recorded = co_await context.in_store([&](store::Store& store) -> Result<void> {
         if (lost) return {}; // cancelled: the row says so already
         if (built)
@@ -122,7 +122,7 @@ Task<void> run_builders(Context& context) {
                 continue;
             }
         }
-        (void)co_await pause(context.builders_wake, poll_interval);
+        if (!context.closing) (void)co_await pause(context.builders_wake, poll_interval);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <future>
+#include <thread>
 
 using namespace sandboxkit;
 using namespace sandboxkit::test;
@@ -168,4 +169,41 @@ TEST_CASE("a builder that lost its job does not take the next builder's checkout
     with_second->open();
     CHECK(must(second.wait_for_job(tester, job).get()).state == JobState::succeeded);
     CHECK(fs::is_empty(dir.path() / "store.db.state/builds"));
+}
+
+TEST_CASE("a second cancellation does not break off the undoing of a start") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine engine = must(Engine::open(options_with(dir.path(), provider)));
+    const auto profile = ready_profile(engine);
+    auto at_start = provider->hold("start");
+    auto at_destroy = provider->hold("destroy");
+    auto starting = engine.start_session(tester, of(profile));
+    at_start->wait_for_arrival();
+    starting.cancel();
+    at_destroy->wait_for_arrival();
+    starting.cancel();
+    at_destroy->open();
+    const auto result = starting.get();
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().kind == ErrorClass::cancelled);
+    CHECK(provider->sandboxes().empty());
+    CHECK(must(engine.sessions(tester)).empty());
+}
+
+TEST_CASE("an engine that closes while a start is being undone finishes the undoing") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    std::optional<Engine> engine(must(Engine::open(options_with(dir.path(), provider))));
+    const auto profile = ready_profile(*engine);
+    provider->fail("start");
+    auto at_destroy = provider->hold("destroy");
+    auto starting = engine->start_session(tester, of(profile));
+    at_destroy->wait_for_arrival();
+    std::thread closing([&] { engine.reset(); });
+    starting.cancel(); // as the closing does
+    at_destroy->open();
+    closing.join();
+    CHECK(starting.get().error().code == "scripted");
+    CHECK(provider->sandboxes().empty());
 }
