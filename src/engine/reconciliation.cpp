@@ -55,10 +55,8 @@ auto cancellable_again() {
     return asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
 }
 
-Task<void> reconcile_session(Context& context, store::Session session, const std::vector<SandboxInfo>& sandboxes) {
-    const auto sandbox = std::find_if(sandboxes.begin(), sandboxes.end(),
-                                      [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
-    const bool exists = sandbox != sandboxes.end();
+// `compute` is the state of the session's sandbox; none: it is gone.
+Task<void> reconcile_session(Context& context, store::Session session, std::optional<SandboxState> compute) {
     switch (session.state) {
     case SessionState::starting: {
         if (start_under_way(context, session)) break;
@@ -85,18 +83,18 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         break;
     }
     case SessionState::running:
-        if (!exists || sandbox->state != SandboxState::running) {
+        if (compute != SandboxState::running) {
             Error why{ErrorClass::unavailable,
                       "compute_ended",
                       "the session's compute ended while nobody watched",
-                      exists ? "resume the session" : "its sandbox is gone: start a new session",
+                      compute ? "resume the session" : "its sandbox is gone: start a new session",
                       "",
                       {}};
             store::SessionChange change;
             change.error = store::to_json(why);
             change.idle_deadline.emplace();
             change.deadline.emplace();
-            const auto to = exists ? SessionState::stopped : SessionState::removing;
+            const auto to = compute ? SessionState::stopped : SessionState::removing;
             // Looked at again inside the transaction: a resume may have happened since the list was made.
             auto moved = co_await context.in_store([&](store::Store& store) {
                 return store.move_session(session.id, SessionState::running, to, change, context.now());
@@ -105,7 +103,7 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         }
         break;
     case SessionState::stopped:
-        if (!exists) {
+        if (!compute) {
             store::SessionChange change;
             change.error = store::to_json(
                 {ErrorClass::data_loss, "sandbox_lost", "the stopped session's sandbox is gone", "start a new session", "", {}});
@@ -176,15 +174,18 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
     if (!sessions) co_return sessions.error();
     for (auto& session : *sessions) {
         if (session.provider != provider.name()) continue;
-        // A session that got its sandbox after the list was made is not missing one.
-        const bool listed = std::any_of(sandboxes->begin(), sandboxes->end(),
-                                        [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
-        if (!listed && session.state != SessionState::starting && session.state != SessionState::removing) {
-            auto now = co_await provider.inspect(session.sandbox_id);
-            if (now) continue;
-            if (now.error().kind != ErrorClass::not_found) continue;
+        const auto listed = std::find_if(sandboxes->begin(), sandboxes->end(),
+                                         [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
+        std::optional<SandboxState> compute;
+        if (listed != sandboxes->end()) compute = listed->state;
+        // The list is older than the row: what a session misses by it may have come since, by a start or a resume.
+        if ((session.state == SessionState::running && compute != SandboxState::running) ||
+            (session.state == SessionState::stopped && !compute)) {
+            auto sandbox = co_await provider.inspect(session.sandbox_id);
+            if (!sandbox && sandbox.error().kind != ErrorClass::not_found) continue; // nobody knows now
+            compute = sandbox ? std::optional(sandbox->state) : std::nullopt;
         }
-        auto done = co_await reconcile_session(context, std::move(session), *sandboxes);
+        auto done = co_await reconcile_session(context, std::move(session), compute);
         if (!done) co_return done.error();
     }
     auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });

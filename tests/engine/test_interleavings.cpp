@@ -207,3 +207,18 @@ TEST_CASE("an engine that closes while a start is being undone finishes the undo
     CHECK(starting.get().error().code == "scripted");
     CHECK(provider->sandboxes().empty());
 }
+
+TEST_CASE("a session that was resumed after the list of sandboxes was made is not recorded as stopped") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine engine = must(Engine::open(options_with(dir.path(), provider)));
+    const auto session = start(engine, ready_profile(engine));
+    must(engine.stop_session(tester, session.id).get());
+    auto listed = provider->hold("list");
+    auto reconciling = engine.reconcile(tester);
+    listed->wait_for_arrival();
+    must(engine.resume_session(tester, session.id).get());
+    listed->open();
+    must(reconciling.get());
+    CHECK(must(engine.session(tester, session.id)).state == SessionState::running);
+}
