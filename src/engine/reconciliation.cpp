@@ -120,6 +120,11 @@ Task<void> reconcile_session(Context& context, store::Session session, std::opti
     co_return Result<void>{};
 }
 
+// What cannot be removed now does not keep the rest: all of it is tried, and the first error told.
+void keep_first(Result<void>& first, const Result<void>& next) {
+    if (first) first = next;
+}
+
 Task<void> reconcile_images(Context& context, Provider& provider) {
     auto images = co_await provider.list_images();
     if (!images) co_return images.error();
@@ -144,11 +149,12 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
         return unused;
     });
     if (!garbage) co_return garbage.error();
+    Result<void> first_error;
     for (const auto& id : *garbage) {
         auto removed = co_await provider.remove_image(id);
-        if (!removed && removed.error().kind != ErrorClass::conflict) co_return removed.error();
+        if (!removed && removed.error().kind != ErrorClass::conflict) keep_first(first_error, removed);
     }
-    co_return Result<void>{};
+    co_return first_error;
 }
 
 Task<void> sweep_checkouts(Context& context) {
@@ -172,7 +178,10 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
     if (!sandboxes) co_return sandboxes.error();
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
+    Result<void> first_error;
     for (auto& session : *sessions) {
+        co_await cancellable_again();
+        if (context.closing) co_return cancelled_error();
         if (session.provider != provider.name()) continue;
         const auto listed = std::find_if(sandboxes->begin(), sandboxes->end(),
                                          [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
@@ -186,16 +195,17 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
             compute = sandbox ? std::optional(sandbox->state) : std::nullopt;
         }
         auto done = co_await reconcile_session(context, std::move(session), compute);
-        if (!done) co_return done.error();
+        keep_first(first_error, done);
     }
     auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });
     if (!lost) co_return lost.error();
     for (const auto& id : *lost) {
         auto destroyed = co_await provider.destroy(id);
-        if (!destroyed) co_return destroyed.error();
+        keep_first(first_error, destroyed);
     }
     auto images = co_await reconcile_images(context, provider);
-    co_return images;
+    keep_first(first_error, images);
+    co_return first_error;
 }
 
 } // namespace
@@ -204,10 +214,10 @@ Task<void> reconcile(Context& context) {
     Result<void> first_error;
     for (const auto& provider : context.working_providers()) {
         auto done = co_await reconcile_provider(context, *provider);
-        if (!done && first_error) first_error = done.error();
+        keep_first(first_error, done);
     }
     auto swept = co_await sweep_checkouts(context);
-    if (!swept && first_error) first_error = swept.error();
+    keep_first(first_error, swept);
     co_return first_error;
 }
 

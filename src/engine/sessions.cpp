@@ -97,11 +97,12 @@ Task<void> destroy_sandboxes(Provider& provider, const std::string& session) {
     std::map<std::string, std::string> labels{{label_session, session}};
     auto found = co_await provider.list(std::move(labels));
     if (!found) co_return found.error();
+    Result<void> first_error; // one that cannot go does not keep the others
     for (const auto& sandbox : *found) {
         auto destroyed = co_await provider.destroy(sandbox.id);
-        if (!destroyed) co_return destroyed.error();
+        if (!destroyed && first_error) first_error = destroyed.error();
     }
-    co_return Result<void>{};
+    co_return first_error;
 }
 
 struct Launched {

@@ -222,3 +222,26 @@ TEST_CASE("a session that was resumed after the list of sandboxes was made is no
     must(reconciling.get());
     CHECK(must(engine.session(tester, session.id)).state == SessionState::running);
 }
+
+TEST_CASE("what cannot be removed does not keep the other garbage") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine engine = must(Engine::open(options_with(dir.path(), provider)));
+    const auto version = must(engine.version(tester, ready_profile(engine), 1));
+    const auto store_id = must(open_store(dir)->store_id());
+    for (const char* id : {"sandbox-1", "sandbox-2", "sandbox-3"})
+        provider->add_sandbox(id, {{"sandboxkit.store", store_id}, {"sandboxkit.session", "ses_none"}});
+    for (const char* id : {"garbage-1", "garbage-2"}) provider->add_image(id, {{"sandboxkit.store", store_id}});
+    provider->fail("destroy sandbox-1");
+    provider->fail("remove_image garbage-1");
+    const auto failed = engine.reconcile(tester).get();
+    REQUIRE_FALSE(failed.has_value());
+    CHECK(failed.error().message == "destroy sandbox-1 fails");
+    CHECK(provider->sandboxes() == std::set<std::string>{"sandbox-1"});
+    CHECK(provider->images() == std::set<std::string>{"garbage-1", version.image->id});
+    provider->mend("destroy sandbox-1");
+    provider->mend("remove_image garbage-1");
+    must(engine.reconcile(tester).get());
+    CHECK(provider->sandboxes().empty());
+    CHECK(provider->images() == std::set<std::string>{version.image->id});
+}
