@@ -35,8 +35,10 @@ class Provider;
 struct EngineOptions {
     std::filesystem::path store{}; // the SQLite file; created with its directory (mode 0700) when absent
     // Where the local provider keeps layers, sandboxes and mirrors; a real file system, not overlayfs.
-    // Empty: "<store>.state" beside the store. Belongs to the effective user, and nobody else can write it. A store with
-    // sessions or snapshots is not opened with another one: conflict "state_directory_elsewhere".
+    // Empty: "<store>.state" beside the store, whose symbolic links are followed. Belongs to the effective user, and nobody
+    // else can write it. A store is bound to the directory that it is first opened with, by the id in that directory's file
+    // "id", so that the directory may be moved; it is not opened with another one: conflict "state_directory_elsewhere".
+    // Several stores may share one.
     std::filesystem::path state_directory{};
     std::filesystem::path guest{}; // the guest program; empty: beside the library's own installation
     // The local provider's OCI runtime: "crun", "runc", "runsc", "kata-runtime", or the path of one. Empty: crun where it

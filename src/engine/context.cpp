@@ -3,48 +3,14 @@
 
 #include "engine/guest_path.hpp"
 #include "engine/observed_provider.hpp"
+#include "engine/state_directory.hpp"
 #include "providers/local/local_provider.hpp"
 
 #include <boost/asio/post.hpp>
 
-#include <fstream>
-
 namespace sandboxkit::engine {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-// A store finds its sandboxes, images and fellow engines in the state directory. In another one it would take them all for
-// lost. A state directory may serve several stores: <state>/stores/ has a file for each.
-Result<void> check_state_directory(store::Store& store, const std::string& store_id, const fs::path& state) {
-    std::error_code ec;
-    const auto mark = state / "stores" / store_id;
-    if (fs::exists(mark, ec)) return {};
-    auto sessions = store.sessions(false);
-    if (!sessions) return sessions.error();
-    auto images = store.images_in_use();
-    if (!images) return images.error();
-    if (!sessions->empty() || !images->empty())
-        return Error{ErrorClass::conflict,
-                     "state_directory_elsewhere",
-                     state.string() + " is not where the sandboxes and snapshots of this store are",
-                     "name the state directory that the store was used with; if it is lost for good, make the empty file " +
-                         mark.string() + ", and they count as lost",
-                     "",
-                     {}};
-    fs::create_directories(mark.parent_path(), ec);
-    if (!std::ofstream(mark))
-        return Error{ErrorClass::unavailable,
-                     "state_directory",
-                     "cannot write " + mark.string(),
-                     "free space, or choose a writable directory",
-                     "",
-                     {}};
-    return {};
-}
-
-} // namespace
 
 Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     if (options.store.empty())
@@ -68,16 +34,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     c->store_id = std::move(*store_id);
 
     c->state_directory = state_directory_of(c->options);
-    const bool made = fs::create_directories(c->state_directory, ec);
-    if (ec)
-        return Error{ErrorClass::unavailable,
-                     "state_directory",
-                     "cannot create " + c->state_directory.string() + ": " + ec.message(),
-                     "choose a writable EngineOptions::state_directory",
-                     "",
-                     {}};
-    if (made) fs::permissions(c->state_directory, fs::perms::owner_all, ec); // one that was there keeps what it has
-    auto belongs = check_state_directory(*c->store, c->store_id, c->state_directory);
+    auto belongs = bind_state_directory(*c->store, c->state_directory, *c->ids);
     if (!belongs) return belongs.error();
     auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
     if (!lock) return lock.error();
@@ -97,13 +54,6 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
 
     c->thread_ = std::thread([raw = c.get()] { raw->io.run(); });
     return c;
-}
-
-fs::path state_directory_of(const EngineOptions& options) {
-    fs::path chosen = options.state_directory;
-    if (chosen.empty()) chosen = options.store.string() + ".state";
-    std::error_code ignored;
-    return fs::absolute(chosen, ignored).lexically_normal();
 }
 
 Context::~Context() {

@@ -68,9 +68,6 @@ private:
     std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
 };
 
-// Absolute, as EngineOptions::state_directory says.
-[[nodiscard]] std::filesystem::path state_directory_of(const EngineOptions& options);
-
 using SessionCounts = std::map<std::string, int, std::less<>>;
 
 class Context {

@@ -10,6 +10,7 @@
 #include "engine/records.hpp"
 #include "engine/sessions.hpp"
 #include "engine/snapshots.hpp"
+#include "engine/state_directory.hpp"
 #include "providers/local/local_provider.hpp"
 
 #include <sandboxkit/profile_document.hpp>

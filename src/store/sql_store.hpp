@@ -70,6 +70,8 @@ public:
 
     Result<std::vector<Activity>> activity(std::string_view profile) override;
     Result<std::string> store_id() override;
+    Result<std::optional<StateDirectory>> state_directory() override;
+    Result<StateDirectory> bind_state_directory(const StateDirectory& directory) override;
 
 private:
     // Runs `body(Connection&)`, which returns a Result, in one transaction on a connection of its own. A value commits,

@@ -112,6 +112,12 @@ struct Job {
     std::optional<Timestamp> lease_until;
 };
 
+// The state directory that a store belongs to.
+struct StateDirectory {
+    std::string id;             // as in the directory itself
+    std::filesystem::path path; // where it was when it was recorded; for people
+};
+
 struct Activity {
     std::int64_t sequence = 0;
     Timestamp at{};
@@ -199,6 +205,10 @@ public:
 
     // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
     virtual Result<std::string> store_id() = 0;
+    // None: not bound yet.
+    virtual Result<std::optional<StateDirectory>> state_directory() = 0;
+    // Binds the store, unless it is bound; returns the state directory that it is bound to then.
+    virtual Result<StateDirectory> bind_state_directory(const StateDirectory& directory) = 0;
 };
 
 // JSON of what the rows above carry.
