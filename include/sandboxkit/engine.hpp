@@ -125,7 +125,8 @@ struct Progress {
 };
 using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
 
-// A process in a session. Movable handle; dropping it leaves the process running.
+// A process in a session. Movable handle; dropping it leaves the process running. It may outlive its engine: its operations
+// then are a conflict "engine_closed", and the process runs on.
 class SANDBOXKIT_API Process {
 public:
     class Impl;

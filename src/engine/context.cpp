@@ -12,14 +12,14 @@ namespace sandboxkit::engine {
 
 namespace fs = std::filesystem;
 
-Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
+Result<std::shared_ptr<Context>> Context::open(EngineOptions options) {
     if (options.store.empty())
         return Error{ErrorClass::invalid, "store_missing", "no store file was named", "set EngineOptions::store", "", {}};
     if (options.workers < 1 || options.workers > 64)
         return Error{ErrorClass::invalid, "workers_out_of_range", "EngineOptions::workers must be 1 to 64", "", "", {}};
     std::error_code ec;
     options.store = fs::absolute(options.store, ec).lexically_normal();
-    std::unique_ptr<Context> c(new Context(std::move(options)));
+    std::shared_ptr<Context> c(new Context(std::move(options)));
 
     store::Options store_options;
     if (c->options.on_step)
@@ -56,8 +56,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     return c;
 }
 
-Context::~Context() {
-    if (!thread_.joinable()) return; // open() failed half-way: nothing runs
+void Context::close() {
     closing = true;
     std::vector<std::function<void()>> cancels;
     {
@@ -74,11 +73,16 @@ Context::~Context() {
     {
         std::unique_lock guard(operations_mutex_);
         operations_ended_.wait(guard, [this] { return operations_.empty(); });
+        closed_ = true;
     }
     boost::asio::post(io, [this] { clients.clear(); }); // their sockets belong to the io thread
     work_.reset();
     thread_.join();
     pool.join();
+    providers_.clear();
+    options = {};
+    store.reset();
+    lock.reset();
 }
 
 Result<std::shared_ptr<Provider>> Context::provider(std::string_view name) {

@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -68,12 +69,21 @@ private:
     std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
 };
 
+// One that has ended before it began.
+template <class T>
+Operation<T> failed_operation(Error error) {
+    auto state = std::make_shared<detail::OperationState<T>>();
+    state->complete(std::move(error));
+    return Operation<T>(std::move(state));
+}
+
 using SessionCounts = std::map<std::string, int, std::less<>>;
 
-class Context {
+// Shared by the engine and the processes that it handed out, which may outlive it: closed, it holds no file, connection or
+// thread, and runs no operation any more.
+class Context : public std::enable_shared_from_this<Context> {
 public:
-    static Result<std::unique_ptr<Context>> open(EngineOptions options);
-    ~Context();
+    static Result<std::shared_ptr<Context>> open(EngineOptions options);
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
@@ -91,14 +101,18 @@ public:
         return async::blocking(pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
     }
 
-    // Starts an operation that the closing of the engine cancels and waits for.
+    // Starts an operation that the closing of the engine cancels and waits for. Of a closed engine: conflict "engine_closed".
     template <class T>
     Operation<T> run(Task<T> task) {
         const auto key = enter();
-        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), key));
-        set_cancel(key, [operation]() mutable { operation.cancel(); });
+        if (!key) return failed_operation<T>({ErrorClass::conflict, "engine_closed", "the engine was closed", "", "", {}});
+        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), *key));
+        set_cancel(*key, [operation]() mutable { operation.cancel(); });
         return operation;
     }
+
+    // Cancels what runs, waits for it, and lets go of all that is outside of this process. Once.
+    void close();
 
     void wake_builders();
 
@@ -128,8 +142,9 @@ private:
         : options(std::move(o)), clock(options.clock ? options.clock : std::make_shared<Clock>()),
           ids(options.ids ? options.ids : std::make_shared<IdSource>()), pool(options.workers) {}
 
-    std::uint64_t enter() {
+    std::optional<std::uint64_t> enter() {
         std::lock_guard guard(operations_mutex_);
+        if (closed_) return {};
         operations_.emplace(++last_operation_, nullptr);
         return last_operation_;
     }
@@ -166,6 +181,7 @@ private:
     std::map<std::string, Result<std::shared_ptr<Provider>>, std::less<>> providers_;
     std::mutex operations_mutex_;
     std::condition_variable operations_ended_;
+    bool closed_ = false; // and no operation is left
     std::uint64_t last_operation_ = 0;
     std::map<std::uint64_t, std::function<void()>> operations_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io.get_executor()};

@@ -33,20 +33,19 @@ static Result<void> check(const Principal& who) {
 
 class Engine::Impl {
 public:
-    explicit Impl(std::unique_ptr<Context> c) : context(std::move(c)) {}
+    explicit Impl(std::shared_ptr<Context> c) : context(std::move(c)) {}
+    ~Impl() { context->close(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     // Starts an operation, or one that has failed already because the principal is not one.
     template <class T, class Make>
     Operation<T> run(const Principal& who, Make make) {
-        if (auto ok = check(who); !ok) {
-            auto state = std::make_shared<detail::OperationState<T>>();
-            state->complete(ok.error());
-            return Operation<T>(std::move(state));
-        }
+        if (auto ok = check(who); !ok) return engine::failed_operation<T>(ok.error());
         return context->run<T>(make(*context));
     }
 
-    std::unique_ptr<Context> context;
+    std::shared_ptr<Context> context;
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -245,3 +245,31 @@ TEST_CASE("what cannot be removed does not keep the other garbage") {
     CHECK(provider->sandboxes().empty());
     CHECK(provider->images() == std::set<std::string>{version.image->id});
 }
+
+TEST_CASE("a process that outlives its engine says that the engine was closed") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    std::optional<Engine> engine(must(Engine::open(options_with(dir.path(), provider))));
+    const auto session = start(*engine, ready_profile(*engine));
+    ExecRequest request;
+    request.argv = {"/bin/cat"};
+    request.standard_input = true;
+    Process process = must(engine->start_process(tester, session.id, request).get());
+    auto untaken = engine->start_process(tester, session.id, request);
+    auto reading = process.next();
+    const auto pid = process.pid();
+    engine.reset();
+    CHECK(reading.get().error().kind == ErrorClass::cancelled);
+    CHECK(process.pid() == pid);
+    for (const auto& done : {process.write("x").get(), process.close_stdin().get(), process.signal(9).get()}) {
+        REQUIRE_FALSE(done.has_value());
+        CHECK(done.error().kind == ErrorClass::conflict);
+        CHECK(done.error().code == "engine_closed");
+    }
+    CHECK(process.next().get().error().code == "engine_closed");
+    (void)untaken.get(); // with or without a process, which goes here
+    // Nothing of the engine is held: the next one uses the session.
+    Engine next = must(Engine::open(options_with(dir.path(), provider)));
+    CHECK(shell_output(next, session.id, "echo on") == "on\n");
+    must(next.remove_session(tester, session.id).get());
+}
