@@ -112,7 +112,8 @@ struct StartOptions {
     // At most 200 bytes. A second start by the same principal with the same token returns the first's session, and a start
     // whose process was killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
-    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long without a call to it
+    // Both 1 s to 100 years, and looked at once a second.
+    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or command
     std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start
 };
 

@@ -221,31 +221,35 @@ Task<void> reconcile(Context& context) {
     co_return first_error;
 }
 
+static bool is_busy(Context& context, const std::string& session) {
+    std::lock_guard guard(context.sessions_mutex);
+    return context.busy.contains(session);
+}
+
+// Why the session is to be stopped now, if it is.
+static std::optional<Error> limit_reached(Context& context, const store::Session& session) {
+    const auto now = context.now();
+    if (session.state != SessionState::running) return {};
+    if (session.deadline && *session.deadline <= now)
+        return Error{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
+    if (session.idle_deadline && *session.idle_deadline <= now && !is_busy(context, session.id))
+        return Error{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
+    return {};
+}
+
 Task<void> enforce_time_limits(Context& context) {
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
-    for (const auto& session : *sessions) {
-        if (session.state != SessionState::running) continue;
-        bool busy = false;
-        {
-            std::lock_guard guard(context.sessions_mutex);
-            busy = context.busy.contains(session.id);
-        }
-        if (busy) {
-            auto put_off = co_await context.in_store([&](store::Store&) -> Result<void> {
-                touch(context, session);
-                return {};
-            });
-            (void)put_off;
-        }
-        const auto now = context.now();
-        if (session.deadline && *session.deadline <= now) {
-            Error why{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, "", session.id, std::move(why));
-        } else if (!busy && session.idle_deadline && *session.idle_deadline <= now) {
-            Error why{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, "", session.id, std::move(why));
-        }
+    for (const auto& listed : *sessions) {
+        if (!is_busy(context, listed.id) && !limit_reached(context, listed)) continue;
+        // The stops before this one took their time: it may have been used, or stopped and resumed, since the list was made.
+        auto session = co_await context.in_store([&](store::Store& store) {
+            auto row = store.session(listed.id);
+            if (row && is_busy(context, row->id)) touch(context, *row);
+            return row;
+        });
+        if (!session) continue;
+        if (auto why = limit_reached(context, *session)) (void)co_await stop_session(context, "", session->id, std::move(*why));
     }
     co_return Result<void>{};
 }

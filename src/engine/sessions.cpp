@@ -173,15 +173,19 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
 
 } // namespace
 
+static bool out_of_range(const std::optional<std::chrono::seconds>& limit) {
+    return limit && (*limit < 1s || *limit > std::chrono::years(100));
+}
+
 Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     if (options.client_token.size() > 200)
         co_return Error{ErrorClass::invalid, "client_token_too_long", "a client token has at most 200 bytes", "", "", {}};
-    if ((options.idle_limit && *options.idle_limit <= 0s) || (options.time_limit && *options.time_limit <= 0s))
+    if (out_of_range(options.idle_limit) || out_of_range(options.time_limit))
         co_return Error{ErrorClass::invalid,
                         "limit_out_of_range",
-                        "a session's time limits must be at least one second",
+                        "a session's time limits must be from one second to 100 years",
                         "leave a limit out for none",
                         "",
                         {}};
@@ -220,7 +224,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     change.timeline = store::to_json(steps);
     if (!resuming) change.notes = store::to_json(launched->notes);
     change.error = "";
-    change.idle_deadline = session.idle_limit ? std::optional(now + *session.idle_limit) : std::nullopt;
+    change.idle_deadline = session.idle_limit ? std::optional(idle_deadline_after(now, *session.idle_limit)) : std::nullopt;
     change.deadline = session.time_limit ? std::optional(now + *session.time_limit) : std::nullopt;
     auto running = co_await context.in_store([&](store::Store& store) {
         return store.move_session(session.id, SessionState::starting, SessionState::running, change, now);
@@ -372,9 +376,13 @@ Task<SessionInfo> complete_removal(Context& context, store::Session session) {
     co_return to_info(*moved);
 }
 
+Timestamp idle_deadline_after(Timestamp now, std::chrono::seconds idle_limit) {
+    return now + std::max<std::chrono::seconds>(idle_limit, 3s);
+}
+
 void touch(Context& context, const store::Session& session) {
     if (!session.idle_limit || !session.idle_deadline) return;
-    const auto deadline = context.now() + *session.idle_limit;
+    const auto deadline = idle_deadline_after(context.now(), *session.idle_limit);
     if (deadline - *session.idle_deadline < 1s) return;
     store::SessionChange change;
     change.idle_deadline = std::optional<Timestamp>(deadline);

@@ -34,6 +34,10 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
 // the error says so; otherwise the error as it was.
 Task<void> explain_failure(Context& context, std::string session, Error error);
 
+// When a session that is used now has been idle for too long. A limit shorter than a few rounds of housekeeping is
+// lengthened to that: another engine must not see the deadline of a session that is in use pass before it is put off.
+Timestamp idle_deadline_after(Timestamp now, std::chrono::seconds idle_limit);
+
 // Puts off the idle deadline, if there is one, at most once a second.
 void touch(Context& context, const store::Session& session);
 

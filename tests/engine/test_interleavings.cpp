@@ -273,3 +273,68 @@ TEST_CASE("a process that outlives its engine says that the engine was closed") 
     CHECK(shell_output(next, session.id, "echo on") == "on\n");
     must(next.remove_session(tester, session.id).get());
 }
+
+TEST_CASE("a session in use is not idle for another engine either, whatever its limit") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    auto clock = std::make_shared<ManualClock>();
+    EngineOptions options = options_with(dir.path(), provider);
+    options.clock = clock;
+    Engine used = must(Engine::open(options));
+    Engine other = must(Engine::open(options));
+    auto start_options = of(ready_profile(used));
+    start_options.idle_limit = std::chrono::seconds(1);
+    const auto session = must(used.start_session(tester, start_options).get());
+    for (int i = 0; i < 10; ++i) {
+        clock->advance(std::chrono::milliseconds(900));
+        must(other.reconcile(tester).get());
+        CHECK(shell_output(used, session.id, "echo used") == "used\n");
+    }
+    clock->advance(std::chrono::seconds(4));
+    must(other.reconcile(tester).get());
+    CHECK(must(used.session(tester, session.id)).state == SessionState::stopped);
+}
+
+TEST_CASE("a session that was resumed while the one before it was stopped keeps its new time limit") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    auto clock = std::make_shared<ManualClock>();
+    EngineOptions options = options_with(dir.path(), provider);
+    options.clock = clock;
+    Engine slow = must(Engine::open(options));
+    Engine other = must(Engine::open(options));
+    auto start_options = of(ready_profile(slow));
+    start_options.time_limit = std::chrono::seconds(60);
+    const auto first = must(slow.start_session(tester, start_options).get());
+    const auto second = must(slow.start_session(tester, start_options).get());
+    // Whichever engine comes first to stop the first session is held there; the other one waits with it.
+    auto at_stop = provider->hold("stop sandbox-" + first.id);
+    auto also_at_stop = provider->hold("stop sandbox-" + first.id);
+    clock->advance(std::chrono::seconds(61));
+    auto one = slow.reconcile(tester);
+    auto two = other.reconcile(tester);
+    at_stop->wait_for_arrival();
+    also_at_stop->wait_for_arrival();
+    (void)other.stop_session(tester, second.id).get();
+    must(other.resume_session(tester, second.id).get());
+    at_stop->open();
+    also_at_stop->open();
+    must(one.get());
+    must(two.get());
+    CHECK(must(slow.session(tester, first.id)).state == SessionState::stopped);
+    CHECK(must(slow.session(tester, second.id)).state == SessionState::running);
+}
+
+TEST_CASE("time limits that no clock can hold are refused") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine engine = must(Engine::open(options_with(dir.path(), provider)));
+    const auto profile = ready_profile(engine);
+    for (const auto limit : {std::chrono::seconds(0), std::chrono::seconds::max()}) {
+        auto idle = of(profile), absolute = of(profile);
+        idle.idle_limit = limit;
+        absolute.time_limit = limit;
+        CHECK(engine.start_session(tester, idle).get().error().code == "limit_out_of_range");
+        CHECK(engine.start_session(tester, absolute).get().error().code == "limit_out_of_range");
+    }
+}
