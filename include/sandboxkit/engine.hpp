@@ -109,8 +109,9 @@ struct SessionInfo {
 struct StartOptions {
     std::string profile{};
     std::optional<std::uint32_t> version{}; // absent: the newest usable
-    // At most 200 bytes. A second start by the same principal with the same token returns the first's session, and a start
-    // whose process was killed is finished by the next engine; without a token it is undone, as nobody knows its session.
+    // At most 200 bytes. A second start by the same principal with the same token returns the first's session, or its error if
+    // it failed; for another profile, version or limits it is a conflict "client_token_reused". A start whose process was
+    // killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
     // Both 1 s to 100 years, and looked at once a second.
     std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or command

@@ -126,11 +126,11 @@ public:
     ProgressBoard progress;
 
     // By session id, all under sessions_mutex: clients of running sessions, how many commands run there, and how many starts
-    // this engine is at.
+    // and stops this engine is at.
     std::mutex sessions_mutex;
     std::map<std::string, std::shared_ptr<envd::Client>, std::less<>> clients;
     SessionCounts busy;
-    SessionCounts starting;
+    SessionCounts starting, stopping;
 
     boost::asio::io_context io{1};
     async::Pool pool;
@@ -188,7 +188,7 @@ private:
     std::thread thread_;
 };
 
-// Counts a session in Context::busy or Context::starting while it lives.
+// Counts a session in Context::busy, starting or stopping while it lives.
 class SessionCount {
 public:
     SessionCount(Context& context, SessionCounts Context::*counts, std::string session)

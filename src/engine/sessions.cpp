@@ -19,13 +19,27 @@ using namespace std::chrono_literals;
 namespace {
 
 Error not_ready(const store::Version& version) {
-    const bool failed = version.snapshot_state() == SnapshotState::failed;
+    std::string why = " yet", remedy = "wait for its snapshot job";
+    if (version.last_job_state == JobState::failed) {
+        why = ": its last build failed";
+        remedy = "see the log of its snapshot job, mend the profile and publish again, or refresh the snapshot";
+    } else if (version.last_job_state == JobState::cancelled) {
+        why = ": its last build was cancelled";
+        remedy = "refresh the snapshot";
+    }
     return {ErrorClass::conflict,
             "snapshot_not_ready",
-            "version " + std::to_string(version.number) + " has no usable snapshot" +
-                (failed ? ": its last build failed" : " yet"),
-            failed ? "see the log of its snapshot job, mend the profile and publish again, or refresh the snapshot"
-                   : "wait for its snapshot job",
+            "version " + std::to_string(version.number) + " has no usable snapshot" + why,
+            remedy,
+            "",
+            {}};
+}
+
+Error not_running(SessionState state) {
+    return {ErrorClass::conflict,
+            "session_not_running",
+            "the session is " + std::string(to_string(state)),
+            state == SessionState::stopped ? "resume it first" : "",
             "",
             {}};
 }
@@ -72,6 +86,15 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
     row.now = context.now();
     auto created = store.create_session(row);
     if (!created) return created.error();
+    const store::Session& session = created->session;
+    if (!created->created && (session.profile != options.profile || (options.version && session.version != *options.version) ||
+                              session.idle_limit != options.idle_limit || session.time_limit != options.time_limit))
+        return Error{ErrorClass::conflict,
+                     "client_token_reused",
+                     "the client token was used for another start, of session \"" + session.id + "\"",
+                     "use a token of its own for each start, and the same one only to repeat it unchanged",
+                     "",
+                     {}};
     return Begun{std::move(*created), version->recipe};
 }
 
@@ -277,11 +300,10 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
-    if (row->state != SessionState::running)
-        co_return Error{
-            ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)), "", "", {}};
+    if (row->state != SessionState::running) co_return not_running(row->state);
     auto provider = context.provider(row->provider);
     if (!provider) co_return provider.error();
+    const SessionCount at_it(context, &Context::stopping, session);
     forget_client(context, session);
     auto stopped = co_await (*provider)->stop(row->sandbox_id);
     if (!stopped) co_return stopped.error();
@@ -292,7 +314,10 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     change.idle_deadline.emplace();
     change.deadline.emplace();
     auto moved = co_await context.in_store([&](store::Store& store) {
-        return store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
+        auto recorded = store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
+        if (recorded || recorded.error().kind != ErrorClass::conflict) return recorded;
+        auto other = store.session(session); // two may stop at once: the other one's record is as good
+        return other && other->state == SessionState::stopped ? other : recorded;
     });
     if (!moved) co_return moved.error();
     co_return to_info(*moved);
@@ -398,12 +423,7 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     if (!row) co_return row.error();
     if (row->state != SessionState::running) {
         forget_client(context, session);
-        co_return Error{ErrorClass::conflict,
-                        "session_not_running",
-                        "the session is " + std::string(to_string(row->state)),
-                        row->state == SessionState::stopped ? "resume it first" : "",
-                        "",
-                        {}};
+        co_return not_running(row->state);
     }
     {
         std::lock_guard guard(context.sessions_mutex);
@@ -419,10 +439,18 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     co_return context.clients.insert_or_assign(session, client).first->second;
 }
 
+static bool is_stopping(Context& context, const std::string& session) {
+    std::lock_guard guard(context.sessions_mutex);
+    return context.stopping.contains(session);
+}
+
 Task<void> explain_failure(Context& context, std::string session, Error error) {
     if (error.code != "guest_unreachable" && error.code != "guest_disconnected") co_return error;
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
-    if (!row || row->state != SessionState::running) co_return error;
+    if (!row) co_return error;
+    // Stopped or removed by somebody in the middle; a stop is recorded when it is done.
+    if (row->state != SessionState::running) co_return not_running(row->state);
+    if (is_stopping(context, session)) co_return not_running(SessionState::stopped);
     auto provider = context.provider(row->provider);
     if (!provider) co_return error;
     auto sandbox = co_await (*provider)->inspect(row->sandbox_id);

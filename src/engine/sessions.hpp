@@ -30,8 +30,8 @@ Task<SessionInfo> complete_removal(Context& context, store::Session session);
 // The in-sandbox API of a running session; conflict "session_not_running" otherwise. Counts as use.
 Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session);
 
-// After a call into the sandbox failed: whether its compute has ended, and then the session is recorded as stopped and
-// the error says so; otherwise the error as it was.
+// After a call into the sandbox failed: whether the session was stopped or removed meanwhile, or its compute has ended by
+// itself (then it is recorded as stopped), and the error says so; otherwise the error as it was.
 Task<void> explain_failure(Context& context, std::string session, Error error);
 
 // When a session that is used now has been idle for too long. A limit shorter than a few rounds of housekeeping is

@@ -3,12 +3,14 @@
 // can be held and be made to fail. Several engines may share one.
 #pragma once
 
+#include "engine/engine_fixture.hpp"
 #include "engine/gate.hpp"
 #include "engine/guest_process.hpp"
 
 #include <sandboxkit/provider.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,6 +29,7 @@ public:
         can.egress_none = can.egress_open = can.capture = can.stop_and_resume = can.read_only_paths = true;
     }
     Capabilities can;
+    std::function<std::filesystem::path(const std::filesystem::path& guest)> route; // where to reach a guest; empty: there
 
     // A call is named as "destroy", or with what it is about, "destroy sandbox-ses_1". The next one waits at the gate before
     // it does anything; a list, with what it found.
@@ -164,6 +167,7 @@ public:
         if (found == sandboxes_.end()) co_return not_found();
         Endpoint endpoint;
         endpoint.unix_socket = found->second.guest ? found->second.guest->socket() : socket_;
+        if (route) endpoint.unix_socket = route(endpoint.unix_socket);
         co_return endpoint;
     }
     Task<CaptureResult> capture(std::string id, std::map<std::string, std::string> labels) override {
@@ -229,6 +233,20 @@ inline EngineOptions options_with(const std::filesystem::path& directory, std::s
     EngineOptions options;
     options.store = directory / "store.db";
     options.providers.push_back(std::move(provider));
+    return options;
+}
+
+// A profile whose version 1 has a usable snapshot.
+inline std::string ready_profile(Engine& engine) {
+    auto profile = must(engine.create_profile(tester, document({{"provider", "memory"}})));
+    REQUIRE(publish_and_build(engine, profile.id).state == JobState::succeeded);
+    return profile.id;
+}
+
+inline StartOptions of(const std::string& profile, std::string token = {}) {
+    StartOptions options;
+    options.profile = profile;
+    options.client_token = std::move(token);
     return options;
 }
 

@@ -2,12 +2,13 @@
 // What happens when two things happen at once: several engines on one store, calls that meet, cancellation in the middle. The
 // order is made by gates in the provider. Needs no privileges.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include "engine/engine_fixture.hpp"
+#include "engine/manual_clock.hpp"
 #include "engine/memory_provider.hpp"
 
 #include "store/store.hpp"
 
-#include <atomic>
+#include <unistd.h>
+
 #include <future>
 #include <thread>
 
@@ -15,29 +16,6 @@ using namespace sandboxkit;
 using namespace sandboxkit::test;
 
 namespace {
-
-class ManualClock final : public Clock {
-public:
-    [[nodiscard]] Timestamp now() const override { return Timestamp(std::chrono::milliseconds(now_.load())); }
-    void advance(std::chrono::milliseconds by) { now_ += by.count(); }
-
-private:
-    std::atomic<std::int64_t> now_ = 1'800'000'000'000;
-};
-
-// A profile whose version 1 has a usable snapshot.
-std::string ready_profile(Engine& engine) {
-    auto profile = must(engine.create_profile(tester, document({{"provider", "memory"}})));
-    REQUIRE(publish_and_build(engine, profile.id).state == JobState::succeeded);
-    return profile.id;
-}
-
-StartOptions of(const std::string& profile, std::string token = {}) {
-    StartOptions options;
-    options.profile = profile;
-    options.client_token = std::move(token);
-    return options;
-}
 
 std::unique_ptr<store::Store> open_store(const TempDir& dir) {
     return must(store::Store::open(dir.path() / "store.db"));
@@ -337,4 +315,20 @@ TEST_CASE("time limits that no clock can hold are refused") {
         CHECK(engine.start_session(tester, idle).get().error().code == "limit_out_of_range");
         CHECK(engine.start_session(tester, absolute).get().error().code == "limit_out_of_range");
     }
+}
+
+TEST_CASE("of two that stop a session at once, both are told that it is stopped") {
+    TempDir dir;
+    auto provider = std::make_shared<MemoryProvider>();
+    Engine engine = must(Engine::open(options_with(dir.path(), provider)));
+    const auto session = start(engine, ready_profile(engine));
+    auto one = provider->hold("stop"), two = provider->hold("stop");
+    auto first = engine.stop_session(tester, session.id);
+    auto second = engine.stop_session(tester, session.id);
+    one->wait_for_arrival();
+    two->wait_for_arrival();
+    one->open();
+    two->open();
+    CHECK(must(first.get()).state == SessionState::stopped);
+    CHECK(must(second.get()).state == SessionState::stopped);
 }
