@@ -204,7 +204,7 @@ public:
     // Runs a command and collects its output, `output_limit` bytes a stream at most. Cancelling kills its process group.
     Operation<ExecResult> exec(const Principal& who, std::string_view session_id, ExecRequest request,
                                std::uint64_t output_limit = 16ULL << 20);
-    // Starts a command and streams.
+    // Starts a command and streams. Cancelling before it has started leaves none.
     Operation<Process> start_process(const Principal& who, std::string_view session_id, ExecRequest request);
 
     Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);

@@ -101,13 +101,31 @@ Result<void> check(const ExecRequest& request) {
     return {};
 }
 
+// Kills what was started under `tag`, if it was. Errors are let go: nobody is told the pid, and nobody waits any more.
+Task<void> kill_tagged(envd::Client& client, const std::string& tag) {
+    auto processes = co_await client.list();
+    if (!processes) co_return processes.error();
+    for (const auto& process : *processes) {
+        if (process.tag != tag) continue;
+        auto killed = co_await client.send_signal(process.pid, SIGKILL);
+        co_return killed;
+    }
+    co_return Result<void>{};
+}
+
+// Cancelled before the sandbox has answered, it may have started all the same: then it is killed by its tag.
 Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session, ExecRequest request) {
     auto ok = check(request);
     if (!ok) co_return ok.error();
     auto client = co_await client_of(context, session);
     if (!client) co_return client.error();
-    auto stream = co_await (*client)->start(std::move(request));
+    const auto tag = context.ids->next("cmd");
+    auto stream = co_await (*client)->start(std::move(request), tag);
     if (!stream) {
+        if (stream.error().kind == ErrorClass::cancelled) {
+            co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+            (void)co_await kill_tagged(**client, tag);
+        }
         auto why = co_await explain_failure(context, session, stream.error());
         co_return why.error();
     }
