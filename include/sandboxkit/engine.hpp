@@ -46,7 +46,9 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    std::size_t workers = 4;         // threads for blocking work, 1..64
+    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Four more serve the
+    // store and clones.
+    std::size_t workers = 4;
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
     std::shared_ptr<IdSource> ids{}; // null: the system's

@@ -79,6 +79,8 @@ void Context::close() {
     work_.reset();
     thread_.join();
     pool.join();
+    store_pool.join();
+    clone_pool.join();
     providers_.clear();
     options = {};
     store.reset();

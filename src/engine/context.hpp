@@ -36,6 +36,8 @@ inline constexpr const char* label_engine = "sandboxkit.engine";   // the engine
 inline constexpr const char* label_session = "sandboxkit.session"; // of a session's sandbox
 inline constexpr const char* label_job = "sandboxkit.job";         // of a build's sandbox or image
 
+inline constexpr std::size_t concurrent_builds = 2;
+
 inline Error cancelled_error() {
     return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}};
 }
@@ -95,10 +97,10 @@ public:
     [[nodiscard]] const std::string& engine_id() const { return lock->id(); }
     [[nodiscard]] boost::asio::any_io_executor executor() { return io.get_executor(); }
 
-    // A store verb, on the worker pool.
+    // A store verb, on the store's threads.
     template <class Verb>
     auto in_store(Verb verb) {
-        return async::blocking(pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
+        return async::blocking(store_pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
     }
 
     // Starts an operation that the closing of the engine cancels and waits for. Of a closed engine: conflict "engine_closed".
@@ -133,7 +135,9 @@ public:
     SessionCounts starting, stopping;
 
     boost::asio::io_context io{1};
-    async::Pool pool;
+    // Threads for blocking work: what providers do here; the store, which a lease or a call into a session must not wait
+    // for; and clones, which take as long as their server likes.
+    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds};
     boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io}; // only on the io thread; closing wakes both
     std::atomic<bool> closing = false;
 

@@ -158,7 +158,7 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
 }
 
 Task<void> sweep_checkouts(Context& context) {
-    auto swept = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<void> {
+    auto swept = co_await async::blocking(context.store_pool, [&](std::stop_token) -> Result<void> {
         std::error_code ec;
         for (const auto& entry : fs::directory_iterator(context.state_directory / "builds", ec))
             if (!job_is_alive(context, *context.store, entry.path().stem())) { // <job>.<attempt>

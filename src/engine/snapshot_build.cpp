@@ -119,7 +119,7 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.mirrors = context_.state_directory / "mirrors";
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
         auto cloned = co_await async::blocking(
-            context_.pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
+            context_.clone_pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
                 std::error_code ec;
                 fs::create_directories(staging_, ec);
                 fs::create_directories(request.mirrors, ec);
@@ -242,7 +242,7 @@ Task<void> SnapshotBuild::flush_log() {
 Task<void> SnapshotBuild::clean_up() {
     if (!sandbox_.empty()) (void)co_await provider_->destroy(sandbox_);
     if (!base_image_.empty()) (void)co_await provider_->remove_image(base_image_);
-    auto removed = co_await async::blocking(context_.pool, [this](std::stop_token) -> Result<void> {
+    auto removed = co_await async::blocking(context_.clone_pool, [this](std::stop_token) -> Result<void> {
         std::error_code ec;
         fs::remove_all(staging_, ec);
         return {};

@@ -15,7 +15,6 @@ namespace sandboxkit::engine {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-static constexpr std::size_t concurrent_builds = 2;
 static constexpr auto lease = 30s; // a dead engine of another machine is noticed after this
 static constexpr auto renew_interval = 10s;
 static constexpr auto watch_interval = 250ms; // how soon a cancelled job is noticed

@@ -7,6 +7,9 @@
 
 #include "store/store.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <future>
@@ -331,4 +334,51 @@ TEST_CASE("of two that stop a session at once, both are told that it is stopped"
     two->open();
     CHECK(must(first.get()).state == SessionState::stopped);
     CHECK(must(second.get()).state == SessionState::stopped);
+}
+
+// A server that takes connections and never answers.
+class SilentServer {
+public:
+    SilentServer() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        address_.sin_family = AF_INET;
+        address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address_;
+        REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address_), size) == 0);
+        REQUIRE(::listen(listener_, 4) == 0);
+        REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address_), &size) == 0);
+    }
+    ~SilentServer() {
+        hang_up();
+        ::close(listener_);
+    }
+    SilentServer(const SilentServer&) = delete;
+    SilentServer& operator=(const SilentServer&) = delete;
+    [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(ntohs(address_.sin_port)) + "/r.git"; }
+    void wait_for_client() { client_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); }
+    void hang_up() {
+        if (client_ >= 0) ::close(std::exchange(client_, -1));
+    }
+
+private:
+    int listener_, client_ = -1;
+    sockaddr_in address_{};
+};
+
+TEST_CASE("a clone that takes long holds nothing else up, also with one worker") {
+    TempDir dir;
+    SilentServer server;
+    auto provider = std::make_shared<MemoryProvider>();
+    EngineOptions options = options_with(dir.path(), provider);
+    options.workers = 1;
+    Engine engine = must(Engine::open(options));
+    const auto waiting =
+        must(engine.create_profile(tester, document({{"provider", "memory"}, {"repositories", {{{"url", server.url()}}}}})));
+    const auto job = *must(engine.publish(tester, waiting.id).get()).last_job;
+    server.wait_for_client();
+    const auto session = start(engine, ready_profile(engine));
+    CHECK(shell_output(engine, session.id, "echo on") == "on\n");
+    CHECK(must(engine.job(tester, job)).state == JobState::running);
+    must(engine.cancel_job(tester, job));
+    server.hang_up();
+    must(engine.remove_session(tester, session.id).get());
 }
