@@ -113,7 +113,7 @@ Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
         if (!version) return version.error();
         recipe_json = std::move(version->recipe);
     }
-    auto recipe = read_recipe(recipe_json);
+    auto recipe = engine::stored_recipe(recipe_json);
     if (!recipe) return recipe.error();
     return Profile{info->record, std::move(*recipe)};
 }
@@ -162,7 +162,7 @@ Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view 
     Context& c = *impl_->context;
     auto version = c.store->version(id, number);
     if (!version) return version.error();
-    auto recipe = read_recipe(version->recipe);
+    auto recipe = engine::stored_recipe(version->recipe);
     if (!recipe) return recipe.error();
     auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id,
                                              c.now());

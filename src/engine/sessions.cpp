@@ -4,8 +4,6 @@
 #include "engine/publishing.hpp"
 #include "engine/records.hpp"
 
-#include <sandboxkit/profile_document.hpp>
-
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -139,7 +137,7 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(session.profile, session.version); });
     if (!version) co_return version.error();
-    auto recipe = read_recipe(version->recipe);
+    auto recipe = stored_recipe(version->recipe);
     if (!recipe) co_return recipe.error();
     auto found = context.provider(session.provider);
     if (!found) co_return found.error();

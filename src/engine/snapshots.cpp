@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/snapshots.hpp"
 
+#include "engine/records.hpp"
 #include "engine/snapshot_build.hpp"
-
-#include <sandboxkit/profile_document.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -76,9 +75,13 @@ Task<void> build_job(Context& context, store::Job job) {
     const std::string id = job.info.id;
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(job.info.profile, job.info.version); });
-    if (!version) co_return version.error();
-    auto recipe = read_recipe(version->recipe);
-    if (!recipe) co_return recipe.error();
+    auto recipe = version ? stored_recipe(version->recipe) : Result<Recipe>(version.error());
+    if (!recipe) { // to be told, not to be tried again
+        auto failed = co_await context.in_store([&](store::Store& store) {
+            return store.fail_job(id, context.engine_id(), BuildPhase::queued, recipe.error(), context.now());
+        });
+        co_return failed;
+    }
 
     SnapshotBuild build(context, job, std::move(*version), std::move(*recipe));
     bool lost = false;
