@@ -127,7 +127,8 @@ struct Progress {
     std::uint64_t done = 0, total = 0; // bytes or objects, total 0: unknown
     std::string output;                // a chunk of the setup script's output, or empty
 };
-using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
+// On an engine thread, one call at a time, none after the operation has completed; must not block.
+using ProgressHandler = std::function<void(const Progress&)>;
 
 // A process in a session. Movable handle; dropping it leaves the process running. It may outlive its engine: its operations
 // then are a conflict "engine_closed", and the process runs on.

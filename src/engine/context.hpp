@@ -8,6 +8,7 @@
 #include "async/blocking.hpp"
 #include "async/spawn.hpp"
 #include "engine/engine_lock.hpp"
+#include "engine/progress_board.hpp"
 #include "envd/client.hpp"
 #include "store/store.hpp"
 
@@ -41,35 +42,6 @@ inline constexpr std::size_t concurrent_builds = 2;
 inline Error cancelled_error() {
     return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}};
 }
-
-// Who hears what a build in this process tells. Thread-safe.
-class ProgressBoard {
-public:
-    using Key = std::uint64_t;
-    Key subscribe(std::string job, ProgressHandler handler) {
-        std::lock_guard lock(mutex_);
-        handlers_.emplace(++last_, std::pair(std::move(job), std::make_shared<ProgressHandler>(std::move(handler))));
-        return last_;
-    }
-    void unsubscribe(Key key) {
-        std::lock_guard lock(mutex_);
-        handlers_.erase(key);
-    }
-    void tell(const std::string& job, const Progress& progress) {
-        std::vector<std::shared_ptr<ProgressHandler>> listeners;
-        {
-            std::lock_guard lock(mutex_);
-            for (const auto& [key, entry] : handlers_)
-                if (entry.first == job) listeners.push_back(entry.second);
-        }
-        for (const auto& listener : listeners) (*listener)(progress);
-    }
-
-private:
-    std::mutex mutex_;
-    Key last_ = 0;
-    std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
-};
 
 // One that has ended before it began.
 template <class T>
