@@ -40,7 +40,9 @@ struct EngineOptions {
     // "id", so that the directory may be moved; it is not opened with another one: conflict "state_directory_elsewhere".
     // Several stores may share one.
     std::filesystem::path state_directory{};
-    std::filesystem::path guest{}; // the guest program; empty: beside the library's own installation
+    // The guest program. Empty: that of the environment variable SANDBOXKIT_GUEST, or else of the build tree while the library
+    // runs from there, of the installation, or in ../libexec/sandboxkit beside the library or program.
+    std::filesystem::path guest{};
     // The local provider's OCI runtime: "crun", "runc", "runsc", "kata-runtime", or the path of one. Empty: crun where it
     // runs and enforces the limits, else runc. One that does not run here is an error, never replaced by another.
     std::string runtime = {};
@@ -116,7 +118,7 @@ struct StartOptions {
     // killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
     // Both 1 s to 100 years, and looked at once a second.
-    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or command
+    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or Process
     std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start
 };
 
@@ -130,8 +132,8 @@ struct Progress {
 // On an engine thread, one call at a time, none after the operation has completed; must not block.
 using ProgressHandler = std::function<void(const Progress&)>;
 
-// A process in a session. Movable handle; dropping it leaves the process running. It may outlive its engine: its operations
-// then are a conflict "engine_closed", and the process runs on.
+// A process in a session. Movable handle; dropping it leaves the process running. While it is held and its end was not read, the
+// session is not idle. It may outlive its engine: its operations then are a conflict "engine_closed", and the process runs on.
 class SANDBOXKIT_API Process {
 public:
     class Impl;
@@ -210,6 +212,7 @@ public:
     // Starts a command and streams. Cancelling before it has started leaves none.
     Operation<Process> start_process(const Principal& who, std::string_view session_id, ExecRequest request);
 
+    // At most 64 MiB: quota "file_too_large".
     Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);
     Operation<void> write_file(const Principal& who, std::string_view session_id, std::string path, std::string bytes);
 

@@ -22,10 +22,12 @@ namespace sandboxkit {
 using engine::Context;
 
 static Result<void> check(const Principal& who) {
-    if (!who.id.empty() && who.id.size() <= 256) return {};
+    if (!who.id.empty() && who.id.size() <= 256 && invalid_utf8_at(who.id) == std::string_view::npos &&
+        !sandboxkit::detail::has_control_character(who.id))
+        return {};
     return Error{ErrorClass::invalid,
                  "principal_invalid",
-                 "a principal's id has 1 to 256 bytes",
+                 "a principal's id has 1 to 256 bytes of UTF-8, without control characters",
                  "pass the authenticated user's id",
                  "",
                  {}};

@@ -62,3 +62,15 @@ TEST_CASE("a version whose build was cancelled says so, and not to wait") {
     CHECK(refused.error().message.find("cancelled") != std::string::npos);
     CHECK(refused.error().remedy == "refresh the snapshot");
 }
+
+TEST_CASE("a principal's id is text") {
+    TempDir dir;
+    Engine engine = must(Engine::open(options_with(dir.path(), std::make_shared<MemoryProvider>())));
+    for (const std::string id : {"", "\xFF", "a\nb", "a\x7F", "\xC2\x9B"}) {
+        const auto refused = engine.profiles(Principal{id, {}, {}});
+        REQUIRE_FALSE(refused.has_value());
+        CHECK(refused.error().kind == ErrorClass::invalid);
+        CHECK(refused.error().code == "principal_invalid");
+    }
+    CHECK(engine.profiles(Principal{"J\xC3\xB6rg", {}, {}}).has_value());
+}
