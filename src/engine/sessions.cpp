@@ -451,8 +451,15 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     if (is_stopping(context, session)) co_return not_running(SessionState::stopped);
     auto provider = context.provider(row->provider);
     if (!provider) co_return error;
-    auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
-    if (!sandbox || sandbox->state == SandboxState::running) co_return error;
+    asio::steady_timer timer(context.io);
+    for (int look = 0;; ++look) { // a process that ends closes its connections before it is gone
+        auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
+        if (!sandbox || (sandbox->state == SandboxState::running && look == 25)) co_return error;
+        if (sandbox->state != SandboxState::running) break;
+        boost::system::error_code ec;
+        timer.expires_after(20ms);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};
     (void)co_await stop_session(context, "", session, ended);
