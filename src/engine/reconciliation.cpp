@@ -241,6 +241,8 @@ Task<void> enforce_time_limits(Context& context) {
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
     for (const auto& listed : *sessions) {
+        co_await cancellable_again();
+        if (context.closing) co_return cancelled_error();
         if (!is_busy(context, listed.id) && !limit_reached(context, listed)) continue;
         // The stops before this one took their time: it may have been used, or stopped and resumed, since the list was made.
         auto session = co_await context.in_store([&](store::Store& store) {
