@@ -35,16 +35,22 @@ class Provider;
 struct EngineOptions {
     std::filesystem::path store{}; // the SQLite file; created with its directory (mode 0700) when absent
     // Where the local provider keeps layers, sandboxes and mirrors; a real file system, not overlayfs.
-    // Empty: "<store>.state" beside the store. Belongs to the effective user, and nobody else can write it. A store with
-    // sessions or snapshots is not opened with another one: conflict "state_directory_elsewhere".
+    // Empty: "<store>.state" beside the store, whose symbolic links are followed. Belongs to the effective user, and nobody
+    // else can write it. A store is bound to the directory that it is first opened with, by the id in that directory's file
+    // "id", so that the directory may be moved; it is not opened with another one: conflict "state_directory_elsewhere".
+    // Several stores may share one.
     std::filesystem::path state_directory{};
-    std::filesystem::path guest{}; // the guest program; empty: beside the library's own installation
+    // The guest program. Empty: that of the environment variable SANDBOXKIT_GUEST, or else of the build tree while the library
+    // runs from there, of the installation, or in ../libexec/sandboxkit beside the library or program.
+    std::filesystem::path guest{};
     // The local provider's OCI runtime: "crun", "runc", "runsc", "kata-runtime", or the path of one. Empty: crun where it
     // runs and enforces the limits, else runc. One that does not run here is an error, never replaced by another.
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    std::size_t workers = 4;         // threads for blocking work, 1..64
+    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Four more serve the
+    // store and clones.
+    std::size_t workers = 4;
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
     std::shared_ptr<IdSource> ids{}; // null: the system's
@@ -107,10 +113,12 @@ struct SessionInfo {
 struct StartOptions {
     std::string profile{};
     std::optional<std::uint32_t> version{}; // absent: the newest usable
-    // At most 200 bytes. A second start by the same principal with the same token returns the first's session, and a start
-    // whose process was killed is finished by the next engine; without a token it is undone, as nobody knows its session.
+    // At most 200 bytes. A second start by the same principal with the same token returns the first's session, or its error if
+    // it failed; for another profile, version or limits it is a conflict "client_token_reused". A start whose process was
+    // killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
-    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long without a call to it
+    // Both 1 s to 100 years, and looked at once a second.
+    std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or Process
     std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start
 };
 
@@ -121,9 +129,11 @@ struct Progress {
     std::uint64_t done = 0, total = 0; // bytes or objects, total 0: unknown
     std::string output;                // a chunk of the setup script's output, or empty
 };
-using ProgressHandler = std::function<void(const Progress&)>; // on an engine thread; must not block
+// On an engine thread, one call at a time, none after the operation has completed; must not block.
+using ProgressHandler = std::function<void(const Progress&)>;
 
-// A process in a session. Movable handle; dropping it leaves the process running.
+// A process in a session. Movable handle; dropping it leaves the process running. While it is held and its end was not read, the
+// session is not idle. It may outlive its engine: its operations then are a conflict "engine_closed", and the process runs on.
 class SANDBOXKIT_API Process {
 public:
     class Impl;
@@ -199,9 +209,10 @@ public:
     // Runs a command and collects its output, `output_limit` bytes a stream at most. Cancelling kills its process group.
     Operation<ExecResult> exec(const Principal& who, std::string_view session_id, ExecRequest request,
                                std::uint64_t output_limit = 16ULL << 20);
-    // Starts a command and streams.
+    // Starts a command and streams. Cancelling before it has started leaves none.
     Operation<Process> start_process(const Principal& who, std::string_view session_id, ExecRequest request);
 
+    // At most 64 MiB: quota "file_too_large".
     Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);
     Operation<void> write_file(const Principal& who, std::string_view session_id, std::string path, std::string bytes);
 

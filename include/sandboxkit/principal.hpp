@@ -8,7 +8,7 @@
 namespace sandboxkit {
 
 struct Principal {
-    std::string id{};                  // 1..256 bytes, unique in the host application, recorded in the activity log
+    std::string id{};                  // 1..256 bytes of UTF-8 without control characters, unique in the host application
     std::vector<std::string> roles{};  // names that access lists may contain
     std::vector<std::string> scopes{}; // e.g. "sandbox-profiles.manage"
 };

@@ -28,6 +28,7 @@
 #include <sandboxkit/recipe_json.hpp>
 #include <sandboxkit/strict_json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -283,6 +284,11 @@ inline Record read_record_members(ObjectReader& reader) {
     if (recipe.persistence.enabled)
         problems.add("/persistence/enabled", "not_enacted", "this build does not keep paths beyond the compute",
                      "set it to false");
+    auto paths = recipe.persistence.paths, unsaid = Persistence{}.paths; // their order means nothing
+    std::sort(paths.begin(), paths.end());
+    std::sort(unsaid.begin(), unsaid.end());
+    if (paths != unsaid)
+        problems.add("/persistence/paths", "not_enacted", "this build does not keep paths beyond the compute", "leave them out");
     return problems.take();
 }
 

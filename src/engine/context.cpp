@@ -3,57 +3,23 @@
 
 #include "engine/guest_path.hpp"
 #include "engine/observed_provider.hpp"
+#include "engine/state_directory.hpp"
 #include "providers/local/local_provider.hpp"
 
 #include <boost/asio/post.hpp>
-
-#include <fstream>
 
 namespace sandboxkit::engine {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// A store finds its sandboxes, images and fellow engines in the state directory. In another one it would take them all for
-// lost. A state directory may serve several stores: <state>/stores/ has a file for each.
-Result<void> check_state_directory(store::Store& store, const std::string& store_id, const fs::path& state) {
-    std::error_code ec;
-    const auto mark = state / "stores" / store_id;
-    if (fs::exists(mark, ec)) return {};
-    auto sessions = store.sessions(false);
-    if (!sessions) return sessions.error();
-    auto images = store.images_in_use();
-    if (!images) return images.error();
-    if (!sessions->empty() || !images->empty())
-        return Error{ErrorClass::conflict,
-                     "state_directory_elsewhere",
-                     state.string() + " is not where the sandboxes and snapshots of this store are",
-                     "name the state directory that the store was used with; if it is lost for good, make the empty file " +
-                         mark.string() + ", and they count as lost",
-                     "",
-                     {}};
-    fs::create_directories(mark.parent_path(), ec);
-    if (!std::ofstream(mark))
-        return Error{ErrorClass::unavailable,
-                     "state_directory",
-                     "cannot write " + mark.string(),
-                     "free space, or choose a writable directory",
-                     "",
-                     {}};
-    return {};
-}
-
-} // namespace
-
-Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
+Result<std::shared_ptr<Context>> Context::open(EngineOptions options) {
     if (options.store.empty())
         return Error{ErrorClass::invalid, "store_missing", "no store file was named", "set EngineOptions::store", "", {}};
     if (options.workers < 1 || options.workers > 64)
         return Error{ErrorClass::invalid, "workers_out_of_range", "EngineOptions::workers must be 1 to 64", "", "", {}};
     std::error_code ec;
     options.store = fs::absolute(options.store, ec).lexically_normal();
-    std::unique_ptr<Context> c(new Context(std::move(options)));
+    std::shared_ptr<Context> c(new Context(std::move(options)));
 
     store::Options store_options;
     if (c->options.on_step)
@@ -68,16 +34,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     c->store_id = std::move(*store_id);
 
     c->state_directory = state_directory_of(c->options);
-    const bool made = fs::create_directories(c->state_directory, ec);
-    if (ec)
-        return Error{ErrorClass::unavailable,
-                     "state_directory",
-                     "cannot create " + c->state_directory.string() + ": " + ec.message(),
-                     "choose a writable state directory",
-                     "",
-                     {}};
-    if (made) fs::permissions(c->state_directory, fs::perms::owner_all, ec); // one that was there keeps what it has
-    auto belongs = check_state_directory(*c->store, c->store_id, c->state_directory);
+    auto belongs = bind_state_directory(*c->store, c->state_directory, *c->ids);
     if (!belongs) return belongs.error();
     auto lock = EngineLock::acquire(c->state_directory / "engines", c->ids->next("eng"));
     if (!lock) return lock.error();
@@ -99,15 +56,7 @@ Result<std::unique_ptr<Context>> Context::open(EngineOptions options) {
     return c;
 }
 
-fs::path state_directory_of(const EngineOptions& options) {
-    fs::path chosen = options.state_directory;
-    if (chosen.empty()) chosen = options.store.string() + ".state";
-    std::error_code ignored;
-    return fs::absolute(chosen, ignored).lexically_normal();
-}
-
-Context::~Context() {
-    if (!thread_.joinable()) return; // open() failed half-way: nothing runs
+void Context::close() {
     closing = true;
     std::vector<std::function<void()>> cancels;
     {
@@ -117,14 +66,25 @@ Context::~Context() {
     }
     for (const auto& cancel : cancels) cancel();
     cancels.clear();
+    boost::asio::post(io, [this] { // loops that were not waiting to be cancelled find `closing` set
+        builders_wake.cancel();
+        housekeeping_wake.cancel();
+    });
     {
         std::unique_lock guard(operations_mutex_);
         operations_ended_.wait(guard, [this] { return operations_.empty(); });
+        closed_ = true;
     }
     boost::asio::post(io, [this] { clients.clear(); }); // their sockets belong to the io thread
     work_.reset();
     thread_.join();
     pool.join();
+    store_pool.join();
+    clone_pool.join();
+    providers_.clear();
+    options = {};
+    store.reset();
+    lock.reset();
 }
 
 Result<std::shared_ptr<Provider>> Context::provider(std::string_view name) {

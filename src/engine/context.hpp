@@ -8,6 +8,7 @@
 #include "async/blocking.hpp"
 #include "async/spawn.hpp"
 #include "engine/engine_lock.hpp"
+#include "engine/progress_board.hpp"
 #include "envd/client.hpp"
 #include "store/store.hpp"
 
@@ -23,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -35,48 +37,27 @@ inline constexpr const char* label_engine = "sandboxkit.engine";   // the engine
 inline constexpr const char* label_session = "sandboxkit.session"; // of a session's sandbox
 inline constexpr const char* label_job = "sandboxkit.job";         // of a build's sandbox or image
 
+inline constexpr std::size_t concurrent_builds = 2;
+
 inline Error cancelled_error() {
     return {ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}};
 }
 
-// Who hears what a build in this process tells. Thread-safe.
-class ProgressBoard {
-public:
-    using Key = std::uint64_t;
-    Key subscribe(std::string job, ProgressHandler handler) {
-        std::lock_guard lock(mutex_);
-        handlers_.emplace(++last_, std::pair(std::move(job), std::make_shared<ProgressHandler>(std::move(handler))));
-        return last_;
-    }
-    void unsubscribe(Key key) {
-        std::lock_guard lock(mutex_);
-        handlers_.erase(key);
-    }
-    void tell(const std::string& job, const Progress& progress) {
-        std::vector<std::shared_ptr<ProgressHandler>> listeners;
-        {
-            std::lock_guard lock(mutex_);
-            for (const auto& [key, entry] : handlers_)
-                if (entry.first == job) listeners.push_back(entry.second);
-        }
-        for (const auto& listener : listeners) (*listener)(progress);
-    }
-
-private:
-    std::mutex mutex_;
-    Key last_ = 0;
-    std::map<Key, std::pair<std::string, std::shared_ptr<ProgressHandler>>> handlers_;
-};
-
-// Absolute, as EngineOptions::state_directory says.
-[[nodiscard]] std::filesystem::path state_directory_of(const EngineOptions& options);
+// One that has ended before it began.
+template <class T>
+Operation<T> failed_operation(Error error) {
+    auto state = std::make_shared<detail::OperationState<T>>();
+    state->complete(std::move(error));
+    return Operation<T>(std::move(state));
+}
 
 using SessionCounts = std::map<std::string, int, std::less<>>;
 
-class Context {
+// Shared by the engine and the processes that it handed out, which may outlive it: closed, it holds no file, connection or
+// thread, and runs no operation any more.
+class Context : public std::enable_shared_from_this<Context> {
 public:
-    static Result<std::unique_ptr<Context>> open(EngineOptions options);
-    ~Context();
+    static Result<std::shared_ptr<Context>> open(EngineOptions options);
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
@@ -88,20 +69,24 @@ public:
     [[nodiscard]] const std::string& engine_id() const { return lock->id(); }
     [[nodiscard]] boost::asio::any_io_executor executor() { return io.get_executor(); }
 
-    // A store verb, on the worker pool.
+    // A store verb, on the store's threads.
     template <class Verb>
     auto in_store(Verb verb) {
-        return async::blocking(pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
+        return async::blocking(store_pool, [this, verb = std::move(verb)](std::stop_token) mutable { return verb(*store); });
     }
 
-    // Starts an operation that the closing of the engine cancels and waits for.
+    // Starts an operation that the closing of the engine cancels and waits for. Of a closed engine: conflict "engine_closed".
     template <class T>
     Operation<T> run(Task<T> task) {
         const auto key = enter();
-        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), key));
-        set_cancel(key, [operation]() mutable { operation.cancel(); });
+        if (!key) return failed_operation<T>({ErrorClass::conflict, "engine_closed", "the engine was closed", "", "", {}});
+        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), *key));
+        set_cancel(*key, [operation]() mutable { operation.cancel(); });
         return operation;
     }
+
+    // Cancels what runs, waits for it, and lets go of all that is outside of this process. Once.
+    void close();
 
     void wake_builders();
 
@@ -115,15 +100,17 @@ public:
     ProgressBoard progress;
 
     // By session id, all under sessions_mutex: clients of running sessions, how many commands run there, and how many starts
-    // this engine is at.
+    // and stops this engine is at.
     std::mutex sessions_mutex;
     std::map<std::string, std::shared_ptr<envd::Client>, std::less<>> clients;
     SessionCounts busy;
-    SessionCounts starting;
+    SessionCounts starting, stopping;
 
     boost::asio::io_context io{1};
-    async::Pool pool;
-    boost::asio::steady_timer builders_wake{io}; // only on the io thread
+    // Threads for blocking work: what providers do here; the store, which a lease or a call into a session must not wait
+    // for; and clones, which take as long as their server likes.
+    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds};
+    boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io}; // only on the io thread; closing wakes both
     std::atomic<bool> closing = false;
 
 private:
@@ -131,8 +118,9 @@ private:
         : options(std::move(o)), clock(options.clock ? options.clock : std::make_shared<Clock>()),
           ids(options.ids ? options.ids : std::make_shared<IdSource>()), pool(options.workers) {}
 
-    std::uint64_t enter() {
+    std::optional<std::uint64_t> enter() {
         std::lock_guard guard(operations_mutex_);
+        if (closed_) return {};
         operations_.emplace(++last_operation_, nullptr);
         return last_operation_;
     }
@@ -169,13 +157,14 @@ private:
     std::map<std::string, Result<std::shared_ptr<Provider>>, std::less<>> providers_;
     std::mutex operations_mutex_;
     std::condition_variable operations_ended_;
+    bool closed_ = false; // and no operation is left
     std::uint64_t last_operation_ = 0;
     std::map<std::uint64_t, std::function<void()>> operations_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io.get_executor()};
     std::thread thread_;
 };
 
-// Counts a session in Context::busy or Context::starting while it lives.
+// Counts a session in Context::busy, starting or stopping while it lives.
 class SessionCount {
 public:
     SessionCount(Context& context, SessionCounts Context::*counts, std::string session)

@@ -10,6 +10,7 @@
 #include "engine/records.hpp"
 #include "engine/sessions.hpp"
 #include "engine/snapshots.hpp"
+#include "engine/state_directory.hpp"
 #include "providers/local/local_provider.hpp"
 
 #include <sandboxkit/profile_document.hpp>
@@ -21,10 +22,12 @@ namespace sandboxkit {
 using engine::Context;
 
 static Result<void> check(const Principal& who) {
-    if (!who.id.empty() && who.id.size() <= 256) return {};
+    if (!who.id.empty() && who.id.size() <= 256 && invalid_utf8_at(who.id) == std::string_view::npos &&
+        !sandboxkit::detail::has_control_character(who.id))
+        return {};
     return Error{ErrorClass::invalid,
                  "principal_invalid",
-                 "a principal's id has 1 to 256 bytes",
+                 "a principal's id has 1 to 256 bytes of UTF-8, without control characters",
                  "pass the authenticated user's id",
                  "",
                  {}};
@@ -32,20 +35,19 @@ static Result<void> check(const Principal& who) {
 
 class Engine::Impl {
 public:
-    explicit Impl(std::unique_ptr<Context> c) : context(std::move(c)) {}
+    explicit Impl(std::shared_ptr<Context> c) : context(std::move(c)) {}
+    ~Impl() { context->close(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     // Starts an operation, or one that has failed already because the principal is not one.
     template <class T, class Make>
     Operation<T> run(const Principal& who, Make make) {
-        if (auto ok = check(who); !ok) {
-            auto state = std::make_shared<detail::OperationState<T>>();
-            state->complete(ok.error());
-            return Operation<T>(std::move(state));
-        }
+        if (auto ok = check(who); !ok) return engine::failed_operation<T>(ok.error());
         return context->run<T>(make(*context));
     }
 
-    std::unique_ptr<Context> context;
+    std::shared_ptr<Context> context;
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -113,7 +115,7 @@ Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
         if (!version) return version.error();
         recipe_json = std::move(version->recipe);
     }
-    auto recipe = read_recipe(recipe_json);
+    auto recipe = engine::stored_recipe(recipe_json);
     if (!recipe) return recipe.error();
     return Profile{info->record, std::move(*recipe)};
 }
@@ -162,7 +164,7 @@ Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view 
     Context& c = *impl_->context;
     auto version = c.store->version(id, number);
     if (!version) return version.error();
-    auto recipe = read_recipe(version->recipe);
+    auto recipe = engine::stored_recipe(version->recipe);
     if (!recipe) return recipe.error();
     auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id,
                                              c.now());

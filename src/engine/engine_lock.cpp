@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <system_error>
+#include <thread>
 
 namespace sandboxkit::engine {
 
@@ -21,20 +23,26 @@ Result<EngineLock> EngineLock::acquire(const fs::path& directory, std::string en
     std::error_code ec;
     fs::create_directories(directory, ec);
     const auto file = lock_file(directory, engine_id);
-    // Another engine's sweep may remove the file between its creation and the lock: then the name is gone, try again.
-    for (;;) {
+    const auto cannot = [&](const std::string& what, int number) {
+        return Error{ErrorClass::unavailable,
+                     "engine_lock",
+                     "cannot " + what + " " + file.string() + ": " + std::strerror(number),
+                     "check that the state directory is writable, on a file system that has locks",
+                     "",
+                     {}};
+    };
+    // Another engine's sweep may hold the new file for a moment, and remove its name: then try again.
+    int failed = EWOULDBLOCK;
+    for (int attempt = 0; attempt < 100 && (failed == EWOULDBLOCK || failed == EINTR); ++attempt) {
+        if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(attempt / 10));
         const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-            return Error{ErrorClass::unavailable,
-                         "engine_lock",
-                         "cannot create " + file.string() + ": " + std::strerror(errno),
-                         "check that the state directory exists and is writable",
-                         "",
-                         {}};
-        if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::access(file.c_str(), F_OK) == 0)
-            return EngineLock(directory, std::move(engine_id), fd);
+        if (fd < 0) return cannot("create", errno);
+        const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (locked && ::access(file.c_str(), F_OK) == 0) return EngineLock(directory, std::move(engine_id), fd);
+        failed = locked ? EWOULDBLOCK : errno;
         ::close(fd);
     }
+    return cannot("lock", failed);
 }
 
 EngineLock::~EngineLock() {

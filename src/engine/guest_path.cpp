@@ -17,7 +17,9 @@ static fs::path own_file() {
     Dl_info info{};
     if (::dladdr(reinterpret_cast<const void*>(&find_guest), &info) == 0 || info.dli_fname == nullptr) return {};
     std::error_code ec;
-    return fs::canonical(info.dli_fname, ec);
+    // Of a program it is what it was called by, which may be no path at all.
+    const fs::path file = info.dli_fname;
+    return fs::canonical(file.is_absolute() ? file : fs::path("/proc/self/exe"), ec);
 }
 
 Result<fs::path> find_guest(const fs::path& named) {
@@ -27,11 +29,12 @@ Result<fs::path> find_guest(const fs::path& named) {
     } else if (const char* from_environment = std::getenv("SANDBOXKIT_GUEST"); from_environment && *from_environment) {
         candidates.emplace_back(from_environment);
     } else {
-        // A build tree's own guest before an installed one of perhaps another version; an installation that was moved
-        // is found from the file this code is in.
-        candidates.emplace_back(SANDBOXKIT_GUEST_BUILD_PATH);
+        // In a build tree, its own guest before an installed one of perhaps another version. An installation that was moved is
+        // found from the file this code is in.
+        const auto self = own_file();
+        if (self.native().starts_with(SANDBOXKIT_BUILD_TREE "/")) candidates.emplace_back(SANDBOXKIT_GUEST_BUILD_PATH);
         candidates.emplace_back(SANDBOXKIT_GUEST_INSTALL_PATH);
-        if (const auto self = own_file(); !self.empty()) {
+        if (!self.empty()) {
             candidates.push_back(self.parent_path().parent_path() / "libexec/sandboxkit/sandboxkit-guest");
             candidates.push_back(self.parent_path().parent_path().parent_path() / "libexec/sandboxkit/sandboxkit-guest");
         }

@@ -8,27 +8,29 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 
 namespace sandboxkit {
 
-// Keeps its session from counting as idle while it lives.
+// Keeps its session from counting as idle while the process runs.
 class Process::Impl {
 public:
-    Impl(engine::Context& c, std::string s, std::shared_ptr<envd::Client> cl, std::shared_ptr<envd::ProcessStream> st)
-        : context(c), session(std::move(s)), client(std::move(cl)), stream(std::move(st)),
-          busy(c, &engine::Context::busy, session) {}
+    Impl(std::shared_ptr<engine::Context> c, std::string s, std::shared_ptr<envd::Client> cl,
+         std::shared_ptr<envd::ProcessStream> st)
+        : context(std::move(c)), session(std::move(s)), client(std::move(cl)), stream(std::move(st)),
+          busy(std::in_place, *context, &engine::Context::busy, session) {}
     ~Impl() {
-        // The connection belongs to the io thread.
-        boost::asio::post(context.io, [stream = std::move(stream), client = std::move(client)] {});
+        // The connection belongs to the io thread. Of a closed engine, it goes with the context.
+        boost::asio::post(context->io, [stream = std::move(stream), client = std::move(client)] {});
     }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    engine::Context& context;
+    const std::shared_ptr<engine::Context> context;
     std::string session;
     std::shared_ptr<envd::Client> client;
     std::shared_ptr<envd::ProcessStream> stream;
-    engine::SessionCount busy;
+    std::optional<engine::SessionCount> busy; // none: it has ended
 };
 
 Process::Process(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -40,8 +42,11 @@ std::uint32_t Process::pid() const {
 // Each operation holds the process, so that dropping the handle while one runs is safe.
 static Task<ProcessEvent> next_event(std::shared_ptr<Process::Impl> process) {
     auto event = co_await process->stream->next();
-    if (event) co_return event;
-    auto why = co_await engine::explain_failure(process->context, process->session, event.error());
+    if (event) {
+        if (event->end) process->busy.reset(); // not when the handle goes, which may be kept
+        co_return event;
+    }
+    auto why = co_await engine::explain_failure(*process->context, process->session, event.error());
     co_return why.error();
 }
 
@@ -49,28 +54,28 @@ template <class Call>
 static Task<void> with_client(std::shared_ptr<Process::Impl> process, Call call) {
     auto done = co_await call(*process->client, process->stream->pid());
     if (done) co_return done;
-    auto why = co_await engine::explain_failure(process->context, process->session, done.error());
+    auto why = co_await engine::explain_failure(*process->context, process->session, done.error());
     co_return why;
 }
 
 Operation<ProcessEvent> Process::next() {
-    return impl_->context.run<ProcessEvent>(next_event(impl_));
+    return impl_->context->run<ProcessEvent>(next_event(impl_));
 }
 
 Operation<void> Process::write(std::string bytes) {
-    return impl_->context.run<void>(
+    return impl_->context->run<void>(
         with_client(impl_, [bytes = std::move(bytes)](envd::Client& client, std::uint32_t pid) mutable {
             return client.send_input(pid, std::move(bytes));
         }));
 }
 
 Operation<void> Process::close_stdin() {
-    return impl_->context.run<void>(
+    return impl_->context->run<void>(
         with_client(impl_, [](envd::Client& client, std::uint32_t pid) { return client.close_stdin(pid); }));
 }
 
 Operation<void> Process::signal(int number) {
-    return impl_->context.run<void>(
+    return impl_->context->run<void>(
         with_client(impl_, [number](envd::Client& client, std::uint32_t pid) { return client.send_signal(pid, number); }));
 }
 
@@ -96,17 +101,35 @@ Result<void> check(const ExecRequest& request) {
     return {};
 }
 
+// Kills what was started under `tag`, if it was. Errors are let go: nobody is told the pid, and nobody waits any more.
+Task<void> kill_tagged(envd::Client& client, const std::string& tag) {
+    auto processes = co_await client.list();
+    if (!processes) co_return processes.error();
+    for (const auto& process : *processes) {
+        if (process.tag != tag) continue;
+        auto killed = co_await client.send_signal(process.pid, SIGKILL);
+        co_return killed;
+    }
+    co_return Result<void>{};
+}
+
+// Cancelled before the sandbox has answered, it may have started all the same: then it is killed by its tag.
 Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session, ExecRequest request) {
     auto ok = check(request);
     if (!ok) co_return ok.error();
     auto client = co_await client_of(context, session);
     if (!client) co_return client.error();
-    auto stream = co_await (*client)->start(std::move(request));
+    const auto tag = context.ids->next("cmd");
+    auto stream = co_await (*client)->start(std::move(request), tag);
     if (!stream) {
+        if (stream.error().kind == ErrorClass::cancelled) {
+            co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+            (void)co_await kill_tagged(**client, tag);
+        }
         auto why = co_await explain_failure(context, session, stream.error());
         co_return why.error();
     }
-    co_return std::make_shared<Process::Impl>(context, session, *client, *stream);
+    co_return std::make_shared<Process::Impl>(context.shared_from_this(), session, *client, *stream);
 }
 
 } // namespace
@@ -128,7 +151,7 @@ Task<ExecResult> exec(Context& context, std::string session, ExecRequest request
         auto event = co_await next_event(*process);
         if (!event) {
             if (event.error().kind == ErrorClass::cancelled) {
-                co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_total_cancellation());
+                co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
                 (void)co_await (*process)->client->send_signal((*process)->stream->pid(), SIGKILL);
             }
             co_return event.error();

@@ -79,14 +79,14 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
                      "edit the profile first", "",          {}};
     if (!row) return row.error();
     draft.row = std::move(*row);
-    auto recipe = read_recipe(draft.row.recipe);
+    auto recipe = stored_recipe(draft.row.recipe);
     if (!recipe) return recipe.error();
     draft.recipe = std::move(*recipe);
     auto versions = store.versions(profile);
     if (!versions) return versions.error();
     if (!versions->empty()) {
         draft.previous = std::move(versions->back());
-        auto previous = read_recipe(draft.previous->recipe);
+        auto previous = stored_recipe(draft.previous->recipe);
         if (!previous) return previous.error();
         draft.previous_recipe = std::move(*previous);
     }

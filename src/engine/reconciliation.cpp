@@ -3,9 +3,11 @@
 
 #include "engine/sessions.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace sandboxkit::engine {
 
@@ -47,10 +49,14 @@ Result<std::vector<std::string>> orphans(Context& context, store::Store& store, 
     return found;
 }
 
-Task<void> reconcile_session(Context& context, store::Session session, const std::vector<SandboxInfo>& sandboxes) {
-    const auto sandbox = std::find_if(sandboxes.begin(), sandboxes.end(),
-                                      [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
-    const bool exists = sandbox != sandboxes.end();
+// After something that had to be finished, and so could not be cancelled: what comes next can. (A cancellation that fell in
+// between is gone, but that of a closing engine is in Context::closing.)
+auto cancellable_again() {
+    return asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+}
+
+// `compute` is the state of the session's sandbox; none: it is gone.
+Task<void> reconcile_session(Context& context, store::Session session, std::optional<SandboxState> compute) {
     switch (session.state) {
     case SessionState::starting: {
         if (start_under_way(context, session)) break;
@@ -58,6 +64,7 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         if (!at_it.first()) break;
         store::SessionChange take;
         take.engine = context.engine_id();
+        take.expected_engine = session.engine; // the dead one: of several that find it, one takes it
         auto taken = co_await context.in_store(
             [&](store::Store& store) { return store.change_session(session.id, SessionState::starting, take); });
         if (!taken) break;
@@ -76,18 +83,18 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         break;
     }
     case SessionState::running:
-        if (!exists || sandbox->state != SandboxState::running) {
+        if (compute != SandboxState::running) {
             Error why{ErrorClass::unavailable,
                       "compute_ended",
                       "the session's compute ended while nobody watched",
-                      exists ? "resume the session" : "its sandbox is gone: start a new session",
+                      compute ? "resume the session" : "its sandbox is gone: start a new session",
                       "",
                       {}};
             store::SessionChange change;
             change.error = store::to_json(why);
             change.idle_deadline.emplace();
             change.deadline.emplace();
-            const auto to = exists ? SessionState::stopped : SessionState::removing;
+            const auto to = compute ? SessionState::stopped : SessionState::removing;
             // Looked at again inside the transaction: a resume may have happened since the list was made.
             auto moved = co_await context.in_store([&](store::Store& store) {
                 return store.move_session(session.id, SessionState::running, to, change, context.now());
@@ -96,7 +103,7 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
         }
         break;
     case SessionState::stopped:
-        if (!exists) {
+        if (!compute) {
             store::SessionChange change;
             change.error = store::to_json(
                 {ErrorClass::data_loss, "sandbox_lost", "the stopped session's sandbox is gone", "start a new session", "", {}});
@@ -113,11 +120,20 @@ Task<void> reconcile_session(Context& context, store::Session session, const std
     co_return Result<void>{};
 }
 
+// What cannot be removed now does not keep the rest: all of it is tried, and the first error told.
+void keep_first(Result<void>& first, const Result<void>& next) {
+    if (first) first = next;
+}
+
 Task<void> reconcile_images(Context& context, Provider& provider) {
     auto images = co_await provider.list_images();
     if (!images) co_return images.error();
     auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<std::string>> {
         std::vector<std::string> unused;
+        // The jobs before the images in use: one that succeeds in between has its image among these.
+        std::set<std::string> being_made;
+        for (const auto& image : *images)
+            if (job_is_alive(context, store, label(image.labels, label_job))) being_made.insert(image.id);
         auto used = store.images_in_use();
         if (!used) return used.error();
         for (const auto& image : *images) {
@@ -126,25 +142,26 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
             if (std::find(used->begin(), used->end(), handle) != used->end()) {
                 auto marked = store.set_stale(handle, image.stale);
                 if (!marked) return marked.error();
-            } else if (!job_is_alive(context, store, label(image.labels, label_job))) {
+            } else if (!being_made.contains(image.id)) {
                 unused.push_back(image.id);
             }
         }
         return unused;
     });
     if (!garbage) co_return garbage.error();
+    Result<void> first_error;
     for (const auto& id : *garbage) {
         auto removed = co_await provider.remove_image(id);
-        if (!removed && removed.error().kind != ErrorClass::conflict) co_return removed.error();
+        if (!removed && removed.error().kind != ErrorClass::conflict) keep_first(first_error, removed);
     }
-    co_return Result<void>{};
+    co_return first_error;
 }
 
 Task<void> sweep_checkouts(Context& context) {
-    auto swept = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<void> {
+    auto swept = co_await async::blocking(context.store_pool, [&](std::stop_token) -> Result<void> {
         std::error_code ec;
         for (const auto& entry : fs::directory_iterator(context.state_directory / "builds", ec))
-            if (!job_is_alive(context, *context.store, entry.path().filename())) {
+            if (!job_is_alive(context, *context.store, entry.path().stem())) { // <job>.<attempt>
                 std::error_code ignored;
                 fs::remove_all(entry.path(), ignored);
             }
@@ -161,27 +178,34 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
     if (!sandboxes) co_return sandboxes.error();
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
+    Result<void> first_error;
     for (auto& session : *sessions) {
+        co_await cancellable_again();
+        if (context.closing) co_return cancelled_error();
         if (session.provider != provider.name()) continue;
-        // A session that got its sandbox after the list was made is not missing one.
-        const bool listed = std::any_of(sandboxes->begin(), sandboxes->end(),
-                                        [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
-        if (!listed && session.state != SessionState::starting && session.state != SessionState::removing) {
-            auto now = co_await provider.inspect(session.sandbox_id);
-            if (now) continue;
-            if (now.error().kind != ErrorClass::not_found) continue;
+        const auto listed = std::find_if(sandboxes->begin(), sandboxes->end(),
+                                         [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
+        std::optional<SandboxState> compute;
+        if (listed != sandboxes->end()) compute = listed->state;
+        // The list is older than the row: what a session misses by it may have come since, by a start or a resume.
+        if ((session.state == SessionState::running && compute != SandboxState::running) ||
+            (session.state == SessionState::stopped && !compute)) {
+            auto sandbox = co_await provider.inspect(session.sandbox_id);
+            if (!sandbox && sandbox.error().kind != ErrorClass::not_found) continue; // nobody knows now
+            compute = sandbox ? std::optional(sandbox->state) : std::nullopt;
         }
-        auto done = co_await reconcile_session(context, std::move(session), *sandboxes);
-        if (!done) co_return done.error();
+        auto done = co_await reconcile_session(context, std::move(session), compute);
+        keep_first(first_error, done);
     }
     auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });
     if (!lost) co_return lost.error();
     for (const auto& id : *lost) {
         auto destroyed = co_await provider.destroy(id);
-        if (!destroyed) co_return destroyed.error();
+        keep_first(first_error, destroyed);
     }
     auto images = co_await reconcile_images(context, provider);
-    co_return images;
+    keep_first(first_error, images);
+    co_return first_error;
 }
 
 } // namespace
@@ -190,53 +214,60 @@ Task<void> reconcile(Context& context) {
     Result<void> first_error;
     for (const auto& provider : context.working_providers()) {
         auto done = co_await reconcile_provider(context, *provider);
-        if (!done && first_error) first_error = done.error();
+        keep_first(first_error, done);
     }
     auto swept = co_await sweep_checkouts(context);
-    if (!swept && first_error) first_error = swept.error();
+    keep_first(first_error, swept);
     co_return first_error;
+}
+
+static bool is_busy(Context& context, const std::string& session) {
+    std::lock_guard guard(context.sessions_mutex);
+    return context.busy.contains(session);
+}
+
+// Why the session is to be stopped now, if it is.
+static std::optional<Error> limit_reached(Context& context, const store::Session& session) {
+    const auto now = context.now();
+    if (session.state != SessionState::running) return {};
+    if (session.deadline && *session.deadline <= now)
+        return Error{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
+    if (session.idle_deadline && *session.idle_deadline <= now && !is_busy(context, session.id))
+        return Error{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
+    return {};
 }
 
 Task<void> enforce_time_limits(Context& context) {
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
-    for (const auto& session : *sessions) {
-        if (session.state != SessionState::running) continue;
-        bool busy = false;
-        {
-            std::lock_guard guard(context.sessions_mutex);
-            busy = context.busy.contains(session.id);
-        }
-        if (busy) {
-            auto put_off = co_await context.in_store([&](store::Store&) -> Result<void> {
-                touch(context, session);
-                return {};
-            });
-            (void)put_off;
-        }
-        const auto now = context.now();
-        if (session.deadline && *session.deadline <= now) {
-            Error why{ErrorClass::timeout, "time_limit", "the session reached its time limit", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, "", session.id, std::move(why));
-        } else if (!busy && session.idle_deadline && *session.idle_deadline <= now) {
-            Error why{ErrorClass::timeout, "idle_limit", "the session was idle for too long", "resume it to go on", "", {}};
-            (void)co_await stop_session(context, "", session.id, std::move(why));
-        }
+    for (const auto& listed : *sessions) {
+        co_await cancellable_again();
+        if (context.closing) co_return cancelled_error();
+        if (!is_busy(context, listed.id) && !limit_reached(context, listed)) continue;
+        // The stops before this one took their time: it may have been used, or stopped and resumed, since the list was made.
+        auto session = co_await context.in_store([&](store::Store& store) {
+            auto row = store.session(listed.id);
+            if (row && is_busy(context, row->id)) touch(context, *row);
+            return row;
+        });
+        if (!session) continue;
+        if (auto why = limit_reached(context, *session)) (void)co_await stop_session(context, "", session->id, std::move(*why));
     }
     co_return Result<void>{};
 }
 
 Task<void> run_housekeeping(Context& context) {
-    asio::steady_timer timer(context.io);
-    for (int round = 1;; ++round) {
+    for (int round = 1; !context.closing; ++round) {
         boost::system::error_code ec;
-        timer.expires_after(housekeeping_interval);
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        if (context.closing) co_return Result<void>{};
+        context.housekeeping_wake.expires_after(housekeeping_interval);
+        co_await context.housekeeping_wake.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (context.closing) break;
+        co_await cancellable_again();
         // Errors are of the moment: the next round tries again.
         (void)co_await enforce_time_limits(context);
         if (round % reconcile_every == 0) (void)co_await reconcile(context);
     }
+    co_return Result<void>{};
 }
 
 } // namespace sandboxkit::engine

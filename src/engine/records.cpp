@@ -5,6 +5,20 @@
 
 namespace sandboxkit::engine {
 
+// The canonical form says what a document leaves to the defaults: of the 1 MiB that a document may have it makes less than ten.
+static constexpr JsonLimits stored_limits{std::size_t{16} << 20};
+
+Result<Recipe> stored_recipe(std::string_view canonical) {
+    auto recipe = read_recipe(canonical, stored_limits);
+    if (recipe) return recipe;
+    return Error{ErrorClass::data_loss,
+                 "stored_recipe_damaged",
+                 "a recipe in the store cannot be read",
+                 "restore the store from a backup, or save the draft or publish the profile again",
+                 recipe.error().message,
+                 {}};
+}
+
 Result<VersionInfo> to_info(const store::Version& v) {
     VersionInfo info;
     info.profile = v.profile;
@@ -15,7 +29,7 @@ Result<VersionInfo> to_info(const store::Version& v) {
     info.snapshot = v.snapshot_state();
     info.image = v.image;
     info.last_job = v.last_job;
-    auto recipe = read_recipe(v.recipe);
+    auto recipe = stored_recipe(v.recipe);
     if (!recipe) return recipe.error();
     info.recipe = std::move(*recipe);
     if (!v.manifest.empty()) {

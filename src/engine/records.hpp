@@ -6,6 +6,9 @@
 
 namespace sandboxkit::engine {
 
+// The recipe of a draft or version. data_loss "stored_recipe_damaged" when it cannot be read.
+Result<Recipe> stored_recipe(std::string_view canonical);
+
 Result<VersionInfo> to_info(const store::Version& version);
 Result<SessionInfo> to_info(const store::Session& session);
 

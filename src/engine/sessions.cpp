@@ -4,8 +4,6 @@
 #include "engine/publishing.hpp"
 #include "engine/records.hpp"
 
-#include <sandboxkit/profile_document.hpp>
-
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -19,14 +17,28 @@ using namespace std::chrono_literals;
 namespace {
 
 Error not_ready(const store::Version& version) {
-    const bool failed = version.snapshot_state() == SnapshotState::failed;
+    std::string why = " yet", remedy = "wait for its snapshot job";
+    if (version.last_job_state == JobState::failed) {
+        why = ": its last build failed";
+        remedy = "see the log of its snapshot job " + version.last_job.value_or("") +
+                 ", mend the profile and publish again, or refresh the snapshot";
+    } else if (version.last_job_state == JobState::cancelled) {
+        why = ": its last build was cancelled";
+        remedy = "refresh the snapshot";
+    }
     return {ErrorClass::conflict,
             "snapshot_not_ready",
-            "version " + std::to_string(version.number) + " has no usable snapshot" +
-                (failed ? ": its last build failed" : " yet"),
-            failed ? "see the log of its snapshot job " + version.last_job.value_or("") +
-                         ", mend the profile and publish again, or refresh the snapshot"
-                   : "wait for its snapshot job",
+            "version " + std::to_string(version.number) + " has no usable snapshot" + why,
+            remedy,
+            "",
+            {}};
+}
+
+Error not_running(SessionState state) {
+    return {ErrorClass::conflict,
+            "session_not_running",
+            "the session is " + std::string(to_string(state)),
+            state == SessionState::stopped ? "resume it first" : "start another session",
             "",
             {}};
 }
@@ -73,6 +85,15 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
     row.now = context.now();
     auto created = store.create_session(row);
     if (!created) return created.error();
+    const store::Session& session = created->session;
+    if (!created->created && (session.profile != options.profile || (options.version && session.version != *options.version) ||
+                              session.idle_limit != options.idle_limit || session.time_limit != options.time_limit))
+        return Error{ErrorClass::conflict,
+                     "client_token_reused",
+                     "the client token was used for another start, of session \"" + session.id + "\"",
+                     "use a token of its own for each start, and the same one only to repeat it unchanged",
+                     "",
+                     {}};
     return Begun{std::move(*created), version->recipe};
 }
 
@@ -98,11 +119,12 @@ Task<void> destroy_sandboxes(Provider& provider, const std::string& session) {
     std::map<std::string, std::string> labels{{label_session, session}};
     auto found = co_await provider.list(std::move(labels));
     if (!found) co_return found.error();
+    Result<void> first_error; // one that cannot go does not keep the others
     for (const auto& sandbox : *found) {
         auto destroyed = co_await provider.destroy(sandbox.id);
-        if (!destroyed) co_return destroyed.error();
+        if (!destroyed && first_error) first_error = destroyed.error();
     }
-    co_return Result<void>{};
+    co_return first_error;
 }
 
 struct Launched {
@@ -116,7 +138,7 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(session.profile, session.version); });
     if (!version) co_return version.error();
-    auto recipe = read_recipe(version->recipe);
+    auto recipe = stored_recipe(version->recipe);
     if (!recipe) co_return recipe.error();
     auto found = context.provider(session.provider);
     if (!found) co_return found.error();
@@ -173,15 +195,19 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
 
 } // namespace
 
+static bool out_of_range(const std::optional<std::chrono::seconds>& limit) {
+    return limit && (*limit < 1s || *limit > std::chrono::years(100));
+}
+
 Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     if (options.client_token.size() > 200)
         co_return Error{ErrorClass::invalid, "client_token_too_long", "a client token has at most 200 bytes", "", "", {}};
-    if ((options.idle_limit && *options.idle_limit <= 0s) || (options.time_limit && *options.time_limit <= 0s))
+    if (out_of_range(options.idle_limit) || out_of_range(options.time_limit))
         co_return Error{ErrorClass::invalid,
                         "limit_out_of_range",
-                        "a session's time limits must be at least one second",
+                        "a session's time limits must be from one second to 100 years",
                         "leave a limit out for none",
                         "",
                         {}};
@@ -206,7 +232,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     const bool resuming = !session.sandbox_id.empty();
     auto launched = co_await launch(context, session, timeline);
     auto steps = timeline.finish();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
 
     if (!launched) {
         const Error error = launched.error();
@@ -220,14 +246,15 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
     change.timeline = store::to_json(steps);
     if (!resuming) change.notes = store::to_json(launched->notes);
     change.error = "";
-    change.idle_deadline = session.idle_limit ? std::optional(now + *session.idle_limit) : std::nullopt;
+    change.idle_deadline = session.idle_limit ? std::optional(idle_deadline_after(now, *session.idle_limit)) : std::nullopt;
     change.deadline = session.time_limit ? std::optional(now + *session.time_limit) : std::nullopt;
     auto running = co_await context.in_store([&](store::Store& store) {
         return store.move_session(session.id, SessionState::starting, SessionState::running, change, now);
     });
     if (!running) {
         const Error error = running.error();
-        (void)co_await undo_start(context, std::move(session), error);
+        // A session that is not this engine's to record is not its to undo either.
+        if (error.kind != ErrorClass::conflict) (void)co_await undo_start(context, std::move(session), error);
         co_return error;
     }
     {
@@ -272,22 +299,24 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
-    if (row->state != SessionState::running)
-        co_return Error{
-            ErrorClass::conflict, "session_not_running", "the session is " + std::string(to_string(row->state)), "", "", {}};
+    if (row->state != SessionState::running) co_return not_running(row->state);
     auto provider = context.provider(row->provider);
     if (!provider) co_return provider.error();
+    const SessionCount at_it(context, &Context::stopping, session);
     forget_client(context, session);
     auto stopped = co_await (*provider)->stop(row->sandbox_id);
     if (!stopped) co_return stopped.error();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     store::SessionChange change;
     if (!principal.empty()) change.principal = principal;
     change.error = why.code.empty() ? "" : store::to_json(why);
     change.idle_deadline.emplace();
     change.deadline.emplace();
     auto moved = co_await context.in_store([&](store::Store& store) {
-        return store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
+        auto recorded = store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
+        if (recorded || recorded.error().kind != ErrorClass::conflict) return recorded;
+        auto other = store.session(session); // two may stop at once: the other one's record is as good
+        return other && other->state == SessionState::stopped ? other : recorded;
     });
     if (!moved) co_return moved.error();
     co_return to_info(*moved);
@@ -371,9 +400,13 @@ Task<SessionInfo> complete_removal(Context& context, store::Session session) {
     co_return to_info(*moved);
 }
 
+Timestamp idle_deadline_after(Timestamp now, std::chrono::seconds idle_limit) {
+    return now + std::max<std::chrono::seconds>(idle_limit, 3s);
+}
+
 void touch(Context& context, const store::Session& session) {
     if (!session.idle_limit || !session.idle_deadline) return;
-    const auto deadline = context.now() + *session.idle_limit;
+    const auto deadline = idle_deadline_after(context.now(), *session.idle_limit);
     if (deadline - *session.idle_deadline < 1s) return;
     store::SessionChange change;
     change.idle_deadline = std::optional<Timestamp>(deadline);
@@ -389,12 +422,7 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     if (!row) co_return row.error();
     if (row->state != SessionState::running) {
         forget_client(context, session);
-        co_return Error{ErrorClass::conflict,
-                        "session_not_running",
-                        "the session is " + std::string(to_string(row->state)),
-                        row->state == SessionState::stopped ? "resume it first" : "start another session",
-                        "",
-                        {}};
+        co_return not_running(row->state);
     }
     {
         std::lock_guard guard(context.sessions_mutex);
@@ -410,14 +438,29 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     co_return context.clients.insert_or_assign(session, client).first->second;
 }
 
+static bool is_stopping(Context& context, const std::string& session) {
+    std::lock_guard guard(context.sessions_mutex);
+    return context.stopping.contains(session);
+}
+
 Task<void> explain_failure(Context& context, std::string session, Error error) {
     if (error.code != "guest_unreachable" && error.code != "guest_disconnected") co_return error;
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
-    if (!row || row->state != SessionState::running) co_return error;
+    if (!row) co_return error;
+    // Stopped or removed by somebody in the middle; a stop is recorded when it is done.
+    if (row->state != SessionState::running) co_return not_running(row->state);
+    if (is_stopping(context, session)) co_return not_running(SessionState::stopped);
     auto provider = context.provider(row->provider);
     if (!provider) co_return error;
-    auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
-    if (!sandbox || sandbox->state == SandboxState::running) co_return error;
+    asio::steady_timer timer(context.io);
+    for (int look = 0;; ++look) { // a process that ends closes its connections before it is gone
+        auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
+        if (!sandbox || (sandbox->state == SandboxState::running && look == 25)) co_return error;
+        if (sandbox->state != SandboxState::running) break;
+        boost::system::error_code ec;
+        timer.expires_after(20ms);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};
     (void)co_await stop_session(context, "", session, ended);

@@ -30,9 +30,13 @@ Task<SessionInfo> complete_removal(Context& context, store::Session session);
 // The in-sandbox API of a running session; conflict "session_not_running" otherwise. Counts as use.
 Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session);
 
-// After a call into the sandbox failed: whether its compute has ended, and then the session is recorded as stopped and
-// the error says so; otherwise the error as it was.
+// After a call into the sandbox failed: whether the session was stopped or removed meanwhile, or its compute has ended by
+// itself (then it is recorded as stopped), and the error says so; otherwise the error as it was.
 Task<void> explain_failure(Context& context, std::string session, Error error);
+
+// When a session that is used now has been idle for too long. A limit shorter than a few rounds of housekeeping is
+// lengthened to that: another engine must not see the deadline of a session that is in use pass before it is put off.
+Timestamp idle_deadline_after(Timestamp now, std::chrono::seconds idle_limit);
 
 // Puts off the idle deadline, if there is one, at most once a second.
 void touch(Context& context, const store::Session& session);

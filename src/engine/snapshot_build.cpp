@@ -23,9 +23,10 @@ static constexpr const char* script_file = "/tmp/.sandboxkit-setup-script";
 
 SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version version, Recipe recipe)
     : context_(context), job_(std::move(job)), version_(std::move(version)), recipe_(std::move(recipe)),
-      staging_(context.state_directory / "builds" / job_.info.id), labels_{{label_store, context.store_id},
-                                                                           {label_engine, context.engine_id()},
-                                                                           {label_job, job_.info.id}} {
+      attempt_(job_.info.id + "." + std::to_string(job_.info.attempt)),
+      staging_(context.state_directory / "builds" / attempt_), labels_{{label_store, context.store_id},
+                                                                       {label_engine, context.engine_id()},
+                                                                       {label_job, job_.info.id}} {
     manifest_.version_digest = version_.digest;
 }
 
@@ -46,7 +47,7 @@ Task<Built> SnapshotBuild::run() {
     auto earlier = co_await context_.in_store([this](store::Store& store) { return store.job_log(job_.info.id); });
     if (earlier && !earlier->empty()) pending_log_ = "\n[begun again]\n"; // after an attempt that was interrupted
     auto built = co_await build();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation()); // what follows must happen
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
     // Before anything is recorded: the sandbox may have filled the disk that the record needs.
     (void)co_await clean_up();
     auto flushed = co_await flush_log();
@@ -78,8 +79,7 @@ Task<Built> SnapshotBuild::build() {
         entered = co_await enter(BuildPhase::start);
         if (!entered) co_return entered.error();
         CreateRequest create;
-        // A retry makes a sandbox of its own: the one before may be half used.
-        create.token = job_.info.id + "-" + std::to_string(job_.info.attempt);
+        create.token = attempt_;
         create.image_id = base_image_;
         create.labels = labels_;
         create.limits = limits_of(recipe_.resources);
@@ -122,11 +122,11 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.mirrors = context_.state_directory / "mirrors";
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
         auto cloned = co_await async::blocking(
-            context_.pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
+            context_.clone_pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
                 std::error_code ec;
                 fs::create_directories(staging_, ec);
                 fs::create_directories(request.mirrors, ec);
-                fs::remove_all(request.destination, ec); // of an attempt that died
+                fs::remove_all(request.destination, ec); // of an attempt that was given back
                 return git::clone(request, stop, [&](const git::CloneProgress& p) {
                     tell({{},
                           "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
@@ -244,7 +244,7 @@ Task<void> SnapshotBuild::flush_log() {
 Task<void> SnapshotBuild::clean_up() {
     if (!sandbox_.empty()) (void)co_await provider_->destroy(sandbox_);
     if (!base_image_.empty()) (void)co_await provider_->remove_image(base_image_);
-    auto removed = co_await async::blocking(context_.pool, [this](std::stop_token) -> Result<void> {
+    auto removed = co_await async::blocking(context_.clone_pool, [this](std::stop_token) -> Result<void> {
         std::error_code ec;
         fs::remove_all(staging_, ec);
         return {};

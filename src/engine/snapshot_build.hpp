@@ -43,6 +43,9 @@ private:
     store::Version version_;
     Recipe recipe_;
     std::shared_ptr<Provider> provider_;
+    // Names the sandbox and the checkouts. A retry makes its own: those before may be half used, or their engine, which
+    // somebody thought dead, may still be at work on them.
+    std::string attempt_;
     std::filesystem::path staging_;
     std::map<std::string, std::string> labels_;
     BuildPhase phase_ = BuildPhase::queued;

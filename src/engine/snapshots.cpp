@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/snapshots.hpp"
 
+#include "engine/records.hpp"
 #include "engine/snapshot_build.hpp"
-
-#include <sandboxkit/profile_document.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
+
+#include <set>
 
 namespace sandboxkit::engine {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-static constexpr int concurrent_builds = 2;
 static constexpr auto lease = 30s; // a dead engine of another machine is noticed after this
 static constexpr auto renew_interval = 10s;
 static constexpr auto watch_interval = 250ms; // how soon a cancelled job is noticed
@@ -48,7 +48,7 @@ Task<Built> build_while_leased(Context& context, SnapshotBuild& build, const std
         auto state = co_await asio::this_coro::cancellation_state;
         if (is_cancelled(state)) {
             operation.cancel();
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
             continue;
         }
         if (result || lost) continue;
@@ -75,15 +75,19 @@ Task<void> build_job(Context& context, store::Job job) {
     const std::string id = job.info.id;
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(job.info.profile, job.info.version); });
-    if (!version) co_return version.error();
-    auto recipe = read_recipe(version->recipe);
-    if (!recipe) co_return recipe.error();
+    auto recipe = version ? stored_recipe(version->recipe) : Result<Recipe>(version.error());
+    if (!recipe) { // to be told, not to be tried again
+        auto failed = co_await context.in_store([&](store::Store& store) {
+            return store.fail_job(id, context.engine_id(), BuildPhase::queued, recipe.error(), context.now());
+        });
+        co_return failed;
+    }
 
     SnapshotBuild build(context, job, std::move(*version), std::move(*recipe));
     bool lost = false;
     auto built = co_await build_while_leased(context, build, id, lost);
     // What follows must happen although the engine closes.
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     auto recorded = co_await context.in_store([&](store::Store& store) -> Result<void> {
         if (lost) return {}; // cancelled: the row says so already
         if (built)
@@ -98,26 +102,29 @@ Task<void> build_job(Context& context, store::Job job) {
 } // namespace
 
 Task<void> run_builders(Context& context) {
-    auto active = std::make_shared<int>(0);
+    auto at_work = std::make_shared<std::set<std::string>>(); // ids of jobs; only on the io thread
     for (;;) {
         auto state = co_await asio::this_coro::cancellation_state;
         if (context.closing || is_cancelled(state)) co_return Result<void>{};
-        if (*active < concurrent_builds) {
+        if (at_work->size() < concurrent_builds) {
+            const auto others = *at_work; // the set itself changes on this thread while the pool reads
             auto leased = co_await context.in_store([&](store::Store& store) {
-                return store.lease_next_job(context.engine_id(), context.now(), lease,
-                                            [&](std::string_view engine) { return context.lock->is_dead(engine); });
+                return store.lease_next_job(
+                    context.engine_id(), context.now(), lease,
+                    [&](std::string_view engine) { return context.lock->is_dead(engine); }, others);
             });
             if (leased && *leased) {
-                ++*active;
+                const std::string id = (*leased)->info.id;
+                at_work->insert(id);
                 auto operation = context.run<void>(build_job(context, std::move(**leased)));
-                operation.on_complete([active, &context](Result<void>) {
-                    --*active;
+                operation.on_complete([at_work, id, &context](Result<void>) {
+                    at_work->erase(id);
                     context.builders_wake.cancel();
                 });
                 continue;
             }
         }
-        (void)co_await pause(context.builders_wake, poll_interval);
+        if (!context.closing) (void)co_await pause(context.builders_wake, poll_interval);
     }
 }
 

@@ -59,7 +59,9 @@ Error error_of(int sqlite_code, int system_errno, std::string detail, const std:
     switch (sqlite_code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_FORMAT: return damaged(file, std::move(detail));
+    case SQLITE_FORMAT:
+    case SQLITE_ERROR: // a statement of ours, which was right for the schema that the store was made with
+        return damaged(file, std::move(detail));
     case SQLITE_CONSTRAINT: return constraint(sqlite_code, std::move(detail));
     case SQLITE_FULL:
         e = make_error(ErrorClass::quota, "disk_full", "no space is left for the store " + name,

@@ -65,8 +65,9 @@ Error not_owner(Connection& db, std::string_view id, std::string_view engine) {
                       "stop working on it");
 }
 
-// Whether `engine` may run the job now: it waits, or its owner is gone.
-bool is_free(const Job& job, Timestamp now, const std::set<std::string>& dead) {
+// Whether an engine that is at work on others may run the job now: it waits, or its owner is gone.
+bool is_free(const Job& job, Timestamp now, const std::set<std::string>& dead, const std::set<std::string>& at_work) {
+    if (at_work.contains(job.info.id)) return false;
     if (job.info.state == JobState::queued) return true;
     return (job.lease_until && *job.lease_until <= now) || dead.contains(job.lease_owner);
 }
@@ -114,7 +115,8 @@ Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view
 }
 
 Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                                    const std::function<bool(std::string_view engine)>& is_dead) {
+                                                    const std::function<bool(std::string_view engine)>& is_dead,
+                                                    const std::set<std::string>& at_work) {
     // Engines ask often and there is rarely work: look first without the write lock, and ask the caller outside of it.
     const Result<std::vector<Job>> seen =
         read([](Connection& db) -> Result<std::vector<Job>> { return list(db.query(active_jobs)); });
@@ -124,12 +126,12 @@ Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Tim
         if (job.info.state == JobState::running) owners.insert(job.lease_owner);
     for (const std::string& owner : owners)
         if (is_dead && owner != engine && is_dead(owner)) dead.insert(owner);
-    if (std::none_of(seen->begin(), seen->end(), [&](const Job& job) { return is_free(job, now, dead); }))
+    if (std::none_of(seen->begin(), seen->end(), [&](const Job& job) { return is_free(job, now, dead, at_work); }))
         return std::optional<Job>();
 
     return write("lease_next_job", [&](Connection& db) -> Result<std::optional<Job>> {
         for (const Job& job : list(db.query(active_jobs))) {
-            if (!is_free(job, now, dead)) continue;
+            if (!is_free(job, now, dead, at_work)) continue;
             if (job.info.attempt >= attempt_limit) {
                 give_up(db, job, now);
                 continue;

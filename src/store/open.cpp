@@ -123,4 +123,24 @@ Result<std::string> SqlStore::store_id() {
     });
 }
 
+static std::optional<StateDirectory> bound_state_directory(Connection& db) {
+    StateDirectory directory;
+    std::string path;
+    if (!db.query("SELECT state_id, state_path FROM store WHERE state_id IS NOT NULL").into(directory.id, path).step()) return {};
+    directory.path = path;
+    return directory;
+}
+
+Result<std::optional<StateDirectory>> SqlStore::state_directory() {
+    return read([](Connection& db) -> Result<std::optional<StateDirectory>> { return bound_state_directory(db); });
+}
+
+Result<StateDirectory> SqlStore::bind_state_directory(const StateDirectory& directory) {
+    return write("bind_state_directory", [&](Connection& db) -> Result<StateDirectory> {
+        if (auto bound = bound_state_directory(db)) return std::move(*bound); // another engine was faster
+        db.query("UPDATE store SET state_id = ?, state_path = ?").with(directory.id, directory.path.string()).run();
+        return directory;
+    });
+}
+
 } // namespace sandboxkit::store

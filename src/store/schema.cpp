@@ -12,8 +12,13 @@ namespace {
 
 constexpr std::string_view version_1[] = {
     R"(CREATE TABLE store (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        id  TEXT NOT NULL))",
+        one        INTEGER PRIMARY KEY CHECK (one = 1),
+        id         TEXT NOT NULL,
+        state_id   TEXT CHECK (state_id <> ''),
+        state_path TEXT,
+        CHECK ((state_id IS NULL) = (state_path IS NULL))))",
+    R"(CREATE TRIGGER store_is_bound_once BEFORE UPDATE OF state_id, state_path ON store WHEN OLD.state_id IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a store keeps to its state directory'); END)",
     "INSERT INTO store (one, id) VALUES (1, 'sto_' || lower(hex(randomblob(12))))",
 
     R"(CREATE TABLE profiles (

@@ -47,6 +47,10 @@ Result<Session> update(Connection& db, std::string_view id, SessionState from, S
                           "session '" + std::string(id) + "' is " + std::string(to_string(s->state)) + ", not " +
                               std::string(to_string(from)),
                           "look at the session again");
+    if (change.expected_engine && s->engine != *change.expected_engine)
+        return make_error(ErrorClass::conflict, "session_state",
+                          "session '" + std::string(id) + "' is in the hands of engine '" + s->engine + "' by now",
+                          "look at the session again");
     apply(*s, change);
     s->state = to;
     db.query("UPDATE sessions SET state = ?, engine = ?, sandbox_id = ?, timeline = ?, notes = ?, error = ?, idle_deadline = ?, "

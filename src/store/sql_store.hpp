@@ -45,7 +45,8 @@ public:
     Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                                      JobTrigger trigger, std::string_view principal, Timestamp now) override;
     Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                              const std::function<bool(std::string_view engine)>& is_dead) override;
+                                              const std::function<bool(std::string_view engine)>& is_dead,
+                                              const std::set<std::string>& at_work) override;
     Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                              std::chrono::milliseconds lease) override;
     Result<void> set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) override;
@@ -69,6 +70,8 @@ public:
 
     Result<std::vector<Activity>> activity(std::string_view profile) override;
     Result<std::string> store_id() override;
+    Result<std::optional<StateDirectory>> state_directory() override;
+    Result<StateDirectory> bind_state_directory(const StateDirectory& directory) override;
 
 private:
     // Runs `body(Connection&)`, which returns a Result, in one transaction on a connection of its own. A value commits,

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,8 @@ struct SessionChange {
     std::optional<std::string> engine{}, sandbox_id{}, timeline{}, notes{}, error{};
     std::optional<std::optional<Timestamp>> idle_deadline{}, deadline{}; // present but empty: cleared
     std::optional<std::string> principal{}; // who asked, for the activity log; absent: the session's own
+    // Not changed but looked at: conflict "session_state" when another engine performs the session's transition by now.
+    std::optional<std::string> expected_engine{};
 };
 
 struct Job {
@@ -107,6 +110,12 @@ struct Job {
     std::string host;
     std::string lease_owner; // engine id; empty: none
     std::optional<Timestamp> lease_until;
+};
+
+// The state directory that a store belongs to.
+struct StateDirectory {
+    std::string id;             // as in the directory itself
+    std::filesystem::path path; // where it was when it was recorded; for people
 };
 
 struct Activity {
@@ -151,9 +160,11 @@ public:
                                              std::string_view host, JobTrigger trigger, std::string_view principal,
                                              Timestamp now) = 0;
     // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
-    // owned by `engine` until now + lease, its attempt counted. None: an empty optional.
+    // owned by `engine` until now + lease, its attempt counted. None: an empty optional. Never one of `at_work`: those that
+    // `engine` itself has not done with, whatever became of their leases.
     virtual Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
-                                                      const std::function<bool(std::string_view engine)>& is_dead) = 0;
+                                                      const std::function<bool(std::string_view engine)>& is_dead,
+                                                      const std::set<std::string>& at_work = {}) = 0;
     // conflict "lease_lost" when the job is no longer running for `engine` (also below).
     virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                                      std::chrono::milliseconds lease) = 0;
@@ -194,6 +205,10 @@ public:
 
     // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
     virtual Result<std::string> store_id() = 0;
+    // None: not bound yet.
+    virtual Result<std::optional<StateDirectory>> state_directory() = 0;
+    // Binds the store, unless it is bound; returns the state directory that it is bound to then.
+    virtual Result<StateDirectory> bind_state_directory(const StateDirectory& directory) = 0;
 };
 
 // JSON of what the rows above carry.

@@ -208,6 +208,12 @@ TEST_CASE("publishing names what is not enacted") {
     CHECK(publish_problems(recipe) ==
           std::vector<Problem>{
               {"/persistence/enabled", "not_enacted", "this build does not keep paths beyond the compute", "set it to false"}});
+    recipe.persistence = {false, {"/etc/codex", "/root"}}; // what is meant when nothing is said
+    CHECK(publish_problems(recipe).empty());
+    recipe.persistence.paths = {"/root"};
+    CHECK(publish_problems(recipe) ==
+          std::vector<Problem>{
+              {"/persistence/paths", "not_enacted", "this build does not keep paths beyond the compute", "leave them out"}});
 }
 
 TEST_CASE("a stored recipe that is damaged is not read") {

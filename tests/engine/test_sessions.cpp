@@ -2,21 +2,12 @@
 // Time limits, computes that end by themselves, and several engines on one store.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "engine/engine_fixture.hpp"
+#include "engine/manual_clock.hpp"
 
-#include <atomic>
 #include <csignal>
 
 using namespace sandboxkit;
 using namespace sandboxkit::test;
-
-class ManualClock final : public Clock {
-public:
-    [[nodiscard]] Timestamp now() const override { return Timestamp(std::chrono::milliseconds(now_.load())); }
-    void advance(std::chrono::milliseconds by) { now_ += by.count(); }
-
-private:
-    std::atomic<std::int64_t> now_ = 1'800'000'000'000;
-};
 
 // A profile that is ready to start from.
 static std::string ready_profile(Engine& engine) {

@@ -113,7 +113,8 @@ TEST_CASE_FIXTURE(RawFixture, "one session a principal and token") {
 }
 
 TEST_CASE_FIXTURE(RawFixture, "one identity") {
-    refused("INSERT INTO store VALUES (2, 'sto_2')", "CHECK");
+    refused("INSERT INTO store (one, id) VALUES (2, 'sto_2')", "CHECK");
+    refused("UPDATE store SET state_id = 'std_1'", "CHECK");
 }
 
 TEST_CASE_FIXTURE(RawFixture, "a row that no build writes is told as damage, not as a defect") {

@@ -209,3 +209,10 @@ TEST_CASE_FIXTURE(Fixture, "a job that does not exist is not found") {
     CHECK(code(store->release_job("job_no", "eng")) == "no_job");
     CHECK(store->jobs("")->empty());
 }
+
+TEST_CASE_FIXTURE(Fixture, "a job that its engine is at work on is not leased to it again, whatever became of the lease") {
+    const std::string job = make.version(make.profile());
+    store->lease_next_job("eng_1", at(3000), 30s, nobody_is_dead).value();
+    CHECK_FALSE(store->lease_next_job("eng_1", at(99999), 30s, nobody_is_dead, {job}).value());
+    CHECK(store->lease_next_job("eng_2", at(99999), 30s, nobody_is_dead, {}).value()->info.attempt == 2);
+}

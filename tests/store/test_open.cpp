@@ -164,3 +164,11 @@ TEST_CASE("every write verb tells before and after its commit, and reads tell no
     CHECK(store->activity(id));
     CHECK(told.empty());
 }
+
+TEST_CASE_FIXTURE(Fixture, "a store is bound to one state directory, once") {
+    CHECK_FALSE(store->state_directory().value());
+    CHECK(store->bind_state_directory({"std_1", "/first"})->id == "std_1");
+    CHECK(store->bind_state_directory({"std_2", "/second"})->id == "std_1");
+    CHECK(store->state_directory().value()->path == "/first");
+    CHECK(RawConnection(file).run("UPDATE store SET state_id = 'std_3'") != "");
+}

@@ -140,3 +140,17 @@ TEST_CASE_FIXTURE(SessionFixture, "sessions are listed by creation time") {
     CHECK(code(store->session("ses_no")) == "no_session");
     CHECK(code(store->create_session(late)) == "already_exists");
 }
+
+TEST_CASE("a change that expects an engine is refused when another one has the session by now") {
+    Fixture f;
+    const auto session = f.store->create_session(f.make.session(f.make.usable_profile())).value().session;
+    SessionChange take;
+    take.expected_engine = session.engine;
+    take.engine = "eng_2";
+    CHECK(f.store->change_session(session.id, SessionState::starting, take).value().engine == "eng_2");
+    take.engine = "eng_3";
+    const auto late = f.store->change_session(session.id, SessionState::starting, take);
+    CHECK(kind(late) == ErrorClass::conflict);
+    CHECK(code(late) == "session_state");
+    CHECK(f.store->session(session.id).value().engine == "eng_2");
+}
