@@ -33,7 +33,7 @@ Error cannot(const std::string& what, const fs::path& path, const std::string& w
     return {ErrorClass::unavailable,
             "state_directory",
             "cannot " + what + " " + path.string() + ": " + why,
-            "choose a writable EngineOptions::state_directory on a disk with space",
+            "choose a writable state directory on a disk with space",
             "",
             {}};
 }
