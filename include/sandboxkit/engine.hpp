@@ -117,7 +117,7 @@ struct StartOptions {
     // it failed; for another profile, version or limits it is a conflict "client_token_reused". A start whose process was
     // killed is finished by the next engine; without a token it is undone, as nobody knows its session.
     std::string client_token{};
-    // Both 1 s to 100 years, and looked at once a second.
+    // Both 1 s to 100 years, and looked at once a second by every engine that has the store open, and at its opening.
     std::optional<std::chrono::seconds> idle_limit{}; // stopped after so long, but not under 3 s, without a call or Process
     std::optional<std::chrono::seconds> time_limit{}; // stopped so long after its start
 };

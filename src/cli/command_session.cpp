@@ -112,10 +112,14 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command->add_option("--token", arguments->token, "A second start with the same token gives the first's session")
         ->type_name("TOKEN")
         ->check(not_empty);
-    command->add_option("--idle-limit", arguments->idle_limit, "Stop it after so many seconds without use")
+    command
+        ->add_option("--idle-limit", arguments->idle_limit,
+                     "Stop it after so many seconds without use, by whoever has the store open then or next")
         ->type_name("S")
         ->check(limit);
-    command->add_option("--time-limit", arguments->time_limit, "Stop it so many seconds after its start")
+    command
+        ->add_option("--time-limit", arguments->time_limit,
+                     "Stop it so many seconds after its start, by whoever has the store open then or next")
         ->type_name("S")
         ->check(limit);
     on(command, [](const Settings& s, const Arguments& a) {

@@ -62,6 +62,7 @@ Result<Engine> Engine::open(EngineOptions options) {
     Engine engine(std::make_unique<Impl>(std::move(*context)));
     // What cannot be reconciled now (a provider that does not answer) is tried again on the timer.
     (void)c.run<void>(engine::reconcile(c)).get();
+    (void)c.run<void>(engine::enforce_time_limits(c)).get(); // nobody may have been there when one ran out
     (void)c.run<void>(engine::run_housekeeping(c));
     if (c.options.run_snapshot_jobs) (void)c.run<void>(engine::run_builders(c));
     return engine;

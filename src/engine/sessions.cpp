@@ -34,11 +34,13 @@ Error not_ready(const store::Version& version) {
             {}};
 }
 
-Error not_running(SessionState state) {
+Error not_running(const store::Session& session) {
+    std::string message = "the session is " + std::string(to_string(session.state));
+    if (auto why = store::error_from_json(session.error); why && !session.error.empty()) message += ": " + why->message;
     return {ErrorClass::conflict,
             "session_not_running",
-            "the session is " + std::string(to_string(state)),
-            state == SessionState::stopped ? "resume it first" : "start another session",
+            std::move(message),
+            session.state == SessionState::stopped ? "resume it first" : "start another session",
             "",
             {}};
 }
@@ -299,7 +301,7 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
-    if (row->state != SessionState::running) co_return not_running(row->state);
+    if (row->state != SessionState::running) co_return not_running(*row);
     auto provider = context.provider(row->provider);
     if (!provider) co_return provider.error();
     const SessionCount at_it(context, &Context::stopping, session);
@@ -422,7 +424,7 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string sess
     if (!row) co_return row.error();
     if (row->state != SessionState::running) {
         forget_client(context, session);
-        co_return not_running(row->state);
+        co_return not_running(*row);
     }
     {
         std::lock_guard guard(context.sessions_mutex);
@@ -445,21 +447,24 @@ static bool is_stopping(Context& context, const std::string& session) {
 
 Task<void> explain_failure(Context& context, std::string session, Error error) {
     if (error.code != "guest_unreachable" && error.code != "guest_disconnected") co_return error;
+    asio::steady_timer timer(context.io);
+    const auto wait = [&timer]() -> asio::awaitable<void> {
+        boost::system::error_code ec;
+        timer.expires_after(20ms);
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    };
+    // Stopped or removed by somebody in the middle; a stop is recorded when it is done, with its reason.
+    while (is_stopping(context, session) && !context.closing) co_await wait();
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return error;
-    // Stopped or removed by somebody in the middle; a stop is recorded when it is done.
-    if (row->state != SessionState::running) co_return not_running(row->state);
-    if (is_stopping(context, session)) co_return not_running(SessionState::stopped);
+    if (row->state != SessionState::running) co_return not_running(*row);
     auto provider = context.provider(row->provider);
     if (!provider) co_return error;
-    asio::steady_timer timer(context.io);
     for (int look = 0;; ++look) { // a process that ends closes its connections before it is gone
         auto sandbox = co_await (*provider)->inspect(row->sandbox_id);
         if (!sandbox || (sandbox->state == SandboxState::running && look == 25)) co_return error;
         if (sandbox->state != SandboxState::running) break;
-        boost::system::error_code ec;
-        timer.expires_after(20ms);
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        co_await wait();
     }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};

@@ -142,13 +142,16 @@ TEST_CASE("the state directory is where it was asked for") {
     CHECK(sandbox({"--state-directory", named.string(), "profile", "create", "-"}, good).code == 0);
     CHECK(fs::exists(named));
     CHECK_FALSE(fs::exists(beside));
+    CHECK(sandbox({"--state-directory", named.string(), "profile", "list"}).code == 0);
+    const auto elsewhere = sandbox({"profile", "list"}); // the store is bound to its state directory
+    CHECK(elsewhere.code == 67);
+    CHECK(elsewhere.err.find(named.string()) != std::string::npos);
+
     auto environment = sandbox.environment();
+    environment["SANDBOXKIT_STORE"] = (sandbox.directory() / "second.db").string();
     environment["SANDBOXKIT_STATE_DIRECTORY"] = (sandbox.directory() / "other").string();
-    CHECK(run(Sandbox::command({"profile", "list"}), environment).code == 0);
+    CHECK(run(Sandbox::command({"profile", "create", "-"}), environment, good).code == 0);
     CHECK(fs::exists(sandbox.directory() / "other"));
-    CHECK_FALSE(fs::exists(beside));
-    CHECK(sandbox({"profile", "list"}).code == 0);
-    CHECK(fs::exists(beside));
 }
 
 TEST_CASE("a mistyped store is not made") {

@@ -63,6 +63,15 @@ TEST_CASE("idle and absolute time limits") {
     CHECK(over.error->code == "time_limit");
 
     CHECK(must(engine.resume_session(tester, one.id).get()).state == SessionState::running);
+    const auto refused = engine.read_file(tester, two.id, "/etc/hostname").get();
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == "session_not_running");
+    CHECK(refused.error().message.find("time limit") != std::string::npos);
+
+    { Engine closed = std::move(engine); }
+    clock->advance(std::chrono::seconds(61)); // while nobody is there
+    engine = must(Engine::open(options));
+    CHECK(must(engine.session(tester, one.id)).state == SessionState::stopped);
     for (const auto& session : must(engine.sessions(tester))) must(engine.remove_session(tester, session.id).get());
 }
 
