@@ -156,6 +156,13 @@ int list_level(Listing& listing, const std::string& path, std::uint32_t depth, b
 
 } // namespace
 
+std::string entry_info(const std::string& path, const OwnerNames& owners) {
+    std::string out;
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) append_entry(out, path, status, owners);
+    return out;
+}
+
 Answer<std::string> stat_entry(const std::string& path, const Identity& user) {
     const ActingAs acting(user);
     if (acting.error() != 0) return not_that_user(user, acting.error());

@@ -27,7 +27,7 @@ void require(bool condition) {
 
 void decode_body(const RequestHead& head, std::string_view body) {
     std::string message(body);
-    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect")) {
+    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect") || head.path.ends_with("/WatchDir")) {
         const auto opened = open_single_envelope(body);
         if (!opened) return;
         message = *opened;
@@ -41,6 +41,8 @@ void decode_body(const RequestHead& head, std::string_view body) {
     if (const auto signal = decode_signal(message)) require(signal->signal >= 1 && signal->signal <= 64);
     (void)decode_input(message);
     (void)decode_move(message);
+    (void)decode_watch(message);
+    (void)decode_watcher_id(message);
     (void)decode_init(message);
     (void)decode_empty(message);
     if (const auto path = decode_path(message)) {
