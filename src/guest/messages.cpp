@@ -318,6 +318,15 @@ Answer<std::string> decode_watcher_id(std::string_view text) {
     return decode(text, [](Fields& fields) { return fields.string("watcherId"); });
 }
 
+Answer<ComposeRequest> decode_compose(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        ComposeRequest request{fields.c_strings("source_paths"), fields.path("destination"), fields.c_string("username")};
+        if (request.sources.empty()) fields.fail("source_paths", "must not be empty");
+        if (request.destination.empty()) fields.fail("destination", "is required");
+        return request;
+    });
+}
+
 Answer<InitRequest> decode_init(std::string_view text) {
     return decode(text, [](Fields& fields) {
         InitRequest request;

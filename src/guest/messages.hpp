@@ -61,6 +61,12 @@ struct WatchRequest {
 
 enum class FileEvent : std::uint8_t { create, write, remove, rename, chmod };
 
+struct ComposeRequest {
+    std::vector<std::string> sources;
+    std::string destination;
+    std::string username; // empty: the default
+};
+
 struct InitRequest {
     std::string access_token; // empty: none
     std::optional<Environment> envs;
@@ -76,6 +82,7 @@ struct InitRequest {
 [[nodiscard]] Answer<MoveRequest> decode_move(std::string_view json);
 [[nodiscard]] Answer<WatchRequest> decode_watch(std::string_view json);     // WatchDir, CreateWatcher
 [[nodiscard]] Answer<std::string> decode_watcher_id(std::string_view json); // GetWatcherEvents, RemoveWatcher
+[[nodiscard]] Answer<ComposeRequest> decode_compose(std::string_view json);
 [[nodiscard]] Answer<InitRequest> decode_init(std::string_view json);
 [[nodiscard]] Answer<void> decode_empty(std::string_view json); // List
 

@@ -5,6 +5,7 @@
 #include "guest/accounts.hpp"
 #include "guest/connection.hpp"
 #include "guest/messages.hpp"
+#include "guest/metrics.hpp"
 #include "guest/process_table.hpp"
 #include "guest/watcher.hpp"
 
@@ -45,6 +46,8 @@ private:
 
     std::unique_ptr<BodySink> begin_rpc(const Shared& connection, const RequestHead& head);
     std::unique_ptr<BodySink> begin_files(const Shared& connection, const RequestHead& head);
+    std::unique_ptr<BodySink> begin_compose(const Shared& connection);
+    void compose(const Shared& connection, std::string_view body);
     // Why a request for /files may not be answered; nothing when it may.
     [[nodiscard]] std::optional<std::string> files_refusal(const RequestHead& head, const Query& query) const;
 
@@ -77,6 +80,7 @@ private:
     ProcessTable& processes_;
     std::map<std::string, PolledWatcher, std::less<>> watchers_;
     Settings settings_;
+    Metrics metrics_;
 };
 
 } // namespace sandboxkit::guest

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET and POST /files.
+// GET and POST /files, and POST /files/compose.
 #include "guest/body_sinks.hpp"
+#include "guest/composition.hpp"
 #include "guest/encoding.hpp"
 #include "guest/file_range.hpp"
 #include "guest/multipart.hpp"
@@ -8,6 +9,8 @@
 #include "guest/service.hpp"
 #include "guest/sha256.hpp"
 #include "guest/upload.hpp"
+
+#include <boost/asio/post.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,12 +55,17 @@ Response upload_error(const UploadFailure& failure) {
     return plain_error(status, failure.message);
 }
 
+std::string file_json(const std::string& path) {
+    std::string json = "{\"name\":";
+    append_json_string(json, base_name(path));
+    json += ",\"path\":";
+    append_json_string(json, path);
+    return json + ",\"type\":\"file\"}";
+}
+
 void append_file(std::string& list, const std::string& path) {
-    list += list.empty() ? "[{\"name\":" : ",{\"name\":";
-    append_json_string(list, base_name(path));
-    list += ",\"path\":";
-    append_json_string(list, path);
-    list += ",\"type\":\"file\"}";
+    list += list.empty() ? '[' : ',';
+    list += file_json(path);
 }
 
 // The type that clients were promised is text/plain.
@@ -279,6 +287,16 @@ private:
     Identity user_;
 };
 
+void compose_stepwise(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Composition>& composition,
+                      const std::string& destination) {
+    UploadFailure failure;
+    const bool done = composition->step(failure);
+    if (failure.error != 0) return connection->respond(upload_error(failure));
+    if (done) return connection->respond({200, "application/json", file_json(destination) + "\n", {}});
+    boost::asio::post(connection->executor(),
+                      [connection, composition, destination] { compose_stepwise(connection, composition, destination); });
+}
+
 std::string value_of(const Query& query, const std::string& name) {
     const auto it = query.find(name);
     return it != query.end() ? it->second : std::string();
@@ -343,6 +361,31 @@ std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const R
                                "' is neither application/octet-stream nor multipart/form-data with a boundary");
     if (wanted.empty()) return refuse(400, "the query has no path");
     return std::make_unique<RawUpload>(connection, *path, *user);
+}
+
+std::unique_ptr<BodySink> Service::begin_compose(const Shared& connection) {
+    return std::make_unique<CollectBody>(
+        [this, connection](const std::string& body) { compose(connection, body); },
+        [connection] { connection->respond(plain_error(413, "the request is larger than 8 MiB")); });
+}
+
+void Service::compose(const Shared& connection, std::string_view body) {
+    const auto refuse = [&](unsigned status, std::string_view message) { connection->respond(plain_error(status, message)); };
+    const auto request = decode_compose(body);
+    if (!request) return refuse(400, "invalid request body: " + request.error().message);
+    if (request->sources.size() > Composition::source_limit)
+        return refuse(400, "there are more than " + std::to_string(Composition::source_limit) + " source_paths");
+    auto user = find_user(request->username.empty() ? settings_.default_user : request->username);
+    if (!user) return refuse(401, "error looking up user '" + request->username + "': unknown user");
+    const auto destination = resolve_path(request->destination, *user, settings_.default_workdir);
+    if (!destination) return refuse(400, "error resolving destination path: " + destination.error().message);
+    std::vector<std::string> sources;
+    for (const std::string& path : request->sources) {
+        auto source = resolve_path(path, *user, settings_.default_workdir);
+        if (!source) return refuse(400, "error resolving source path: " + source.error().message);
+        sources.push_back(std::move(*source));
+    }
+    compose_stepwise(connection, std::make_shared<Composition>(std::move(sources), *destination, std::move(*user)), *destination);
 }
 
 } // namespace sandboxkit::guest

@@ -42,6 +42,7 @@ void decode_body(const RequestHead& head, std::string_view body) {
     (void)decode_input(message);
     (void)decode_move(message);
     (void)decode_watch(message);
+    if (const auto compose = decode_compose(message)) require(!compose->sources.empty() && !compose->destination.empty());
     (void)decode_watcher_id(message);
     (void)decode_init(message);
     (void)decode_empty(message);

@@ -432,3 +432,52 @@ TEST_CASE("a full disk") {
     CHECK(after.body == "old");
     CHECK(entries == 1);
 }
+
+TEST_CASE("one file out of several") {
+    const LiveGuest guest;
+    const auto at = [&](std::string_view name) { return guest.directory().path(name); };
+    const auto compose = [&](const std::vector<std::string>& sources, const std::string& destination,
+                             std::string_view username = "root") {
+        std::string body = R"({"source_paths":[)";
+        for (const std::string& source : sources) body += (body.back() == '[' ? "" : ",") + json_string(source);
+        return guest.request("POST", "/files/compose", {{"Content-Type", "application/json"}},
+                             body + "],\"destination\":" + json_string(destination) + ",\"username\":" + json_string(username) +
+                                 "}");
+    };
+    const auto put = [&](const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; };
+    const std::string large(3 << 20, 'L');
+    put(at("a"), "begin ");
+    put(at("b"), large);
+    put(at("c"), "");
+    put(at("d"), " end");
+    const Reply made = compose({at("a"), at("b"), at("c"), at("d")}, at("new/whole"));
+    CHECK(made.status == 200);
+    CHECK(made.json() == json::object{{"name", "whole"}, {"path", at("new/whole")}, {"type", "file"}});
+    CHECK(read_file(at("new/whole")) == "begin " + large + " end");
+    CHECK(entries_in(at("")) == 2); // the socket and the directory
+    CHECK(entries_in(at("new")) == 1);
+
+    put(at("a"), "A");
+    CHECK(compose({at("a"), at("none")}, at("new/whole")).status == 404);
+    CHECK(compose({at("a"), at("new")}, at("x")).status == 400);
+    CHECK(compose({}, at("x")).status == 400);
+    CHECK(compose({at("a")}, "").status == 400);
+    CHECK(compose({at("a")}, at("x"), "nouser").status == 401);
+    CHECK(compose({at("a")}, at("a")).status == 400);
+    // The same file by another name would be emptied before it is read.
+    fs::create_hard_link(at("a"), at("other"));
+    CHECK(compose({at("a")}, at("other")).status == 400);
+    CHECK(compose({at("a"), "/dev/zero"}, at("x")).status == 400);
+    CHECK(compose(std::vector<std::string>(1001, at("a")), at("x")).status == 400);
+    CHECK(read_file(at("a")) == "A");
+    CHECK_FALSE(fs::exists(at("x")));
+    CHECK(read_file(at("new/whole")).size() == large.size() + 10);
+    if (::geteuid() == 0) {
+        fs::permissions(at("a"), fs::perms(0600));
+        CHECK(compose({at("a")}, "/tmp/sandboxkit-never-made", "nobody").status == 403);
+        CHECK_FALSE(fs::exists("/tmp/sandboxkit-never-made"));
+    }
+    CHECK(guest.request("GET", "/files/compose").status == 405);
+    CHECK(guest.request("POST", "/init", {}, R"({"accessToken":"secret"})").status == 204);
+    CHECK(compose({at("a")}, at("x")).status == 401);
+}
