@@ -45,6 +45,7 @@ unsigned http_status_of(int error) {
     case EINVAL:
     case ELOOP:
     case ENAMETOOLONG: return 400;
+    case ENOTSUP: return 501; // metadata, on a file system without it
     default: return 500;
     }
 }
@@ -55,17 +56,23 @@ Response upload_error(const UploadFailure& failure) {
     return plain_error(status, failure.message);
 }
 
-std::string file_json(const std::string& path) {
-    std::string json = "{\"name\":";
+std::string file_json(const std::string& path, const FileMetadata& metadata = {}) {
+    std::string json = "{";
+    if (!metadata.empty()) {
+        json += "\"metadata\":";
+        append_metadata(json, metadata);
+        json += ',';
+    }
+    json += "\"name\":";
     append_json_string(json, base_name(path));
     json += ",\"path\":";
     append_json_string(json, path);
     return json + ",\"type\":\"file\"}";
 }
 
-void append_file(std::string& list, const std::string& path) {
+void append_file(std::string& list, const std::string& path, const FileMetadata& metadata) {
     list += list.empty() ? '[' : ',';
-    list += file_json(path);
+    list += file_json(path, metadata);
 }
 
 // The type that clients were promised is text/plain.
@@ -75,9 +82,9 @@ Response upload_response(std::string list) {
 
 class RawUpload : public BodySink {
 public:
-    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user)
-        : connection_(std::move(connection)) {
-        failure_ = upload_.begin(path, user);
+    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user, FileMetadata metadata)
+        : connection_(std::move(connection)), metadata_(std::move(metadata)) {
+        failure_ = upload_.begin(path, user, metadata_);
     }
     void data(std::string_view piece) override {
         // After a failure the rest is read and forgotten, so that the answer arrives.
@@ -87,12 +94,13 @@ public:
         if (failure_.error == 0) failure_ = upload_.commit();
         if (failure_.error != 0) return connection_->respond(upload_error(failure_));
         std::string list;
-        append_file(list, upload_.path());
+        append_file(list, upload_.path(), metadata_);
         connection_->respond(upload_response(std::move(list)));
     }
 
 private:
     std::shared_ptr<Connection> connection_;
+    FileMetadata metadata_;
     Upload upload_;
     UploadFailure failure_;
 };
@@ -101,9 +109,9 @@ private:
 class MultipartUpload : public BodySink {
 public:
     MultipartUpload(std::shared_ptr<Connection> connection, std::string_view boundary, std::string path, Identity user,
-                    std::string default_workdir)
+                    FileMetadata metadata, std::string default_workdir)
         : connection_(std::move(connection)), reader_(boundary), path_(std::move(path)), user_(std::move(user)),
-          default_workdir_(std::move(default_workdir)) {}
+          metadata_(std::move(metadata)), default_workdir_(std::move(default_workdir)) {}
 
     void data(std::string_view piece) override {
         if (refusal_) return;
@@ -145,12 +153,12 @@ private:
         const auto target = resolve_path(wanted, user_, default_workdir_);
         if (!target) return refuse(plain_error(400, target.error().message));
         upload_ = std::make_unique<Upload>();
-        check(upload_->begin(*target, user_));
+        check(upload_->begin(*target, user_, metadata_));
     }
     void end_part() {
         if (!upload_) return;
         check(upload_->commit());
-        if (upload_) append_file(list_, upload_->path());
+        if (upload_) append_file(list_, upload_->path(), metadata_);
         upload_.reset();
     }
     void check(const UploadFailure& failure) {
@@ -165,6 +173,7 @@ private:
     MultipartReader reader_;
     std::string path_;
     Identity user_;
+    FileMetadata metadata_;
     std::string default_workdir_;
     std::unique_ptr<Upload> upload_;
     std::optional<Response> refusal_;
@@ -349,18 +358,17 @@ std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const R
     const std::string_view encoding = head.field("Content-Encoding");
     if (!encoding.empty() && encoding != "identity")
         return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
-    for (const auto& [name, value] : head.fields)
-        if (equals_ignoring_case(std::string_view(name).substr(0, 11), "X-Metadata-"))
-            return refuse(400, "file metadata (" + name + ") is not supported by this server");
+    auto metadata = metadata_of(head);
+    if (!metadata) return refuse(400, metadata.error().message);
     const std::string_view content_type = head.field("Content-Type");
     if (const auto boundary = multipart_boundary(content_type))
         return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
-                                                 settings_.default_workdir);
+                                                 std::move(*metadata), settings_.default_workdir);
     if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
         return refuse(415, "Content-Type '" + std::string(content_type) +
                                "' is neither application/octet-stream nor multipart/form-data with a boundary");
     if (wanted.empty()) return refuse(400, "the query has no path");
-    return std::make_unique<RawUpload>(connection, *path, *user);
+    return std::make_unique<RawUpload>(connection, *path, *user, std::move(*metadata));
 }
 
 std::unique_ptr<BodySink> Service::begin_compose(const Shared& connection) {

@@ -2,6 +2,7 @@
 // Everything between the bytes of a connection and a typed request, without doing what it asks. The first byte of the
 // input says how the rest is cut into pieces.
 #include "guest/encoding.hpp"
+#include "guest/file_metadata.hpp"
 #include "guest/file_range.hpp"
 #include "guest/messages.hpp"
 #include "guest/multipart.hpp"
@@ -92,6 +93,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto boundary = multipart_boundary(head.field("Content-Type"))) multipart.emplace(*boundary);
                 (void)basic_auth_user(head.field("Authorization"));
                 (void)parse_query(head.query);
+                if (const auto metadata = metadata_of(head)) {
+                    require(!metadata->contains(""));
+                    std::string json;
+                    append_metadata(json, *metadata);
+                }
                 const RangeAnswer range = parse_range(head.field("Range"), 1000);
                 if (range.kind == RangeAnswer::Kind::part) require(range.length > 0 && range.first + range.length <= 1000);
             } else if (event == RequestReader::Event::body) {

@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -165,7 +167,6 @@ TEST_CASE("what an upload replaces") {
     CHECK(guest.request("POST", "/files", octets, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=/x", {{"Content-Type", "text/plain"}}, "x").status == 415);
     CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"Content-Encoding", "gzip"}}, "x").status == 415);
-    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"X-Metadata-Color", "blue"}}, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=" + at("empty"), octets, "").status == 200);
     CHECK(fs::file_size(at("empty")) == 0);
 }
@@ -480,4 +481,42 @@ TEST_CASE("one file out of several") {
     CHECK(guest.request("GET", "/files/compose").status == 405);
     CHECK(guest.request("POST", "/init", {}, R"({"accessToken":"secret"})").status == 204);
     CHECK(compose({at("a")}, at("x")).status == 401);
+}
+
+TEST_CASE("what clients note about a file") {
+    const LiveGuest guest;
+    const std::string file = guest.directory().path("f");
+    const std::string target = "/files?path=" + file;
+    const auto entry = [&] { return guest.unary("/filesystem.Filesystem/Stat", path_json(file)).json().at("entry").as_object(); };
+    const Headers noted = {octets[0], {"X-Metadata-Color", "blue"}, {"x-metadata-color", "red"}, {"X-METADATA-Size-Hint", "7"}};
+    const Reply uploaded = guest.request("POST", target, noted, "hello");
+    if (uploaded.status == 501) {
+        MESSAGE("the file system of ", file, " has no extended attributes of users");
+        CHECK_FALSE(fs::exists(file));
+        return;
+    }
+    const json::object metadata = {{"color", "blue"}, {"size-hint", "7"}};
+    CHECK(json::parse(uploaded.body).at(0).at("metadata") == json::value(metadata));
+    CHECK(entry().at("metadata") == json::value(metadata));
+    std::array<char, 16> value{};
+    CHECK(::getxattr(file.c_str(), "user.e2b.color", value.data(), value.size()) == 4);
+    CHECK(std::string_view(value.data()) == "blue");
+    const Reply listed = guest.unary("/filesystem.Filesystem/ListDir", path_json(guest.directory().path()));
+    CHECK(listed.body.find(R"("metadata":{"color":"blue","size-hint":"7"})") != std::string::npos);
+    // It moves with the file, and goes when it is replaced, also where the file itself is written.
+    CHECK(guest.request("POST", target, octets, "new").status == 200);
+    CHECK_FALSE(entry().contains("metadata"));
+    fs::create_hard_link(file, file + "2");
+    CHECK(guest.request("POST", target, noted, "x").status == 200);
+    CHECK(guest.request("POST", target, {octets[0], {"X-Metadata-Color", "red"}}, "x").status == 200);
+    CHECK(entry().at("metadata") == json::value{{"color", "red"}});
+
+    const auto refused = [&](const Headers& headers) { return guest.request("POST", target, headers, "no").status; };
+    CHECK(refused({octets[0], {"X-Metadata-" + std::string(247, 'k'), "v"}}) == 400);
+    CHECK(refused({octets[0], {"X-Metadata-k", std::string(4096, 'v')}}) == 400);
+    CHECK(read_file(file) == "x");
+    // What others set is told as far as it fits.
+    CHECK(::setxattr(file.c_str(), "user.e2b.other", "1", 1, 0) == 0);
+    CHECK(::setxattr(file.c_str(), "user.unrelated", "1", 1, 0) == 0);
+    CHECK(entry().at("metadata") == json::value{{"color", "red"}, {"other", "1"}});
 }
