@@ -133,11 +133,18 @@ void Watcher::forget(int root, bool remove) {
     }
 }
 
+// In a time that grows with the length of the path only: who is watched may make it as deep as it likes.
 std::string Watcher::relative_path(int directory, std::string_view name) const {
-    std::string path(name);
+    std::vector<std::string_view> parts;
+    if (!name.empty()) parts.push_back(name);
     for (auto it = directories_.find(directory); it != directories_.end() && it->first != root_;
          it = directories_.find(it->second.parent))
-        path = path.empty() ? it->second.name : it->second.name + "/" + path;
+        parts.push_back(it->second.name);
+    std::string path;
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+        if (!path.empty()) path += '/';
+        path += *part;
+    }
     return path;
 }
 
@@ -225,7 +232,7 @@ void Watcher::on_readable() {
 void Watcher::read() {
     const ActingAs acting(user_);
     if (acting.error() != 0) return fail(system_error(acting.error(), "cannot act as user '" + user_.name + "'"));
-    alignas(inotify_event) std::array<char, 16 << 10> buffer;
+    alignas(inotify_event) std::array<char, 4096> buffer; // about a hundred events between two looks at the loop
     const ssize_t n = ::read(inotify_.native_handle(), buffer.data(), buffer.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) return fail(system_error(errno, "watcher error"));
@@ -284,6 +291,10 @@ void Watcher::handle(int directory, std::uint32_t mask, std::uint32_t cookie, st
     if (moving_) {
         // Within the tree: it and all below it are where they are said to be again.
         const int moved = std::exchange(moving_, std::nullopt)->second;
+        // The events are behind what the walk saw, so what is known may not fit together.
+        for (auto it = directories_.find(directory); it != directories_.end(); it = directories_.find(it->second.parent))
+            if (it->first == moved)
+                return fail({Code::unavailable, "watcher error: " + path_ + " changes faster than it can be followed"});
         Directory& entry = directories_.at(moved);
         directories_.at(entry.parent).children.erase(moved);
         entry.parent = directory;
