@@ -4,6 +4,7 @@
 #include "guest/composition.hpp"
 #include "guest/encoding.hpp"
 #include "guest/file_range.hpp"
+#include "guest/gzip.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
 #include "guest/service.hpp"
@@ -259,7 +260,18 @@ void send_file(const std::shared_ptr<Connection>& connection, const RequestHead&
                       content_type_of(std::string_view(beginning).substr(0, beginning_size)),
                       {},
                       "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) +
-                          "\r\nLast-Modified: " + modified + "\r\n"};
+                          "\r\nLast-Modified: " + modified + "\r\nVary: Accept-Encoding\r\n"};
+    // Ranges are of the file, not of what it becomes.
+    if (head.find("Range") == nullptr && accepts_gzip(head.field("Accept-Encoding"))) {
+        response.fields += "Content-Encoding: gzip\r\n";
+        if (!whole)
+            return connection->respond_stream(response.content_type, std::move(response.fields),
+                                              std::make_shared<GzipFile>(connection, std::move(file), size));
+        Deflater deflater;
+        deflater.add(response.body, beginning);
+        deflater.finish(response.body);
+        return connection->respond(std::move(response));
+    }
     std::uint64_t first = 0;
     std::uint64_t length = size;
     const std::string* condition = head.find("If-Range");
@@ -356,19 +368,25 @@ std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const R
     if (head.method == "GET") return std::make_unique<Download>(connection, head, *path, std::move(*user));
 
     const std::string_view encoding = head.field("Content-Encoding");
-    if (!encoding.empty() && encoding != "identity")
-        return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
+    const bool gzip = equals_ignoring_case(encoding, "gzip");
+    if (!encoding.empty() && encoding != "identity" && !gzip)
+        return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: gzip is, and the file as it is");
     auto metadata = metadata_of(head);
     if (!metadata) return refuse(400, metadata.error().message);
     const std::string_view content_type = head.field("Content-Type");
-    if (const auto boundary = multipart_boundary(content_type))
-        return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
+    std::unique_ptr<BodySink> sink;
+    if (const auto boundary = multipart_boundary(content_type)) {
+        sink = std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
                                                  std::move(*metadata), settings_.default_workdir);
-    if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
-        return refuse(415, "Content-Type '" + std::string(content_type) +
-                               "' is neither application/octet-stream nor multipart/form-data with a boundary");
-    if (wanted.empty()) return refuse(400, "the query has no path");
-    return std::make_unique<RawUpload>(connection, *path, *user, std::move(*metadata));
+    } else {
+        if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
+            return refuse(415, "Content-Type '" + std::string(content_type) +
+                                   "' is neither application/octet-stream nor multipart/form-data with a boundary");
+        if (wanted.empty()) return refuse(400, "the query has no path");
+        sink = std::make_unique<RawUpload>(connection, *path, *user, std::move(*metadata));
+    }
+    if (gzip) return std::make_unique<GunzipBody>(connection, std::move(sink));
+    return sink;
 }
 
 std::unique_ptr<BodySink> Service::begin_compose(const Shared& connection) {

@@ -4,6 +4,7 @@
 #include "guest/encoding.hpp"
 #include "guest/file_metadata.hpp"
 #include "guest/file_range.hpp"
+#include "guest/gzip.hpp"
 #include "guest/messages.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
@@ -93,6 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto boundary = multipart_boundary(head.field("Content-Type"))) multipart.emplace(*boundary);
                 (void)basic_auth_user(head.field("Authorization"));
                 (void)parse_query(head.query);
+                (void)accepts_gzip(head.field("Accept-Encoding"));
                 if (const auto metadata = metadata_of(head)) {
                     require(!metadata->contains(""));
                     std::string json;

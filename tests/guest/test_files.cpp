@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <array>
 #include <ctime>
@@ -39,6 +40,35 @@ std::string read_file(const std::string& path) {
 
 std::string path_json(std::string_view path) {
     return "{\"path\":" + json_string(path) + "}";
+}
+
+std::string compressed(std::string_view text) {
+    z_stream stream{};
+    REQUIRE(::deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    std::string out(::deflateBound(&stream, text.size()), '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream.avail_in = static_cast<uInt>(text.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    REQUIRE(::deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    out.resize(stream.total_out);
+    ::deflateEnd(&stream);
+    return out;
+}
+
+std::string decompressed(std::string_view bytes, std::size_t room) {
+    z_stream stream{};
+    REQUIRE(::inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
+    std::string out(room, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    CHECK(::inflate(&stream, Z_FINISH) == Z_STREAM_END);
+    CHECK(stream.avail_in == 0);
+    out.resize(stream.total_out);
+    ::inflateEnd(&stream);
+    return out;
 }
 
 std::size_t entries_in(const std::string& directory) {
@@ -166,7 +196,7 @@ TEST_CASE("what an upload replaces") {
     CHECK(upload("script/below").status == 400);
     CHECK(guest.request("POST", "/files", octets, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=/x", {{"Content-Type", "text/plain"}}, "x").status == 415);
-    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"Content-Encoding", "gzip"}}, "x").status == 415);
+    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"Content-Encoding", "br"}}, "x").status == 415);
     CHECK(guest.request("POST", "/files?path=" + at("empty"), octets, "").status == 200);
     CHECK(fs::file_size(at("empty")) == 0);
 }
@@ -519,4 +549,41 @@ TEST_CASE("what clients note about a file") {
     CHECK(::setxattr(file.c_str(), "user.e2b.other", "1", 1, 0) == 0);
     CHECK(::setxattr(file.c_str(), "user.unrelated", "1", 1, 0) == 0);
     CHECK(entry().at("metadata") == json::value{{"color", "red"}, {"other", "1"}});
+}
+
+TEST_CASE("gzip in both directions") {
+    const LiveGuest guest;
+    const std::string file = guest.directory().path("f");
+    const std::string target = "/files?path=" + file;
+    const Headers packed = {octets[0], {"Content-Encoding", "gzip"}};
+    const Headers accepting = {{"Accept-Encoding", "br, gzip, deflate"}};
+    // Texts, noise, and zeros, of which much becomes little; and little, much.
+    std::string mixed(9 << 20, '\0');
+    for (std::size_t i = 0; i < (3 << 20); ++i) mixed[i] = static_cast<char>(i * i * 2654435761U >> 17);
+    for (const std::string& content : {std::string("hello"), std::string(), mixed}) {
+        CHECK(guest.request("POST", target, packed, compressed(content)).status == 200);
+        CHECK(read_file(file) == content);
+        const Reply back = guest.request("GET", target, accepting);
+        CHECK(back.status == 200);
+        CHECK(back.headers.at("content-encoding") == "gzip");
+        CHECK(back.headers.at("vary") == "Accept-Encoding");
+        CHECK(decompressed(back.body, content.size() + 1) == content);
+    }
+    CHECK(guest.request("GET", target, {accepting[0], {"Range", "bytes=1-3"}}).body == mixed.substr(1, 3));
+    CHECK_FALSE(guest.request("GET", target, {{"Accept-Encoding", "gzip;q=0"}}).headers.contains("content-encoding"));
+    CHECK_FALSE(guest.request("GET", target).headers.contains("content-encoding"));
+    // Members follow one another.
+    CHECK(guest.request("POST", target, packed, compressed("one ") + compressed("two")).status == 200);
+    CHECK(read_file(file) == "one two");
+    const std::string form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nform\r\n--b--\r\n";
+    CHECK(guest
+              .request("POST", target, {{"Content-Type", "multipart/form-data; boundary=b"}, {"Content-Encoding", "gzip"}},
+                       compressed(form))
+              .status == 200);
+    CHECK(read_file(file) == "form");
+    const std::string whole = compressed(mixed);
+    for (const std::string& broken : {std::string("not gzip"), std::string(), whole.substr(0, whole.size() - 9), whole + "rest"})
+        CHECK(guest.request("POST", target, packed, broken).status == 400);
+    CHECK(read_file(file) == "form");
+    CHECK(entries_in(guest.directory().path()) == 2); // the socket and the file
 }
