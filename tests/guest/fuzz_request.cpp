@@ -2,7 +2,9 @@
 // Everything between the bytes of a connection and a typed request, without doing what it asks. The first byte of the
 // input says how the rest is cut into pieces.
 #include "guest/encoding.hpp"
+#include "guest/file_metadata.hpp"
 #include "guest/file_range.hpp"
+#include "guest/gzip.hpp"
 #include "guest/messages.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
@@ -27,7 +29,7 @@ void require(bool condition) {
 
 void decode_body(const RequestHead& head, std::string_view body) {
     std::string message(body);
-    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect")) {
+    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect") || head.path.ends_with("/WatchDir")) {
         const auto opened = open_single_envelope(body);
         if (!opened) return;
         message = *opened;
@@ -41,6 +43,9 @@ void decode_body(const RequestHead& head, std::string_view body) {
     if (const auto signal = decode_signal(message)) require(signal->signal >= 1 && signal->signal <= 64);
     (void)decode_input(message);
     (void)decode_move(message);
+    (void)decode_watch(message);
+    if (const auto compose = decode_compose(message)) require(!compose->sources.empty() && !compose->destination.empty());
+    (void)decode_watcher_id(message);
     (void)decode_init(message);
     (void)decode_empty(message);
     if (const auto path = decode_path(message)) {
@@ -89,6 +94,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto boundary = multipart_boundary(head.field("Content-Type"))) multipart.emplace(*boundary);
                 (void)basic_auth_user(head.field("Authorization"));
                 (void)parse_query(head.query);
+                (void)accepts_gzip(head.field("Accept-Encoding"));
+                if (const auto metadata = metadata_of(head)) {
+                    require(!metadata->contains(""));
+                    std::string json;
+                    append_metadata(json, *metadata);
+                }
                 const RangeAnswer range = parse_range(head.field("Range"), 1000);
                 if (range.kind == RangeAnswer::Kind::part) require(range.length > 0 && range.first + range.length <= 1000);
             } else if (event == RequestReader::Event::body) {
