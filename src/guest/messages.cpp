@@ -164,6 +164,32 @@ Selector read_selector(Fields& fields) {
     return selector;
 }
 
+std::optional<TerminalSize> read_terminal(Fields& fields) {
+    if (!fields.has("pty")) return std::nullopt;
+    Fields terminal = fields.object("pty");
+    Fields size = terminal.object("size");
+    const auto side = [&size](std::string_view name) {
+        const std::uint32_t value = size.u32(name).value_or(0);
+        if (value < 1 || value > UINT16_MAX) size.fail(name, "is not from 1 to 65535");
+        return static_cast<std::uint16_t>(value);
+    };
+    const TerminalSize result{side("cols"), side("rows")};
+    terminal.take_fault(size);
+    fields.take_fault(terminal);
+    return result;
+}
+
+ProcessInput read_input(Fields& fields) {
+    Fields input = fields.object("input");
+    ProcessInput result;
+    result.to_terminal = input.has("pty");
+    result.bytes = input.base64(result.to_terminal ? "pty" : "stdin");
+    if (!input.has("stdin") && !result.to_terminal) input.fail("input", "has neither stdin nor pty");
+    if (input.has("stdin") && result.to_terminal) input.fail("input", "has both stdin and pty");
+    fields.take_fault(input);
+    return result;
+}
+
 // An envelope whose payload `write` appends.
 template <class Write>
 void append_envelope(std::string& out, std::uint8_t flags, Write write) {
@@ -239,7 +265,7 @@ Answer<StartRequest> decode_start(std::string_view text) {
         request.tag = fields.string("tag");
         if (request.tag.size() > 1024) fields.fail("tag", "is longer than 1024 bytes");
         request.stdin_open = fields.boolean("stdin", true);
-        request.terminal = fields.has("pty");
+        request.terminal = read_terminal(fields);
         return request;
     });
 }
@@ -276,11 +302,16 @@ Answer<InputRequest> decode_input(std::string_view text) {
     return decode(text, [](Fields& fields) {
         InputRequest request;
         request.process = read_selector(fields);
-        Fields input = fields.object("input");
-        request.terminal = input.has("pty");
-        request.bytes = input.base64(request.terminal ? "pty" : "stdin");
-        if (!request.terminal && !input.has("stdin")) fields.fail("input", "has no stdin");
-        fields.take_fault(input);
+        request.input = read_input(fields);
+        return request;
+    });
+}
+
+Answer<UpdateRequest> decode_update(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        UpdateRequest request;
+        request.process = read_selector(fields);
+        request.size = read_terminal(fields);
         return request;
     });
 }
@@ -360,9 +391,13 @@ void append_start_event(std::string& out, std::uint32_t pid) {
     append_envelope(out, 0, [&] { out += R"({"event":{"start":{"pid":)" + std::to_string(pid) + "}}}"; });
 }
 
-void append_data_event(std::string& out, bool is_stderr, std::string_view bytes) {
+void append_data_event(std::string& out, Stream stream, std::string_view bytes) {
     append_envelope(out, 0, [&] {
-        out += is_stderr ? R"({"event":{"data":{"stderr":")" : R"({"event":{"data":{"stdout":")";
+        switch (stream) {
+        case Stream::standard_output: out += R"({"event":{"data":{"stdout":")"; break;
+        case Stream::standard_error: out += R"({"event":{"data":{"stderr":")"; break;
+        case Stream::terminal: out += R"({"event":{"data":{"pty":")"; break;
+        }
         append_base64(out, bytes);
         out += "\"}}}";
     });

@@ -16,6 +16,11 @@ namespace sandboxkit::guest {
 
 using Environment = std::map<std::string, std::string>;
 
+// In characters.
+struct TerminalSize {
+    std::uint16_t cols = 0, rows = 0; // at least 1
+};
+
 struct StartRequest {
     std::string cmd;
     std::vector<std::string> args;
@@ -23,7 +28,7 @@ struct StartRequest {
     std::string cwd; // empty: the default
     std::string tag; // empty: none
     bool stdin_open = true;
-    bool terminal = false; // a pty was asked for
+    std::optional<TerminalSize> terminal; // in place of the pipes
 };
 
 // Exactly one of the two.
@@ -37,10 +42,19 @@ struct SignalRequest {
     int signal = 0; // 1..64
 };
 
+struct ProcessInput {
+    std::string bytes;
+    bool to_terminal = false; // or else to standard input
+};
+
 struct InputRequest {
     Selector process;
-    std::string bytes;
-    bool terminal = false;
+    ProcessInput input;
+};
+
+struct UpdateRequest {
+    Selector process;
+    std::optional<TerminalSize> size;
 };
 
 struct PathRequest {
@@ -78,6 +92,7 @@ struct InitRequest {
 [[nodiscard]] Answer<Selector> decode_selector(std::string_view json); // Connect, CloseStdin
 [[nodiscard]] Answer<SignalRequest> decode_signal(std::string_view json);
 [[nodiscard]] Answer<InputRequest> decode_input(std::string_view json);
+[[nodiscard]] Answer<UpdateRequest> decode_update(std::string_view json);
 [[nodiscard]] Answer<PathRequest> decode_path(std::string_view json); // Stat, MakeDir, ListDir, Remove
 [[nodiscard]] Answer<MoveRequest> decode_move(std::string_view json);
 [[nodiscard]] Answer<WatchRequest> decode_watch(std::string_view json);     // WatchDir, CreateWatcher
@@ -97,9 +112,11 @@ struct ExitStatus {
     bool timed_out = false;
 };
 
+enum class Stream : std::uint8_t { standard_output, standard_error, terminal };
+
 // Whole envelopes.
 void append_start_event(std::string& out, std::uint32_t pid);
-void append_data_event(std::string& out, bool is_stderr, std::string_view bytes);
+void append_data_event(std::string& out, Stream stream, std::string_view bytes);
 void append_keepalive_event(std::string& out);
 void append_end_event(std::string& out, const ExitStatus& status);
 void append_watch_start(std::string& out);

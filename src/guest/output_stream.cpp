@@ -48,7 +48,7 @@ bool OutputStream::pull(std::string& out) {
     while (!queue_.empty() && pulled < pull_size) {
         const Chunk chunk = queue_.pop();
         replayed_ = std::min(replayed_, queue_.cost());
-        append_data_event(out, chunk.is_stderr, *chunk.bytes);
+        append_data_event(out, chunk.stream, *chunk.bytes);
         pulled += chunk.bytes->size();
     }
     if (pulled > 0 && attached_) process_->listener_caught_up();

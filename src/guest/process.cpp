@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/process.hpp"
 
+#include "guest/terminal.hpp"
+
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
@@ -14,12 +16,18 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t piece_size = 32 << 10;
+constexpr std::size_t terminal_piece_size = 16 << 10;
 constexpr std::size_t backlog_limit = 256 << 10; // of the only listener, before the process has to wait
 constexpr std::size_t pending_input_limit = 8 << 20;
 // How long a pipe that some descendant holds open can delay the end (as os/exec's WaitDelay of Go).
 constexpr auto pipe_wait_time = 1s;
 
 std::array<char, piece_size> scratch; // all processes read in turns
+
+// The largest chunk that clients are sent.
+std::size_t piece_of(Stream stream) {
+    return stream == Stream::terminal ? terminal_piece_size : piece_size;
+}
 
 bool adopt(boost::asio::posix::stream_descriptor& descriptor, FileDescriptor& fd) {
     boost::system::error_code ec;
@@ -33,8 +41,8 @@ bool adopt(boost::asio::posix::stream_descriptor& descriptor, FileDescriptor& fd
 void ChunkQueue::push(Chunk chunk) {
     if (!chunks_.empty()) {
         Chunk& last = chunks_.back();
-        if (last.is_stderr == chunk.is_stderr && last.bytes.use_count() == 1 &&
-            last.bytes->size() + chunk.bytes->size() <= piece_size) {
+        if (last.stream == chunk.stream && last.bytes.use_count() == 1 &&
+            last.bytes->size() + chunk.bytes->size() <= piece_of(chunk.stream)) {
             last.bytes->append(*chunk.bytes);
             cost_ += chunk.bytes->size();
             return;
@@ -64,11 +72,12 @@ void ChunkQueue::clear() {
 
 Process::Process(const boost::asio::any_io_executor& executor, Owner& owner, pid_t pid, StartRequest config, Pipes pipes)
     : owner_(owner), pid_(pid), config_(std::move(config)),
-      input_(executor), outputs_{Output{boost::asio::posix::stream_descriptor(executor), false},
-                                 Output{boost::asio::posix::stream_descriptor(executor), true}},
+      input_(executor), outputs_{Output{boost::asio::posix::stream_descriptor(executor),
+                                        config_.terminal ? Stream::terminal : Stream::standard_output},
+                                 Output{boost::asio::posix::stream_descriptor(executor), Stream::standard_error}},
       time_limit_(executor), pipe_wait_(executor) {
     usable_ = (!pipes.input || adopt(input_, pipes.input)) && adopt(outputs_[0].pipe, pipes.output) &&
-              adopt(outputs_[1].pipe, pipes.error);
+              (!pipes.error || adopt(outputs_[1].pipe, pipes.error));
 }
 
 Process::~Process() = default;
@@ -107,22 +116,23 @@ void Process::arm(Output& output) {
 
 void Process::on_readable(Output& output) {
     for (int turns = 0; turns < 4 && output.pipe.is_open() && may_read(); ++turns)
-        if (!read_piece(output, piece_size)) break;
+        if (!read_piece(output, piece_of(output.stream))) break;
     arm(output);
     end_if_done();
 }
 
 bool Process::read_piece(Output& output, std::size_t limit) {
-    const ssize_t n = ::read(output.pipe.native_handle(), scratch.data(), std::min(limit, piece_size));
+    const ssize_t n = ::read(output.pipe.native_handle(), scratch.data(), limit);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         boost::system::error_code ignored;
         output.pipe.close(ignored);
         return false;
     }
-    deliver(Chunk{output.is_stderr, std::make_shared<std::string>(scratch.data(), static_cast<std::size_t>(n))});
-    // Less than asked for: the pipe is empty, or it is quicker to be told again than to ask again.
-    return static_cast<std::size_t>(n) == std::min(limit, piece_size);
+    deliver(Chunk{output.stream, std::make_shared<std::string>(scratch.data(), static_cast<std::size_t>(n))});
+    // Less than asked for: the pipe is empty, or it is quicker to be told again than to ask again. A terminal gives at most
+    // 4 KiB at once, whatever it has.
+    return output.stream == Stream::terminal || static_cast<std::size_t>(n) == limit;
 }
 
 template <class Change>
@@ -150,7 +160,7 @@ void Process::leader_exited(int status) {
     }
     result.timed_out = timed_out_;
     leader_ = result;
-    fail_input({Code::internal, "error writing to stdin: the process has ended"});
+    fail_input(input_error("the process has ended"));
     // What it wrote is in the pipes already: no need to wait for the loop to say so.
     for (Output& output : outputs_)
         if (output.pipe.is_open()) on_readable(output);
@@ -171,11 +181,17 @@ void Process::stop_waiting_for_pipes() {
         int available = 0;
         if (::ioctl(output.pipe.native_handle(), FIONREAD, &available) != 0) available = 0;
         while (available > 0 && output.pipe.is_open()) {
-            const std::size_t piece = std::min<std::size_t>(static_cast<std::size_t>(available), piece_size);
+            const std::size_t piece = std::min<std::size_t>(static_cast<std::size_t>(available), piece_of(output.stream));
             if (!read_piece(output, piece)) break;
             available -= static_cast<int>(piece);
         }
-        if (output.pipe.is_open()) owner_.forget(FileDescriptor(output.pipe.release()));
+        if (!output.pipe.is_open()) continue;
+        boost::system::error_code ignored;
+        // A terminal hangs up for those who still have it; a pipe must not break for them.
+        if (output.stream == Stream::terminal)
+            output.pipe.close(ignored);
+        else
+            owner_.forget(FileDescriptor(output.pipe.release()));
     }
     end_if_done();
 }
@@ -196,24 +212,46 @@ Answer<void> Process::signal(int number) {
     return system_error(errno, "error sending signal");
 }
 
-void Process::write_input(std::string bytes, std::function<void(Answer<void>)> done) {
+RpcError Process::input_error(std::string_view why, Code code) const {
+    return {code, std::string(config_.terminal ? "error writing to tty: " : "error writing to stdin: ") + std::string(why)};
+}
+
+void Process::write_input(ProcessInput input, std::function<void(Answer<void>)> done) {
+    if (input.to_terminal && !config_.terminal)
+        return done(
+            RpcError{Code::internal,
+                     "error writing to tty: tty not assigned to process — input should be written to the stdin, not the tty"});
+    if (!input.to_terminal && config_.terminal)
+        return done(
+            RpcError{Code::internal,
+                     "error writing to stdin: tty assigned to process — input should be written to the pty, not the stdin"});
     if (!input_.is_open() || close_input_after_)
-        return done(RpcError{Code::internal, "error writing to stdin: stdin not enabled or closed"});
-    if (pending_input_size_ + bytes.size() > pending_input_limit)
-        return done(RpcError{Code::resource_exhausted, "error writing to stdin: the process has not read " +
-                                                           std::to_string(pending_input_size_) + " bytes yet"});
-    pending_input_size_ += bytes.size();
-    pending_input_.push_back(Input{std::move(bytes), 0, std::move(done)});
+        return done(input_error(config_.terminal ? "the terminal is closed" : "stdin not enabled or closed"));
+    if (pending_input_size_ + input.bytes.size() > pending_input_limit)
+        return done(input_error("the process has not read " + std::to_string(pending_input_size_) + " bytes yet",
+                                Code::resource_exhausted));
+    pending_input_size_ += input.bytes.size();
+    pending_input_.push_back(Input{std::move(input.bytes), 0, std::move(done)});
     if (!input_waiting_) write_pending_input();
 }
 
-void Process::close_input() {
-    if (!pending_input_.empty()) {
-        close_input_after_ = true;
-        return;
-    }
+Answer<void> Process::close_input() {
+    if (config_.terminal)
+        return RpcError{Code::unknown, "error closing stdin: cannot close stdin for PTY process — send Ctrl+D (0x04) instead"};
+    close_input_after_ = true;
+    if (pending_input_.empty()) close_written_input();
+    return {};
+}
+
+void Process::close_written_input() {
     boost::system::error_code ignored;
     if (input_.is_open()) input_.close(ignored);
+}
+
+Answer<void> Process::resize(const TerminalSize& size) {
+    if (!config_.terminal) return RpcError{Code::invalid_argument, "error resizing tty: tty not assigned to process"};
+    if (!outputs_[0].pipe.is_open()) return RpcError{Code::internal, "error resizing tty: the terminal is closed"};
+    return resize_terminal(outputs_[0].pipe.native_handle(), size);
 }
 
 void Process::write_pending_input() {
@@ -233,7 +271,7 @@ void Process::write_pending_input() {
             });
             return;
         }
-        if (n < 0) return fail_input(RpcError{Code::internal, "error writing to stdin: " + std::string(describe(errno))});
+        if (n < 0) return fail_input(input_error(describe(errno)));
         front.written += static_cast<std::size_t>(n);
         if (front.written < front.bytes.size()) continue;
         pending_input_size_ -= front.bytes.size();
@@ -241,12 +279,11 @@ void Process::write_pending_input() {
         pending_input_.pop_front();
         done({});
     }
-    if (close_input_after_) close_input();
+    if (close_input_after_) close_written_input();
 }
 
 void Process::fail_input(const RpcError& error) {
-    boost::system::error_code ignored;
-    if (input_.is_open()) input_.close(ignored);
+    close_written_input();
     const auto failed = std::move(pending_input_);
     pending_input_.clear();
     pending_input_size_ = 0;
@@ -287,7 +324,7 @@ void Process::abandon() {
     boost::system::error_code ignored;
     for (Output& output : outputs_)
         if (output.pipe.is_open()) output.pipe.close(ignored);
-    fail_input({Code::internal, "error writing to stdin: the process was given up"});
+    fail_input(input_error("the process was given up"));
     time_limit_.cancel();
     pipe_wait_.cancel();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One process that a client started: its pipes, what it has said, who listens, and how it ended.
+// One process that a client started: its pipes or its terminal, what it has said, who listens, and how it ended.
 #pragma once
 
 #include "guest/file_descriptor.hpp"
@@ -25,7 +25,7 @@ namespace sandboxkit::guest {
 
 // A piece of output, shared by all who have yet to send it.
 struct Chunk {
-    bool is_stderr = false;
+    Stream stream = Stream::standard_output;
     std::shared_ptr<std::string> bytes;
 
     // What keeping it costs: a program that writes byte by byte must not take a hundred times its output.
@@ -70,7 +70,7 @@ public:
         virtual void forget(FileDescriptor pipe) = 0;
     };
 
-    // The parent's ends of its pipes; standard input may be absent.
+    // The parent's ends of its pipes; standard input may be absent. Of a terminal: twice the same, and no error.
     struct Pipes {
         FileDescriptor input, output, error;
     };
@@ -94,9 +94,10 @@ public:
     // To the whole process group.
     Answer<void> signal(int number);
 
-    // `done` is called when the pipe has taken all of it, or cannot any more.
-    void write_input(std::string bytes, std::function<void(Answer<void>)> done);
-    void close_input(); // after what is still to be written
+    // `done` is called when the pipe or terminal has taken all of it, or cannot any more; that may be at once.
+    void write_input(ProcessInput input, std::function<void(Answer<void>)> done);
+    Answer<void> close_input(); // after what is still to be written
+    Answer<void> resize(const TerminalSize& size);
 
     // The listener takes over what was kept while nobody listened; it stays valid until detach().
     ChunkQueue attach(Listener& listener);
@@ -119,7 +120,7 @@ private:
     };
     struct Output {
         boost::asio::posix::stream_descriptor pipe;
-        bool is_stderr;
+        Stream stream;
         bool waiting = false;
     };
 
@@ -133,6 +134,8 @@ private:
     void end_if_done();
     void stop_waiting_for_pipes();
     void write_pending_input();
+    [[nodiscard]] RpcError input_error(std::string_view why, Code code = Code::internal) const;
+    void close_written_input();
     void fail_input(const RpcError& error);
 
     Owner& owner_;

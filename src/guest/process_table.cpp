@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/process_table.hpp"
 
+#include "guest/terminal.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,6 +32,49 @@ int make_pipe(Pipe& pipe, bool parent_reads, int descriptor_limit, const Identit
     return 0;
 }
 
+// Both ends of what a process has as standard input, output and error.
+struct Ends {
+    Process::Pipes own;
+    FileDescriptor input, output, error; // of the child; a terminal is all three, and stands in `input`
+};
+
+Answer<Ends> make_pipes(bool stdin_open, int descriptor_limit, const Identity& user) {
+    Pipe input;
+    Pipe output;
+    Pipe error;
+    int failure = 0;
+    if (stdin_open) {
+        failure = make_pipe(input, false, descriptor_limit, user);
+    } else {
+        input.read.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        if (!input.read) failure = errno;
+        // An image may lack /dev/null; a pipe that nobody writes to reads the same.
+        if (failure == ENOENT) {
+            failure = make_pipe(input, false, descriptor_limit, user);
+            input.write.reset();
+        }
+    }
+    if (failure == 0) failure = make_pipe(output, true, descriptor_limit, user);
+    if (failure == 0) failure = make_pipe(error, true, descriptor_limit, user);
+    if (failure == EMFILE || failure == ENFILE)
+        return RpcError{Code::resource_exhausted, "cannot start another process: no file descriptors are left"};
+    if (failure != 0) return system_error(failure, "cannot start the process");
+    return Ends{{std::move(input.write), std::move(output.read), std::move(error.read)},
+                std::move(input.read),
+                std::move(output.write),
+                std::move(error.write)};
+}
+
+Answer<Ends> make_terminal(const TerminalSize& size, int descriptor_limit, const Identity& user) {
+    auto terminal = open_terminal(size, user, descriptor_limit);
+    if (!terminal) return terminal.error();
+    // Twice, since reading and writing end at different times.
+    FileDescriptor input(::fcntl(terminal->own.get(), F_DUPFD_CLOEXEC, 3));
+    if (!input || input.get() >= descriptor_limit)
+        return RpcError{Code::resource_exhausted, "cannot start another process: no file descriptors are left"};
+    return Ends{{std::move(input), std::move(terminal->own), {}}, std::move(terminal->childs), {}, {}};
+}
+
 RpcError unwatched() {
     return {Code::resource_exhausted, "cannot start another process: the kernel watches no more descriptors"};
 }
@@ -55,30 +100,13 @@ Answer<pid_t> ProcessTable::launch(StartRequest config, SpawnRequest request) {
     if (entries_.size() - ended_.size() + starting_.size() >= running_limit)
         return RpcError{Code::resource_exhausted,
                         "cannot start another process: " + std::to_string(running_limit) + " are running"};
-    Pipe input;
-    Pipe output;
-    Pipe error;
-    int failure = 0;
-    if (config.stdin_open) {
-        failure = make_pipe(input, false, descriptor_limit_, request.user);
-    } else {
-        input.read.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        if (!input.read) failure = errno;
-        // An image may lack /dev/null; a pipe that nobody writes to reads the same.
-        if (failure == ENOENT) {
-            failure = make_pipe(input, false, descriptor_limit_, request.user);
-            input.write.reset();
-        }
-    }
-    if (failure == 0) failure = make_pipe(output, true, descriptor_limit_, request.user);
-    if (failure == 0) failure = make_pipe(error, true, descriptor_limit_, request.user);
-    if (failure == EMFILE || failure == ENFILE)
-        return RpcError{Code::resource_exhausted, "cannot start another process: no file descriptors are left"};
-    if (failure != 0) return system_error(failure, "cannot start the process");
-
-    request.standard_input = input.read.get();
-    request.standard_output = output.write.get();
-    request.standard_error = error.write.get();
+    auto ends = config.terminal ? make_terminal(*config.terminal, descriptor_limit_, request.user)
+                                : make_pipes(config.stdin_open, descriptor_limit_, request.user);
+    if (!ends) return ends.error();
+    request.terminal = config.terminal.has_value();
+    request.standard_input = ends->input.get();
+    request.standard_output = request.terminal ? ends->input.get() : ends->output.get();
+    request.standard_error = request.terminal ? ends->input.get() : ends->error.get();
     auto spawned = spawn(request, settings_);
     if (!spawned) return spawned.error();
     const pid_t pid = spawned->pid;
@@ -102,7 +130,7 @@ Answer<pid_t> ProcessTable::launch(StartRequest config, SpawnRequest request) {
                                                     " s; something in the sandbox stops it, or has a lease on the program"});
     });
     starting_.emplace(pid, Starting{std::move(config),
-                                    {std::move(input.write), std::move(output.read), std::move(error.read)},
+                                    std::move(ends->own),
                                     std::move(request.cwd),
                                     std::move(request.user.name),
                                     std::move(report),

@@ -8,6 +8,7 @@ namespace sandboxkit::guest {
 
 std::string_view to_string(Code code) noexcept {
     switch (code) {
+    case Code::unknown: return "unknown";
     case Code::invalid_argument: return "invalid_argument";
     case Code::deadline_exceeded: return "deadline_exceeded";
     case Code::not_found: return "not_found";
@@ -33,6 +34,7 @@ unsigned http_status(Code code) noexcept {
     case Code::permission_denied: return 403;
     case Code::resource_exhausted: return 429;
     case Code::unimplemented: return 501;
+    case Code::unknown:
     case Code::internal: return 500;
     case Code::unavailable: return 503;
     case Code::unauthenticated: return 401;

@@ -13,6 +13,7 @@
 namespace sandboxkit::guest {
 
 enum class Code : std::uint8_t {
+    unknown,
     invalid_argument,
     deadline_exceeded,
     not_found,

@@ -21,11 +21,12 @@ namespace {
 
 constexpr std::string_view base_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-constexpr std::array<std::string_view, 12> unary_methods = {
+constexpr std::array<std::string_view, 13> unary_methods = {
     "/process.Process/List",
     "/process.Process/SendSignal",
     "/process.Process/SendInput",
     "/process.Process/CloseStdin",
+    "/process.Process/Update",
     "/filesystem.Filesystem/Stat",
     "/filesystem.Filesystem/MakeDir",
     "/filesystem.Filesystem/ListDir",
@@ -151,21 +152,23 @@ Answer<std::optional<std::string>> Service::call(const Shared& connection, std::
             if (!request) return request.error();
             const auto process = running(request->process);
             if (!process) return process.error();
-            if (request->terminal)
-                return RpcError{
-                    Code::internal,
-                    "error writing to tty: tty not assigned to process — input should be written to the stdin, not the tty"};
-            (*process)->write_input(std::move(request->bytes), [connection](const Answer<void>& written) {
+            (*process)->write_input(std::move(request->input), [connection](const Answer<void>& written) {
                 connection->respond(written ? Response{200, "application/json", "{}", {}} : rpc_error(written.error()));
             });
             return std::optional<std::string>();
+        }
+        if (method == "Update") {
+            const auto request = decode_update(body);
+            if (!request) return request.error();
+            const auto process = running(request->process);
+            if (!process) return process.error();
+            return at_once(request->size ? (*process)->resize(*request->size) : Answer<void>());
         }
         const auto selector = decode_selector(body);
         if (!selector) return selector.error();
         const auto process = running(*selector);
         if (!process) return process.error();
-        (*process)->close_input();
-        return std::optional(std::string("{}"));
+        return at_once((*process)->close_input());
     }
 
     if (method.ends_with("Watcher") || method == "GetWatcherEvents") return call_watcher(connection, method, user, body);
@@ -247,9 +250,6 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     if (!message) return refuse(message.error());
     auto request = decode_start(*message);
     if (!request) return refuse(request.error());
-    if (request->terminal)
-        return refuse({Code::unimplemented,
-                       "terminals (pty) are not served by this version of sandboxkit-guest; start the command without one"});
     const auto options = stream_options(head);
     if (!options) return refuse(options.error());
     const auto limit = time_limit(head);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -37,6 +38,7 @@ struct Child {
     const Identity* user;
     const SpawnSettings* settings;
     std::array<int, 3> standard;
+    bool terminal;
     bool set_credentials;
     int report;
 };
@@ -93,6 +95,7 @@ struct Child {
 
     for (int i = 0; i < 3; ++i)
         if (::syscall(SYS_dup3, child.standard[static_cast<std::size_t>(i)], i, 0) < 0) fail(Stage::descriptors);
+    if (child.terminal && ::syscall(SYS_ioctl, 0, TIOCSCTTY, 0) < 0) fail(Stage::descriptors);
     // All descriptors of this program are close-on-exec already; where a filter denies this call nothing is lost.
     ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
 
@@ -183,6 +186,7 @@ Answer<Spawned> spawn(const SpawnRequest& request, const SpawnSettings& settings
     child.user = &request.user;
     child.settings = &settings;
     child.standard = {request.standard_input, request.standard_output, request.standard_error};
+    child.terminal = request.terminal;
     child.set_credentials = needs_credentials(request.user);
 
     int ends[2] = {-1, -1};

@@ -23,6 +23,7 @@ struct SpawnRequest {
     std::string cwd;
     Identity user;
     int standard_input = -1, standard_output = -1, standard_error = -1; // borrowed; each at least 3
+    bool terminal = false; // standard input is one, which becomes the controlling terminal
 };
 
 // What every child gets, found out once.

@@ -42,6 +42,7 @@ void decode_body(const RequestHead& head, std::string_view body) {
     if (const auto selector = decode_selector(message)) require(selector->pid || !selector->tag.empty());
     if (const auto signal = decode_signal(message)) require(signal->signal >= 1 && signal->signal <= 64);
     (void)decode_input(message);
+    if (const auto update = decode_update(message)) require(!update->size || (update->size->cols > 0 && update->size->rows > 0));
     (void)decode_move(message);
     (void)decode_watch(message);
     if (const auto compose = decode_compose(message)) require(!compose->sources.empty() && !compose->destination.empty());
@@ -53,7 +54,7 @@ void decode_body(const RequestHead& head, std::string_view body) {
         if (resolved) require(resolved->starts_with('/') && resolved->find("//") == std::string::npos && resolved->size() < 4096);
     }
     std::string event;
-    append_data_event(event, false, body);
+    append_data_event(event, Stream::standard_output, body);
     append_json_string(event, body);
 }
 

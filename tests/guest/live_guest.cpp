@@ -207,11 +207,15 @@ EventStream::Result EventStream::rest() {
         if (event.contains("keepalive")) ++result.keepalives;
         if (const auto* data = event.if_contains("data")) {
             const auto take = [&](std::string_view name, std::string& into) {
-                if (const auto* text = data->as_object().if_contains(name))
-                    into += *decode_base64(std::string_view(text->as_string()));
+                const auto* text = data->as_object().if_contains(name);
+                if (text == nullptr) return;
+                const std::string bytes = *decode_base64(std::string_view(text->as_string()));
+                result.largest = std::max(result.largest, bytes.size());
+                into += bytes;
             };
             take("stdout", result.out);
             take("stderr", result.err);
+            take("pty", result.terminal);
         }
         if (const auto* last = event.if_contains("end")) result.end = last->as_object();
     }

@@ -71,7 +71,8 @@ public:
     boost::json::object refusal; // then: the end of the stream
 
     struct Result {
-        std::string out, err;
+        std::string out, err, terminal;
+        std::size_t largest = 0; // bytes of a data event
         boost::json::object end; // the end event; empty when there was none
         boost::json::object end_of_stream;
         int keepalives = 0;

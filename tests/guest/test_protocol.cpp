@@ -127,7 +127,7 @@ TEST_CASE("messages: protobuf's JSON") {
         CHECK(decode_signal(R"({"process":{"pid":1},"signal":)" + std::string(signal) + "}").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1},"signalNumber":0})").has_error());
     CHECK(decode_signal(R"({"process":{"pid":1}})").has_error());
-    CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"YQ"}})")->bytes == "a");
+    CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"YQ"}})")->input.bytes == "a");
     CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"%"}})").has_error());
     CHECK(decode_input(R"({"process":{"pid":1}})").has_error());
     CHECK(decode_path(R"({"path":"a","depth":3})")->depth == 3);
@@ -151,7 +151,7 @@ TEST_CASE("events") {
         text({0, 34, false, true}) ==
         R"({"event":{"end":{"exitCode":-1,"status":"signal: signal 34","error":"signal: signal 34","signal":34,"timedOut":true}}})");
     std::string data;
-    append_data_event(data, true, std::string("\0\xff", 2));
+    append_data_event(data, Stream::standard_error, std::string("\0\xff", 2));
     CHECK(data == std::string("\0\0\0\0\x24", 5) + R"({"event":{"data":{"stderr":"AP8="}}})");
 }
 
@@ -268,19 +268,19 @@ TEST_CASE("paths, queries, users") {
 
 TEST_CASE("the queue of output joins small pieces and knows its cost") {
     ChunkQueue queue;
-    const auto push = [&](bool is_stderr, std::string text) {
-        queue.push({is_stderr, std::make_shared<std::string>(std::move(text))});
+    const auto push = [&](Stream stream, std::string text) {
+        queue.push({stream, std::make_shared<std::string>(std::move(text))});
     };
-    for (int i = 0; i < 1000; ++i) push(false, "x");
+    for (int i = 0; i < 1000; ++i) push(Stream::standard_output, "x");
     CHECK(queue.cost() == 1000 + 96);
-    push(true, "e");
-    push(false, "y");
+    push(Stream::standard_error, "e");
+    push(Stream::standard_output, "y");
     ChunkQueue front;
-    front.push({false, std::make_shared<std::string>("front")});
+    front.push({Stream::standard_output, std::make_shared<std::string>("front")});
     queue.put_back(std::move(front));
     CHECK(*queue.pop().bytes == "front");
     CHECK(queue.pop().bytes->size() == 1000);
-    CHECK(queue.pop().is_stderr);
+    CHECK(queue.pop().stream == Stream::standard_error);
     CHECK(*queue.pop().bytes == "y");
     CHECK(queue.empty());
     CHECK(queue.cost() == 0);
@@ -302,7 +302,7 @@ TEST_CASE("a process that was given up keeps no output, which nobody would count
     } slow;
     const auto unsent = [] {
         ChunkQueue queue;
-        queue.push({false, std::make_shared<std::string>("not sent yet")});
+        queue.push({Stream::standard_output, std::make_shared<std::string>("not sent yet")});
         return queue;
     };
     int out[2];

@@ -112,7 +112,6 @@ TEST_CASE("start: refusals are streams of one frame") {
     CHECK(error(R"({"process":{"cmd":"/bin/true","cwd":"/etc/hostname/x"}})").at("code") == "invalid_argument");
     CHECK(error(R"({"process":{"cmd":"/bin/true"}})", {{"Authorization", basic("nouser")}}) ==
           json::object{{"code", "unauthenticated"}, {"message", "invalid username: 'nouser'"}});
-    CHECK(error(R"({"process":{"cmd":"/bin/true"},"pty":{"size":{"cols":80,"rows":24}}})").at("code") == "unimplemented");
     CHECK(error(R"({"process":{}})").at("code") == "invalid_argument");
     CHECK(error("{bad").at("code") == "invalid_argument");
     CHECK(error(R"({"process":{"cmd":"/bin/tr\u0000ue"}})").at("code") == "invalid_argument");
