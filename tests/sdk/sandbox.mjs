@@ -7,14 +7,14 @@ import net from 'node:net'
 import path from 'node:path'
 
 const sandboxkit = process.argv[2]
-const directory = mkdtempSync(path.join(process.cwd(), 'sdk-test-'))
 const run = (...command) =>
   JSON.parse(execFileSync(sandboxkit, ['--store', path.join(directory, 'store.db'), '--json', ...command]))
 
-let session
+let directory, session
 
 // The name of its Unix socket, from the directory where the process is then: such a name has at most 107 bytes.
 export function startSandbox() {
+  directory = mkdtempSync(path.join(process.cwd(), 'sdk-test-'))
   writeFileSync(path.join(directory, 'profile.json'), JSON.stringify({ name: 'sdk', network: { egress: 'none' } }))
   const profile = run('profile', 'create', path.join(directory, 'profile.json')).id
   run('profile', 'publish', profile, '--wait')
@@ -24,7 +24,7 @@ export function startSandbox() {
 }
 
 export function endSandbox() {
-  process.chdir(directory)
+  process.chdir(directory) // the sandbox's own is removed with it
   if (session) run('session', 'rm', session.id)
   process.chdir('/')
   rmSync(directory, { recursive: true })

@@ -223,7 +223,8 @@ test('a watch of a directory tree', async () => {
   await sandbox.files.makeDir('/root/watched/deep')
   const told = new Told()
   const ended = new Told()
-  const watch = await sandbox.files.watchDir('/root/watched', told.add, { recursive: true, onExit: ended.add })
+  const options = { recursive: true, allowNetworkMounts: true, onExit: ended.add }
+  const watch = await sandbox.files.watchDir('/root/watched', told.add, options)
   const seen = (type, name) => told.until((events) => events.some((each) => each.name === name && each.type === type))
   await sandbox.files.write('/root/watched/deep/file', 'x')
   await seen('write', 'deep/file')
@@ -275,8 +276,19 @@ test('URLs of files, signed when the sandbox has a token', async () => {
   assert.equal(await sandbox.files.read('/root/by-url'), 'signed')
 })
 
-test('metrics', async () => {
-  // In its debug mode the SDK does not ask for them itself.
+test('Git, as the SDK uses it by commands', async () => {
+  const repository = '/root/repository'
+  await sandbox.git.init(repository)
+  await sandbox.files.write(`${repository}/new`, 'x')
+  assert.equal((await sandbox.git.status(repository)).hasUntracked, true)
+  await sandbox.git.add(repository)
+  await sandbox.git.commit(repository, 'first', { authorName: 'A', authorEmail: 'a@example.org' })
+  assert.equal((await sandbox.git.status(repository)).isClean, true)
+})
+
+test('health and metrics', async () => {
+  assert.equal(await sandbox.isRunning(), true)
+  // In its debug mode the SDK does not ask for metrics itself.
   const metrics = await (await fetch(`${api}/metrics`)).json()
   assert.ok(metrics.cpu_count >= 1 && metrics.mem_total > metrics.mem_used && metrics.mem_used > 0)
   assert.ok(metrics.disk_total > metrics.disk_used && metrics.disk_used > 0 && metrics.cpu_used_pct >= 0)
