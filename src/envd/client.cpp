@@ -41,7 +41,10 @@ net::HttpTarget target_of(const Endpoint& endpoint) {
     target.unix_socket = endpoint.unix_socket;
     target.host = endpoint.host;
     target.port = endpoint.port;
-    target.tls = endpoint.tls;
+    if (endpoint.tls) {
+        target.tls.emplace();
+        target.tls->ca = endpoint.tls_ca;
+    }
     target.name = "the sandbox";
     target.code_prefix = "guest";
     return target;
