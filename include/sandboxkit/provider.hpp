@@ -100,6 +100,8 @@ struct Endpoint {
     std::string tls_ca;                         // PEM: the authorities trusted in place of the system's; empty: the system's
     std::map<std::string, std::string> headers; // added to every request
     std::string access_token;                   // a secret: sent as X-Access-Token, never logged; empty: none
+    // Send the token in the clear, without TLS, to a host that is not this machine. Without this such a call is refused.
+    bool token_in_the_clear = false;
 };
 
 struct CaptureResult {

@@ -9,6 +9,8 @@
 #include "envd/requests.hpp"
 #include "net/http_client.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -50,6 +52,31 @@ net::HttpTarget target_of(const Endpoint& endpoint) {
     return target;
 }
 
+// By its name alone: what the resolver says is not believed.
+bool is_this_machine(const std::string& host) {
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    return host == "localhost" || (!error && address.is_loopback());
+}
+
+Result<void> check(const Endpoint& endpoint, bool has_token) {
+    if (!endpoint.tls && !endpoint.tls_ca.empty())
+        return Error{ErrorClass::invalid,
+                     "guest_endpoint",
+                     "the sandbox's address has certificate authorities, but is without TLS",
+                     "set `tls`",
+                     "",
+                     {}};
+    if (has_token && !endpoint.host.empty() && !endpoint.tls && !endpoint.token_in_the_clear && !is_this_machine(endpoint.host))
+        return Error{ErrorClass::invalid,
+                     "guest_token_in_the_clear",
+                     "the sandbox's access token would cross the network without encryption",
+                     "use TLS, or say that the network is to be trusted (`token_in_the_clear`)",
+                     "",
+                     {}};
+    return {};
+}
+
 // What a client's calls share; each holds it, so a call outlives the client's handle.
 struct Core {
     Core(asio::any_io_executor executor, Endpoint given, const ClientLimits& l)
@@ -66,7 +93,9 @@ struct Core {
     void learn(const net::HttpHead& head) {
         extensions = extensions || net::find_header(head.headers, "Sandboxkit-Extensions") == std::string_view("1");
     }
-    net::HttpRequest complete(net::HttpRequest request) const {
+    Result<net::HttpRequest> complete(net::HttpRequest request) const {
+        auto checked = check(endpoint, !access_token.empty());
+        if (!checked) return checked.error();
         auto common = common_headers(endpoint, access_token);
         request.headers.insert(request.headers.end(), std::make_move_iterator(common.begin()),
                                std::make_move_iterator(common.end()));
@@ -84,9 +113,10 @@ struct Call {
 };
 
 Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, Call call) {
+    if (request) request = core->complete(std::move(*request));
     if (!request) co_return request.error();
     const net::HttpLimits limits{call.body, call.total.value_or(core->limits.answer)};
-    auto response = co_await core->http.unary(core->complete(std::move(*request)), limits);
+    auto response = co_await core->http.unary(std::move(*request), limits);
     if (!response) co_return response.error();
     core->learn(response->head);
     if (call.name == health_name) core->probed = true;
@@ -239,8 +269,9 @@ Task<net::HttpResponse> read_refusal(net::HttpStream stream, milliseconds limit)
 
 Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::HttpRequest> request, std::string name,
                                                   std::optional<milliseconds> timeout = {}) {
+    if (request) request = core->complete(std::move(*request));
     if (!request) co_return request.error();
-    auto stream = co_await core->http.stream(core->complete(std::move(*request)), core->limits.answer);
+    auto stream = co_await core->http.stream(std::move(*request), core->limits.answer);
     if (!stream) co_return stream.error();
     const net::HttpHead& head = stream->head();
     core->learn(head);
@@ -269,6 +300,8 @@ Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::Http
 }
 
 Task<void> run_init(CorePtr core, InitRequest init) {
+    auto checked = check(core->endpoint, !init.access_token.empty());
+    if (!checked) co_return checked.error();
     Call call{"init", Route::plain, 204};
     auto done = co_await perform_void(core, init_request(init), std::move(call));
     if (done && !init.access_token.empty()) core->access_token = init.access_token;

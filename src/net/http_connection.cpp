@@ -206,7 +206,8 @@ asio::awaitable<HttpConnection::Written> HttpConnection::write(std::shared_ptr<H
         auto written = co_await write_raw(self, buffers);
         co_return written;
     }
-    for (std::string_view part : {head, body}) {
+    const std::array parts{head, body};
+    for (std::string_view part : parts) {
         while (!part.empty()) {
             const std::string_view piece = part.substr(0, read_size);
             part.remove_prefix(piece.size());

@@ -32,7 +32,11 @@ asio::awaitable<Addresses> look_up(asio::any_io_executor executor, std::string h
                                    std::chrono::steady_clock::time_point deadline) {
     error_code ended;
     const auto address = asio::ip::make_address(host, ended);
-    if (!ended) co_return Addresses{{}, {{address, port}}};
+    if (!ended) {
+        Addresses one;
+        one.endpoints.emplace_back(address, port);
+        co_return one;
+    }
     auto lookup = std::make_shared<Lookup>(executor);
     lookup->done.expires_at(deadline);
     lookup->resolver.async_resolve(host, std::to_string(port),
