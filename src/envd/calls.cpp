@@ -4,6 +4,8 @@
 #include "envd/json_reader.hpp"
 #include "envd/requests.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <iterator>
 #include <utility>
 
@@ -20,10 +22,20 @@ net::HttpTarget target_of(const Endpoint& endpoint) {
     target.unix_socket = endpoint.unix_socket;
     target.host = endpoint.host;
     target.port = endpoint.port;
-    target.tls = endpoint.tls;
+    if (endpoint.tls) {
+        target.tls.emplace();
+        target.tls->ca = endpoint.tls_ca;
+    }
     target.name = "the sandbox";
     target.code_prefix = "guest";
     return target;
+}
+
+// By its name alone: what the resolver says is not believed.
+bool is_this_machine(const std::string& host) {
+    boost::system::error_code error;
+    const auto address = boost::asio::ip::make_address(host, error);
+    return host == "localhost" || (!error && address.is_loopback());
 }
 
 Error unexpected_status(const std::string& name, unsigned status) {
@@ -32,6 +44,24 @@ Error unexpected_status(const std::string& name, unsigned status) {
 
 } // namespace
 
+Result<void> check_endpoint(const Endpoint& endpoint, bool has_token) {
+    if (!endpoint.tls && !endpoint.tls_ca.empty())
+        return Error{ErrorClass::invalid,
+                     "guest_endpoint",
+                     "the sandbox's address has certificate authorities, but is without TLS",
+                     "set `tls`",
+                     "",
+                     {}};
+    if (has_token && !endpoint.host.empty() && !endpoint.tls && !endpoint.token_in_the_clear && !is_this_machine(endpoint.host))
+        return Error{ErrorClass::invalid,
+                     "guest_token_in_the_clear",
+                     "the sandbox's access token would cross the network without encryption",
+                     "use TLS, or say that the network is to be trusted (`token_in_the_clear`)",
+                     "",
+                     {}};
+    return {};
+}
+
 Core::Core(boost::asio::any_io_executor executor, Endpoint given, const ClientLimits& l)
     : http(std::move(executor), target_of(given)), limits(l), endpoint(std::move(given)), access_token(endpoint.access_token) {}
 
@@ -39,16 +69,19 @@ void Core::learn(const net::HttpHead& head) {
     extensions = extensions || net::find_header(head.headers, "Sandboxkit-Extensions") == std::string_view("1");
 }
 
-net::HttpRequest Core::complete(net::HttpRequest request) const {
+Result<net::HttpRequest> Core::complete(net::HttpRequest request) const {
+    auto checked = check_endpoint(endpoint, !access_token.empty());
+    if (!checked) return checked.error();
     auto common = common_headers(endpoint, access_token);
     request.headers.insert(request.headers.end(), std::make_move_iterator(common.begin()), std::make_move_iterator(common.end()));
     return request;
 }
 
 Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, Call call) {
+    if (request) request = core->complete(std::move(*request));
     if (!request) co_return request.error();
     const net::HttpLimits limits{call.body, call.total.value_or(core->limits.answer)};
-    auto response = co_await core->http.unary(core->complete(std::move(*request)), limits);
+    auto response = co_await core->http.unary(std::move(*request), limits);
     if (!response) co_return response.error();
     core->learn(response->head);
     if (call.name == health_name) core->probed = true;

@@ -32,9 +32,12 @@ struct Core {
     bool extensions = false;  // it announced them, there or elsewhere
 
     void learn(const net::HttpHead& head);
-    [[nodiscard]] net::HttpRequest complete(net::HttpRequest request) const;
+    [[nodiscard]] Result<net::HttpRequest> complete(net::HttpRequest request) const;
 };
 using CorePtr = std::shared_ptr<Core>;
+
+// Refuses an endpoint that says what cannot be, and one through which a token would cross a network without encryption.
+[[nodiscard]] Result<void> check_endpoint(const Endpoint& endpoint, bool has_token);
 
 struct Call {
     std::string name; // for people, in errors

@@ -34,6 +34,8 @@ milliseconds transfer_limit(const ClientLimits& limits, std::uint64_t bytes) {
 }
 
 Task<void> run_init(CorePtr core, InitRequest init) {
+    auto checked = check_endpoint(core->endpoint, !init.access_token.empty());
+    if (!checked) co_return checked.error();
     Call call{"init", Route::plain, 204};
     auto done = co_await perform_void(core, init_request(init), std::move(call));
     if (done && !init.access_token.empty()) core->access_token = init.access_token;

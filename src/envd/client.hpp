@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one client of the in-sandbox API (the public envd wire), whatever serves it. The peer is untrusted: every length,
 // count and time is bounded, and a peer that breaks the protocol is ErrorClass::internal "peer_protocol".
-// Unreachable: unavailable "guest_unreachable"; the connection broke in the middle: unavailable "guest_disconnected".
+// Unreachable: unavailable "guest_unreachable", over TCP also "guest_refused" and "guest_name_not_found"; not who it should be:
+// "guest_certificate_..." (net/http_client.hpp has them all); the connection broke in the middle: "guest_disconnected".
 //
 // Threads: one client may be used from any coroutine on its executor. Cancellation: total, at every suspension.
 #pragma once

@@ -56,8 +56,9 @@ Task<typename Decoder::Item> next_item(EventSourcePtr<Decoder> source) {
 template <class Decoder, class Make>
 Task<std::pair<typename Decoder::First, EventSourcePtr<Decoder>>> open_events(CorePtr core, Result<net::HttpRequest> request,
                                                                               std::string name, Make make) {
+    if (request) request = core->complete(std::move(*request));
     if (!request) co_return request.error();
-    auto stream = co_await core->http.stream(core->complete(std::move(*request)), core->limits.answer);
+    auto stream = co_await core->http.stream(std::move(*request), core->limits.answer);
     if (!stream) co_return stream.error();
     const net::HttpHead& head = stream->head();
     core->learn(head);

@@ -230,6 +230,40 @@ TEST_CASE("nobody there") {
     }
 }
 
+TEST_CASE("an access token without encryption stays on this machine") {
+    ScriptedPeer peer(serve_recorded, ScriptedPeer::Kind::tcp);
+    Endpoint endpoint;
+    endpoint.port = peer.port();
+    endpoint.access_token = "the-secret";
+    for (const std::string host : {"127.0.0.1", "localhost"}) {
+        Loop loop;
+        endpoint.host = host;
+        CHECK(loop.run(Client::make(loop.executor(), endpoint)->health()));
+    }
+    for (const std::string host : {"192.0.2.1", "2001:db8::1", "localhost.invalid", "0.0.0.0", "no-such-host.invalid"}) {
+        CAPTURE(host);
+        endpoint.host = host;
+        for (const auto& entry : operations) {
+            CAPTURE(entry.first);
+            Loop loop;
+            const auto result = loop.run(entry.second(Client::make(loop.executor(), endpoint)));
+            REQUIRE(!result);
+            expect(result.error(), ErrorClass::invalid, "guest_token_in_the_clear");
+            CHECK((result.error().message + result.error().detail).find("the-secret") == std::string::npos);
+        }
+    }
+    Loop loop;
+    auto without = endpoint;
+    without.access_token.clear();
+    envd::InitRequest init;
+    init.access_token = "the-secret";
+    expect(loop.run(Client::make(loop.executor(), without)->init(init)).error(), ErrorClass::invalid, "guest_token_in_the_clear");
+    endpoint.token_in_the_clear = true; // now the name is looked up
+    expect(loop.run(Client::make(loop.executor(), endpoint)->health()).error(), ErrorClass::unavailable, "guest_name_not_found");
+    without.tls_ca = "authorities";
+    expect(loop.run(Client::make(loop.executor(), without)->health()).error(), ErrorClass::invalid, "guest_endpoint");
+}
+
 TEST_CASE("a guest that answers garbage") {
     std::string flood = "HTTP/1.1 200 OK\r\n";
     while (flood.size() < 100'000) flood += "X-Flood: yes\r\n";

@@ -3,105 +3,19 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include "envd/client.hpp"
-#include "net/loop.hpp"
+#include "envd/guest_process.hpp"
 #include "net/result_text.hpp"
-#include "net/scripted_peer.hpp"
-
-#include <csignal>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <string>
 
 using namespace sandboxkit;
 using envd::ProcessInput;
+using test::collect;
+using test::Guest;
 using test::Loop;
-
-namespace {
-
-// The guest as a child process; it goes with the test.
-class Guest {
-public:
-    Guest() {
-        const std::string path = socket_path();
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            ::execl(SANDBOXKIT_GUEST, SANDBOXKIT_GUEST, "--listen-unix", path.c_str(), nullptr);
-            ::_exit(127);
-        }
-        // Until it listens; or until it ended, which the tests will see.
-        while (::waitpid(pid_, nullptr, WNOHANG) == 0) {
-            Loop loop;
-            if (loop.run(client(loop)->health())) return;
-            std::this_thread::yield();
-        }
-        pid_ = -1;
-    }
-    ~Guest() {
-        if (pid_ <= 0) return;
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
-    Guest(const Guest&) = delete;
-    Guest& operator=(const Guest&) = delete;
-
-    [[nodiscard]] bool running() const { return pid_ > 0; }
-    [[nodiscard]] std::string socket_path() const { return (directory_.path() / "guest.sock").string(); }
-    [[nodiscard]] std::filesystem::path files() const { return directory_.path(); }
-    [[nodiscard]] std::shared_ptr<envd::Client> client(Loop& loop) const {
-        Endpoint endpoint;
-        endpoint.unix_socket = socket_path();
-        return envd::Client::make(loop.executor(), endpoint);
-    }
-
-private:
-    test::TemporaryDirectory directory_;
-    pid_t pid_ = -1;
-};
-
-struct Collected {
-    std::string out, err;
-    ProcessEnd end;
-};
-
-Task<Collected> collect(std::shared_ptr<envd::ProcessStream> process) {
-    Collected collected;
-    for (;;) {
-        auto event = co_await process->next();
-        if (!event) co_return event.error();
-        if (event->end) {
-            collected.end = *event->end;
-            co_return collected;
-        }
-        (event->stream == Stream::standard_error ? collected.err : collected.out) += event->bytes;
-    }
-}
-
-Task<Collected> run(std::shared_ptr<envd::Client> client, ExecRequest request) {
-    auto process = co_await client->start(std::move(request));
-    if (!process) co_return process.error();
-    auto collected = co_await collect(*process);
-    co_return collected;
-}
-
-// Not through a shell: one that is still starting may swallow a signal.
-ExecRequest sleeping() {
-    ExecRequest request;
-    request.argv = {"sleep", "1000"};
-    return request;
-}
-
-ExecRequest shell(std::string script) {
-    ExecRequest request;
-    request.argv = {"/bin/sh", "-c", std::move(script)};
-    return request;
-}
-
-} // namespace
+using test::run;
+using test::shell;
+using test::sleeping;
 
 TEST_CASE("commands: output of both streams, environment, working directory, exit code") {
     Guest guest;
