@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sandboxkit::guest {
 
@@ -27,6 +28,10 @@ public:
     virtual ~BodySink() = default;
     virtual void data(std::string_view piece) = 0;
     virtual void end() = 0;
+    // False: nothing more of the body is read, until Connection::resume().
+    [[nodiscard]] virtual bool ready() const { return true; }
+    // How long the peer may take between two pieces.
+    [[nodiscard]] virtual std::chrono::seconds patience() const { return std::chrono::seconds(60); }
 };
 
 class RequestHandler {
@@ -73,6 +78,10 @@ public:
     void respond_file(Response response, FileDescriptor file, std::uint64_t offset, std::uint64_t length);
     void respond_stream(std::string_view content_type, std::string fields, std::shared_ptr<StreamSource> source);
 
+    // The sink is ready again.
+    void resume();
+    // For a response that takes long to make: `gone` is called when the connection closes before it is complete.
+    void when_closed(std::function<void()> gone) { gone_ = std::move(gone); }
     // The source has more. Cheap: what is ready in one turn of the loop is sent at once.
     void wake();
 
@@ -96,6 +105,7 @@ private:
 
     void arm_read();
     void on_readable();
+    void take(std::string_view bytes);
     void process();
     void arm_hangup();
     void flush();
@@ -109,6 +119,7 @@ private:
     Socket socket_;
     RequestHandler& handler_;
     std::function<void(Connection&)> closed_;
+    std::function<void()> gone_; // of the request under way
     RequestReader reader_;
     std::unique_ptr<BodySink> sink_;
     State state_ = State::reading;
