@@ -22,9 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto header_time = 60s;   // from the first byte of a head to its last
-constexpr auto progress_time = 60s; // between two pieces of a body
-constexpr auto idle_time = 620s;    // between two requests
+constexpr auto header_time = 60s; // from the first byte of a head to its last
+constexpr auto idle_time = 620s;  // between two requests
 constexpr auto draining_time = 5s;
 constexpr std::size_t draining_limit = 16 << 20;
 
@@ -118,10 +117,20 @@ void Connection::on_readable() {
         return drained_ > draining_limit ? close() : arm_read();
     }
     if (reader_.idle()) deadline_ = Clock::now() + header_time;
-    if (state_ == State::body) deadline_ = Clock::now() + progress_time;
+    if (state_ == State::body) deadline_ = Clock::now() + sink_->patience();
+    take(std::string_view(scratch.data(), static_cast<std::size_t>(n)));
+}
+
+void Connection::resume() {
+    if (state_ != State::body || processing_) return;
+    deadline_ = Clock::now() + sink_->patience();
+    take({});
+}
+
+void Connection::take(std::string_view bytes) {
     // Without memory for one request the others are still served.
     try {
-        reader_.feed(std::string_view(scratch.data(), static_cast<std::size_t>(n)));
+        reader_.feed(bytes);
         process();
     } catch (const std::exception&) {
         processing_ = false;
@@ -134,6 +143,12 @@ void Connection::process() {
     processing_ = true;
     const auto self = shared_from_this();
     while (state_ == State::reading || state_ == State::body) {
+        if (state_ == State::body && !sink_->ready()) {
+            // It is not the peer that makes no progress.
+            deadline_ = Clock::time_point::max();
+            arm_hangup();
+            break;
+        }
         const auto event = reader_.next();
         if (event == RequestReader::Event::need_more) {
             arm_read();
@@ -154,8 +169,8 @@ void Connection::process() {
             chunked_ = head.version >= 11;
             head_only_ = head.method == "HEAD";
             state_ = State::body;
-            deadline_ = Clock::now() + progress_time;
             sink_ = handler_.begin(self, head);
+            if (state_ == State::body) deadline_ = Clock::now() + sink_->patience();
             if (state_ == State::body && head.expects_continue && head.version >= 11) {
                 out_ += "HTTP/1.1 100 Continue\r\n\r\n";
                 flush();
@@ -184,7 +199,8 @@ void Connection::arm_hangup() {
                        [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& ec) {
                            if (ec || self->exchange_ != exchange) return;
                            self->awaiting_hangup_ = false;
-                           if (self->state_ != State::handling && self->state_ != State::streaming) return;
+                           const bool held_up = self->state_ == State::body && !self->sink_->ready();
+                           if (!held_up && self->state_ != State::handling && self->state_ != State::streaming) return;
                            pollfd hangup{self->socket_.native_handle(), 0, 0};
                            ::poll(&hangup, 1, 0);
                            if ((hangup.revents & (POLLHUP | POLLERR)) != 0) self->close();

@@ -27,6 +27,10 @@ public:
     virtual ~BodySink() = default;
     virtual void data(std::string_view piece) = 0;
     virtual void end() = 0;
+    // False: nothing more of the body is read, until Connection::resume().
+    [[nodiscard]] virtual bool ready() const { return true; }
+    // How long the peer may take between two pieces.
+    [[nodiscard]] virtual std::chrono::seconds patience() const { return std::chrono::seconds(60); }
 };
 
 class RequestHandler {
@@ -73,6 +77,8 @@ public:
     void respond_file(Response response, FileDescriptor file, std::uint64_t offset, std::uint64_t length);
     void respond_stream(std::string_view content_type, std::string fields, std::shared_ptr<StreamSource> source);
 
+    // The sink is ready again.
+    void resume();
     // The source has more. Cheap: what is ready in one turn of the loop is sent at once.
     void wake();
 
@@ -96,6 +102,7 @@ private:
 
     void arm_read();
     void on_readable();
+    void take(std::string_view bytes);
     void process();
     void arm_hangup();
     void flush();
