@@ -26,9 +26,10 @@ for group in "$@"; do
     case $group in
     build)
         wanted+=(g++ cmake ninja-build ccache pkg-config "libboost$boost-dev" "libboost-json$boost-dev" libgit2-dev libsoci-dev
-            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
+            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates python3) ;;
-    tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps) ;;
+    tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
+        nodejs npm) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac
@@ -40,6 +41,9 @@ is_satisfied() {
     case $1 in
     # Docker's containerd.io brings a runc of its own and conflicts with Debian's package.
     runc) is_installed runc || command -v runc >/dev/null ;;
+    # Of whatever origin: tests/sdk says when it is too old.
+    nodejs) is_installed nodejs || command -v node >/dev/null ;;
+    npm) is_installed npm || command -v npm >/dev/null ;;
     pkg-config) is_installed pkg-config || is_installed pkgconf ;;
     libgit2-dev)
         is_installed libgit2-dev &&

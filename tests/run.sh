@@ -76,7 +76,7 @@ for part in "${parts[@]}"; do
     printf '\n== %s: built in %s s; tests ==\n' "$part" $((SECONDS - begin))
     case $part in
     release) run_tests release '' '' ;;
-    asan) run_tests asan '' '^(packaging|example|bench|house)$' ;;
+    asan) run_tests asan '' '^(packaging|example|bench|house|sdk)$' ;;
     tsan) run_tests tsan '^threads$' '' ;;
     esac
     printf '== %s: %s s in all ==\n' "$part" $((SECONDS - begin))

@@ -117,7 +117,7 @@ inline Repository read_repository(ObjectReader& reader, bool only_one, ProblemLi
 inline std::vector<Repository> read_repositories(const boost::json::array& array, const std::string& pointer,
                                                  ProblemList& problems) {
     std::vector<Repository> out;
-    std::map<std::string, std::string> identifiers; // each with the pointer of its repository
+    std::map<std::string, std::size_t> identifiers; // as variables have them, each with the index of its repository
     std::vector<std::pair<std::string, std::string>> paths;
     std::string primary;
     for (std::size_t i = 0; i < array.size(); ++i) {
@@ -125,11 +125,14 @@ inline std::vector<Repository> read_repositories(const boost::json::array& array
         Repository repository = read_repository(reader, array.size() == 1, problems);
         bool fresh = true;
         if (!repository.identifier.empty()) {
-            const auto [first, inserted] = identifiers.emplace(repository.identifier, reader.pointer());
+            const auto [first, inserted] = identifiers.emplace(variable_part(repository.identifier), i);
             fresh = inserted;
             if (!fresh)
-                reader.problem("identifier", "duplicate_value", "this identifier is also that of " + first->second,
-                               "give one of them another \"identifier\"");
+                reader.problem(
+                    "identifier", "duplicate_value",
+                    std::string(out[first->second].identifier == repository.identifier ? "" : "in the names of variables ") +
+                        "this identifier is also that of " + pointer_to(pointer, first->second),
+                    "give one of them another \"identifier\"");
         }
         // The default mount paths of equal identifiers are equal too: that is the same mistake, told once.
         if (!repository.mount_path.empty() && (fresh || reader.has("mount_path")))

@@ -61,6 +61,16 @@ namespace detail {
            std::all_of(name.begin(), name.end(), [](char c) { return detail::is_letter(c) || detail::is_digit(c) || c == '_'; });
 }
 
+// A repository's identifier as a part of a variable's name: in capitals, '_' for '-' and '.'.
+[[nodiscard]] inline std::string variable_part(std::string_view identifier) {
+    std::string part(identifier);
+    for (char& c : part) {
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (c == '-' || c == '.') c = '_';
+    }
+    return part;
+}
+
 // The library's own variables; a profile cannot set them.
 inline constexpr std::string_view reserved_environment_prefix = "SANDBOXKIT_";
 

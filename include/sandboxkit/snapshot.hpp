@@ -55,6 +55,7 @@ struct Ingredient {
     std::string kind;   // "base_image", "repository", "setup_script", "layer"
     std::string name;   // image reference, repository identifier, ...
     std::string digest; // "sha256:<hex>"; for a repository "git:<commit>"; for the host image "fingerprint:<hex>"
+    std::string branch{}; // of a repository: checked out; else empty
     friend bool operator==(const Ingredient&, const Ingredient&) = default;
 };
 

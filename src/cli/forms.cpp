@@ -136,7 +136,7 @@ json::object to_json(const VersionInfo& info) {
     if (info.manifest) {
         json::array ingredients;
         for (const auto& i : info.manifest->ingredients)
-            ingredients.push_back({{"kind", i.kind}, {"name", i.name}, {"digest", i.digest}});
+            ingredients.push_back({{"kind", i.kind}, {"name", i.name}, {"digest", i.digest}, {"branch", i.branch}});
         out["ingredients"] = std::move(ingredients);
     }
     return out;

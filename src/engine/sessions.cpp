@@ -4,6 +4,8 @@
 #include "engine/publishing.hpp"
 #include "engine/records.hpp"
 
+#include <sandboxkit/managed_variables.hpp>
+
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -186,7 +188,10 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     if (!endpoint) co_return endpoint.error();
     launched.client = envd::Client::make(context.executor(), std::move(*endpoint));
     envd::InitRequest init;
-    init.environment = recipe->environment;
+    auto manifest = version->manifest.empty() ? Result<Manifest>(Manifest{}) : store::manifest_from_json(version->manifest);
+    if (!manifest) co_return manifest.error();
+    init.environment = managed_variables(*recipe, *manifest, session.id);
+    init.environment.insert(recipe->environment.begin(), recipe->environment.end());
     const auto primary = std::find_if(recipe->repositories.begin(), recipe->repositories.end(),
                                       [](const Repository& r) { return r.role == RepositoryRole::primary; });
     if (primary != recipe->repositories.end()) init.default_workdir = primary->mount_path;

@@ -4,6 +4,7 @@
 #include "git/clone.hpp"
 
 #include <sandboxkit/digest.hpp>
+#include <sandboxkit/managed_variables.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -141,7 +142,7 @@ Task<void> SnapshotBuild::clone_repositories() {
             error.message = "repository \"" + repository.identifier + "\": " + error.message;
             co_return error;
         }
-        manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit});
+        manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit, cloned->branch});
         pending_log_ += "cloned " + repository.identifier + " at " + cloned->commit + "\n";
         trees_.push_back({destination, repository.mount_path});
     }
@@ -154,7 +155,8 @@ Task<void> SnapshotBuild::run_setup_script() {
     if (!endpoint) co_return endpoint.error();
     auto client = envd::Client::make(context_.executor(), std::move(*endpoint));
     envd::InitRequest init;
-    init.environment = recipe_.environment;
+    init.environment = managed_variables(recipe_, manifest_, "");
+    init.environment.insert(recipe_.environment.begin(), recipe_.environment.end());
     auto initialized = co_await client->init(std::move(init));
     if (!initialized) co_return initialized.error();
     auto written = co_await client->write_file(script_file, recipe_.setup_script);

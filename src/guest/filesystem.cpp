@@ -3,6 +3,7 @@
 
 #include "guest/encoding.hpp"
 #include "guest/file_descriptor.hpp"
+#include "guest/file_metadata.hpp"
 #include "guest/paths.hpp"
 
 #include <fcntl.h>
@@ -91,6 +92,11 @@ void append_entry(std::string& out, const std::string& path, const struct stat& 
     if (!link.empty()) {
         out += ",\"symlinkTarget\":";
         append_json_string(out, link);
+    } else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) { // others cannot have any
+        if (const FileMetadata metadata = read_metadata(path); !metadata.empty()) {
+            out += ",\"metadata\":";
+            append_metadata(out, metadata);
+        }
     }
     out += '}';
 }
@@ -155,6 +161,13 @@ int list_level(Listing& listing, const std::string& path, std::uint32_t depth, b
 }
 
 } // namespace
+
+std::string entry_info(const std::string& path, const OwnerNames& owners) {
+    std::string out;
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) append_entry(out, path, status, owners);
+    return out;
+}
 
 Answer<std::string> stat_entry(const std::string& path, const Identity& user) {
     const ActingAs acting(user);

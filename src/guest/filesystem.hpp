@@ -17,6 +17,8 @@ namespace sandboxkit::guest {
 inline constexpr std::size_t list_limit = 100'000;       // entries of one answer
 inline constexpr std::size_t list_size_limit = 48 << 20; // its bytes; the client takes 64 MiB
 
+// The EntryInfo of what is there, as whoever this program acts as; empty when nothing is.
+[[nodiscard]] std::string entry_info(const std::string& path, const OwnerNames& owners);
 [[nodiscard]] Answer<std::string> stat_entry(const std::string& path, const Identity& user);
 [[nodiscard]] Answer<std::string> make_directory(const std::string& path, const Identity& user);
 // `depth` 0 is 1. A link as the root is followed, others are not.

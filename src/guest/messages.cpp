@@ -209,6 +209,17 @@ void append_error(std::string& out, const RpcError& error) {
     out += '}';
 }
 
+std::string_view type_name(FileEvent type) {
+    switch (type) {
+    case FileEvent::create: return "EVENT_TYPE_CREATE";
+    case FileEvent::write: return "EVENT_TYPE_WRITE";
+    case FileEvent::remove: return "EVENT_TYPE_REMOVE";
+    case FileEvent::rename: return "EVENT_TYPE_RENAME";
+    case FileEvent::chmod: return "EVENT_TYPE_CHMOD";
+    }
+    return "EVENT_TYPE_UNSPECIFIED";
+}
+
 std::string_view signal_name(int signal) {
     switch (signal) {
     case 1: return "hangup";
@@ -342,6 +353,30 @@ Answer<MoveRequest> decode_move(std::string_view text) {
     });
 }
 
+Answer<WatchRequest> decode_watch(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        WatchRequest request;
+        request.path = fields.path("path");
+        request.recursive = fields.boolean("recursive", false);
+        request.with_entries = fields.boolean("includeEntry", false);
+        request.network_mounts = fields.boolean("allowNetworkMounts", false);
+        return request;
+    });
+}
+
+Answer<std::string> decode_watcher_id(std::string_view text) {
+    return decode(text, [](Fields& fields) { return fields.string("watcherId"); });
+}
+
+Answer<ComposeRequest> decode_compose(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        ComposeRequest request{fields.c_strings("source_paths"), fields.path("destination"), fields.c_string("username")};
+        if (request.sources.empty()) fields.fail("source_paths", "must not be empty");
+        if (request.destination.empty()) fields.fail("destination", "is required");
+        return request;
+    });
+}
+
 Answer<InitRequest> decode_init(std::string_view text) {
     return decode(text, [](Fields& fields) {
         InitRequest request;
@@ -406,6 +441,22 @@ void append_end_event(std::string& out, const ExitStatus& status) {
     });
 }
 
+void append_watch_start(std::string& out) {
+    append_envelope(out, 0, [&] { out += R"({"start":{}})"; });
+}
+
+void append_watch_event(std::string& out, std::string_view file_event) {
+    append_envelope(out, 0, [&] {
+        out += R"({"filesystem":)";
+        out += file_event;
+        out += '}';
+    });
+}
+
+void append_watch_keepalive(std::string& out) {
+    append_envelope(out, 0, [&] { out += R"({"keepalive":{}})"; });
+}
+
 void append_end_of_stream(std::string& out) {
     append_envelope(out, net::envelope_end_of_stream, [&] { out += "{}"; });
 }
@@ -416,6 +467,19 @@ void append_end_of_stream(std::string& out, const RpcError& error) {
         append_error(out, error);
         out += '}';
     });
+}
+
+void append_file_event(std::string& out, std::string_view name, FileEvent type, std::string_view entry) {
+    out += "{\"name\":";
+    append_json_string(out, name);
+    out += ",\"type\":\"";
+    out += type_name(type);
+    out += '"';
+    if (!entry.empty()) {
+        out += ",\"entry\":";
+        out += entry;
+    }
+    out += '}';
 }
 
 std::string error_body(const RpcError& error) {

@@ -72,6 +72,21 @@ struct MoveRequest {
     std::string source, destination;
 };
 
+struct WatchRequest {
+    std::string path;
+    bool recursive = false;
+    bool with_entries = false;   // each event has the EntryInfo of what it is about
+    bool network_mounts = false; // allowed, though what others change there is not seen
+};
+
+enum class FileEvent : std::uint8_t { create, write, remove, rename, chmod };
+
+struct ComposeRequest {
+    std::vector<std::string> sources;
+    std::string destination;
+    std::string username; // empty: the default
+};
+
 struct InitRequest {
     std::string access_token; // empty: none
     std::optional<Environment> envs;
@@ -87,6 +102,9 @@ struct InitRequest {
 [[nodiscard]] Answer<UpdateRequest> decode_update(std::string_view json);
 [[nodiscard]] Answer<PathRequest> decode_path(std::string_view json); // Stat, MakeDir, ListDir, Remove
 [[nodiscard]] Answer<MoveRequest> decode_move(std::string_view json);
+[[nodiscard]] Answer<WatchRequest> decode_watch(std::string_view json);     // WatchDir, CreateWatcher
+[[nodiscard]] Answer<std::string> decode_watcher_id(std::string_view json); // GetWatcherEvents, RemoveWatcher
+[[nodiscard]] Answer<ComposeRequest> decode_compose(std::string_view json);
 [[nodiscard]] Answer<InitRequest> decode_init(std::string_view json);
 [[nodiscard]] Answer<void> decode_empty(std::string_view json); // List
 
@@ -108,8 +126,14 @@ void append_start_event(std::string& out, std::uint32_t pid);
 void append_data_event(std::string& out, Stream stream, std::string_view bytes);
 void append_keepalive_event(std::string& out);
 void append_end_event(std::string& out, const ExitStatus& status);
+void append_watch_start(std::string& out);
+void append_watch_event(std::string& out, std::string_view file_event);
+void append_watch_keepalive(std::string& out);
 void append_end_of_stream(std::string& out);
 void append_end_of_stream(std::string& out, const RpcError& error);
+
+// A FilesystemEvent, not an envelope. `entry`: its EntryInfo, empty when there is none.
+void append_file_event(std::string& out, std::string_view name, FileEvent type, std::string_view entry);
 
 // {"code":…,"message":…} of a unary call.
 [[nodiscard]] std::string error_body(const RpcError& error);

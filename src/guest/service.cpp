@@ -76,6 +76,10 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
         return ignore({204, {}, {}, "Cache-Control: no-store\r\nSandboxkit-Extensions: 1\r\n"});
     }
     if (files) return begin_files(connection, head);
+    if (head.path == "/files/compose") {
+        if (head.method != "POST") return ignore(method_not_allowed("POST"));
+        return begin_compose(connection);
+    }
     if (initialize) {
         if (head.method != "POST") return ignore(method_not_allowed("POST"));
         return std::make_unique<CollectBody>(
@@ -92,6 +96,10 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
             append_json_string(body, value);
         }
         return ignore({200, "application/json", body + "}\n", "Cache-Control: no-store\r\n"});
+    }
+    if (head.path == "/metrics") {
+        if (head.method != "GET") return ignore(method_not_allowed("GET"));
+        return ignore({200, "application/json", metrics_.json(), "Cache-Control: no-store\r\n"});
     }
     auto sink = begin_rpc(connection, head);
     if (sink) return sink;

@@ -5,8 +5,11 @@
 #include "guest/accounts.hpp"
 #include "guest/connection.hpp"
 #include "guest/messages.hpp"
+#include "guest/metrics.hpp"
 #include "guest/process_table.hpp"
+#include "guest/watcher.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +46,8 @@ private:
 
     std::unique_ptr<BodySink> begin_rpc(const Shared& connection, const RequestHead& head);
     std::unique_ptr<BodySink> begin_files(const Shared& connection, const RequestHead& head);
+    std::unique_ptr<BodySink> begin_compose(const Shared& connection);
+    void compose(const Shared& connection, std::string_view body);
     // Why a request for /files may not be answered; nothing when it may.
     [[nodiscard]] std::optional<std::string> files_refusal(const RequestHead& head, const Query& query) const;
 
@@ -57,9 +62,25 @@ private:
 
     void start(const Shared& connection, const RequestHead& head, const Identity& user, std::string_view body);
     void connect(const Shared& connection, const RequestHead& head, std::string_view body);
+    void watch(const Shared& connection, const RequestHead& head, const Identity& user, std::string_view body);
+
+    // Watches of directories: as a stream, and for clients that come to ask.
+    void watch(const Shared& connection, const WatchRequest& request, const Identity& user, std::chrono::seconds keepalive,
+               std::optional<std::chrono::milliseconds> stream_time);
+    Answer<std::shared_ptr<Watcher>> make_watcher(const Shared& connection, const WatchRequest& request,
+                                                  const Identity& user) const;
+    Answer<std::optional<std::string>> call_watcher(const Shared& connection, std::string_view method, const Identity& user,
+                                                    std::string_view body);
+
+    struct PolledWatcher {
+        std::shared_ptr<Watcher> watcher;
+        std::chrono::steady_clock::time_point asked; // last
+    };
 
     ProcessTable& processes_;
+    std::map<std::string, PolledWatcher, std::less<>> watchers_;
     Settings settings_;
+    Metrics metrics_;
 };
 
 } // namespace sandboxkit::guest

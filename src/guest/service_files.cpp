@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET and POST /files.
+// GET and POST /files, and POST /files/compose.
 #include "guest/body_sinks.hpp"
+#include "guest/composition.hpp"
 #include "guest/encoding.hpp"
 #include "guest/file_range.hpp"
+#include "guest/gzip.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
 #include "guest/service.hpp"
 #include "guest/sha256.hpp"
 #include "guest/upload.hpp"
+
+#include <boost/asio/post.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -42,6 +46,7 @@ unsigned http_status_of(int error) {
     case EINVAL:
     case ELOOP:
     case ENAMETOOLONG: return 400;
+    case ENOTSUP: return 501; // metadata, on a file system without it
     default: return 500;
     }
 }
@@ -52,12 +57,23 @@ Response upload_error(const UploadFailure& failure) {
     return plain_error(status, failure.message);
 }
 
-void append_file(std::string& list, const std::string& path) {
-    list += list.empty() ? "[{\"name\":" : ",{\"name\":";
-    append_json_string(list, base_name(path));
-    list += ",\"path\":";
-    append_json_string(list, path);
-    list += ",\"type\":\"file\"}";
+std::string file_json(const std::string& path, const FileMetadata& metadata = {}) {
+    std::string json = "{";
+    if (!metadata.empty()) {
+        json += "\"metadata\":";
+        append_metadata(json, metadata);
+        json += ',';
+    }
+    json += "\"name\":";
+    append_json_string(json, base_name(path));
+    json += ",\"path\":";
+    append_json_string(json, path);
+    return json + ",\"type\":\"file\"}";
+}
+
+void append_file(std::string& list, const std::string& path, const FileMetadata& metadata) {
+    list += list.empty() ? '[' : ',';
+    list += file_json(path, metadata);
 }
 
 // The type that clients were promised is text/plain.
@@ -67,9 +83,9 @@ Response upload_response(std::string list) {
 
 class RawUpload : public BodySink {
 public:
-    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user)
-        : connection_(std::move(connection)) {
-        failure_ = upload_.begin(path, user);
+    RawUpload(std::shared_ptr<Connection> connection, const std::string& path, const Identity& user, FileMetadata metadata)
+        : connection_(std::move(connection)), metadata_(std::move(metadata)) {
+        failure_ = upload_.begin(path, user, metadata_);
     }
     void data(std::string_view piece) override {
         // After a failure the rest is read and forgotten, so that the answer arrives.
@@ -79,12 +95,13 @@ public:
         if (failure_.error == 0) failure_ = upload_.commit();
         if (failure_.error != 0) return connection_->respond(upload_error(failure_));
         std::string list;
-        append_file(list, upload_.path());
+        append_file(list, upload_.path(), metadata_);
         connection_->respond(upload_response(std::move(list)));
     }
 
 private:
     std::shared_ptr<Connection> connection_;
+    FileMetadata metadata_;
     Upload upload_;
     UploadFailure failure_;
 };
@@ -93,9 +110,9 @@ private:
 class MultipartUpload : public BodySink {
 public:
     MultipartUpload(std::shared_ptr<Connection> connection, std::string_view boundary, std::string path, Identity user,
-                    std::string default_workdir)
+                    FileMetadata metadata, std::string default_workdir)
         : connection_(std::move(connection)), reader_(boundary), path_(std::move(path)), user_(std::move(user)),
-          default_workdir_(std::move(default_workdir)) {}
+          metadata_(std::move(metadata)), default_workdir_(std::move(default_workdir)) {}
 
     void data(std::string_view piece) override {
         if (refusal_) return;
@@ -137,12 +154,12 @@ private:
         const auto target = resolve_path(wanted, user_, default_workdir_);
         if (!target) return refuse(plain_error(400, target.error().message));
         upload_ = std::make_unique<Upload>();
-        check(upload_->begin(*target, user_));
+        check(upload_->begin(*target, user_, metadata_));
     }
     void end_part() {
         if (!upload_) return;
         check(upload_->commit());
-        if (upload_) append_file(list_, upload_->path());
+        if (upload_) append_file(list_, upload_->path(), metadata_);
         upload_.reset();
     }
     void check(const UploadFailure& failure) {
@@ -157,6 +174,7 @@ private:
     MultipartReader reader_;
     std::string path_;
     Identity user_;
+    FileMetadata metadata_;
     std::string default_workdir_;
     std::unique_ptr<Upload> upload_;
     std::optional<Response> refusal_;
@@ -242,7 +260,18 @@ void send_file(const std::shared_ptr<Connection>& connection, const RequestHead&
                       content_type_of(std::string_view(beginning).substr(0, beginning_size)),
                       {},
                       "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) +
-                          "\r\nLast-Modified: " + modified + "\r\n"};
+                          "\r\nLast-Modified: " + modified + "\r\nVary: Accept-Encoding\r\n"};
+    // Ranges are of the file, not of what it becomes.
+    if (head.find("Range") == nullptr && accepts_gzip(head.field("Accept-Encoding"))) {
+        response.fields += "Content-Encoding: gzip\r\n";
+        if (!whole)
+            return connection->respond_stream(response.content_type, std::move(response.fields),
+                                              std::make_shared<GzipFile>(connection, std::move(file), size));
+        Deflater deflater;
+        deflater.add(response.body, beginning);
+        deflater.finish(response.body);
+        return connection->respond(std::move(response));
+    }
     std::uint64_t first = 0;
     std::uint64_t length = size;
     const std::string* condition = head.find("If-Range");
@@ -278,6 +307,16 @@ private:
     std::string path_;
     Identity user_;
 };
+
+void compose_stepwise(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Composition>& composition,
+                      const std::string& destination) {
+    UploadFailure failure;
+    const bool done = composition->step(failure);
+    if (failure.error != 0) return connection->respond(upload_error(failure));
+    if (done) return connection->respond({200, "application/json", file_json(destination) + "\n", {}});
+    boost::asio::post(connection->executor(),
+                      [connection, composition, destination] { compose_stepwise(connection, composition, destination); });
+}
 
 std::string value_of(const Query& query, const std::string& name) {
     const auto it = query.find(name);
@@ -329,20 +368,50 @@ std::unique_ptr<BodySink> Service::begin_files(const Shared& connection, const R
     if (head.method == "GET") return std::make_unique<Download>(connection, head, *path, std::move(*user));
 
     const std::string_view encoding = head.field("Content-Encoding");
-    if (!encoding.empty() && encoding != "identity")
-        return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: send the file as it is");
-    for (const auto& [name, value] : head.fields)
-        if (equals_ignoring_case(std::string_view(name).substr(0, 11), "X-Metadata-"))
-            return refuse(400, "file metadata (" + name + ") is not supported by this server");
+    const bool gzip = equals_ignoring_case(encoding, "gzip");
+    if (!encoding.empty() && encoding != "identity" && !gzip)
+        return refuse(415, "Content-Encoding '" + std::string(encoding) + "' is not supported: gzip is, and the file as it is");
+    auto metadata = metadata_of(head);
+    if (!metadata) return refuse(400, metadata.error().message);
     const std::string_view content_type = head.field("Content-Type");
-    if (const auto boundary = multipart_boundary(content_type))
-        return std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
-                                                 settings_.default_workdir);
-    if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
-        return refuse(415, "Content-Type '" + std::string(content_type) +
-                               "' is neither application/octet-stream nor multipart/form-data with a boundary");
-    if (wanted.empty()) return refuse(400, "the query has no path");
-    return std::make_unique<RawUpload>(connection, *path, *user);
+    std::unique_ptr<BodySink> sink;
+    if (const auto boundary = multipart_boundary(content_type)) {
+        sink = std::make_unique<MultipartUpload>(connection, *boundary, wanted.empty() ? std::string() : *path, std::move(*user),
+                                                 std::move(*metadata), settings_.default_workdir);
+    } else {
+        if (!equals_ignoring_case(content_type.substr(0, content_type.find(';')), "application/octet-stream"))
+            return refuse(415, "Content-Type '" + std::string(content_type) +
+                                   "' is neither application/octet-stream nor multipart/form-data with a boundary");
+        if (wanted.empty()) return refuse(400, "the query has no path");
+        sink = std::make_unique<RawUpload>(connection, *path, *user, std::move(*metadata));
+    }
+    if (gzip) return std::make_unique<GunzipBody>(connection, std::move(sink));
+    return sink;
+}
+
+std::unique_ptr<BodySink> Service::begin_compose(const Shared& connection) {
+    return std::make_unique<CollectBody>(
+        [this, connection](const std::string& body) { compose(connection, body); },
+        [connection] { connection->respond(plain_error(413, "the request is larger than 8 MiB")); });
+}
+
+void Service::compose(const Shared& connection, std::string_view body) {
+    const auto refuse = [&](unsigned status, std::string_view message) { connection->respond(plain_error(status, message)); };
+    const auto request = decode_compose(body);
+    if (!request) return refuse(400, "invalid request body: " + request.error().message);
+    if (request->sources.size() > Composition::source_limit)
+        return refuse(400, "there are more than " + std::to_string(Composition::source_limit) + " source_paths");
+    auto user = find_user(request->username.empty() ? settings_.default_user : request->username);
+    if (!user) return refuse(401, "error looking up user '" + request->username + "': unknown user");
+    const auto destination = resolve_path(request->destination, *user, settings_.default_workdir);
+    if (!destination) return refuse(400, "error resolving destination path: " + destination.error().message);
+    std::vector<std::string> sources;
+    for (const std::string& path : request->sources) {
+        auto source = resolve_path(path, *user, settings_.default_workdir);
+        if (!source) return refuse(400, "error resolving source path: " + source.error().message);
+        sources.push_back(std::move(*source));
+    }
+    compose_stepwise(connection, std::make_shared<Composition>(std::move(sources), *destination, std::move(*user)), *destination);
 }
 
 } // namespace sandboxkit::guest

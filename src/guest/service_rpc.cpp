@@ -22,11 +22,20 @@ namespace {
 
 constexpr std::string_view base_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-constexpr std::array<std::string_view, 10> unary_methods = {
-    "/process.Process/List",          "/process.Process/SendSignal",    "/process.Process/SendInput",
-    "/process.Process/CloseStdin",    "/process.Process/Update",        "/filesystem.Filesystem/Stat",
-    "/filesystem.Filesystem/MakeDir", "/filesystem.Filesystem/ListDir", "/filesystem.Filesystem/Move",
+constexpr std::array<std::string_view, 13> unary_methods = {
+    "/process.Process/List",
+    "/process.Process/SendSignal",
+    "/process.Process/SendInput",
+    "/process.Process/CloseStdin",
+    "/process.Process/Update",
+    "/filesystem.Filesystem/Stat",
+    "/filesystem.Filesystem/MakeDir",
+    "/filesystem.Filesystem/ListDir",
+    "/filesystem.Filesystem/Move",
     "/filesystem.Filesystem/Remove",
+    "/filesystem.Filesystem/CreateWatcher",
+    "/filesystem.Filesystem/GetWatcherEvents",
+    "/filesystem.Filesystem/RemoveWatcher",
 };
 
 // The media type, with at most a charset of UTF-8.
@@ -96,7 +105,8 @@ Answer<std::optional<std::string>> at_once(Answer<void> answer) {
 std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const RequestHead& head) {
     const bool is_start = head.path == "/process.Process/Start";
     const bool is_input = head.path == "/process.Process/StreamInput";
-    const bool streams = is_start || is_input || head.path == "/process.Process/Connect";
+    const bool is_watch = head.path == "/filesystem.Filesystem/WatchDir";
+    const bool streams = is_start || is_input || is_watch || head.path == "/process.Process/Connect";
     if (!streams && std::find(unary_methods.begin(), unary_methods.end(), head.path) == unary_methods.end()) return nullptr;
     const auto ignore = [&](Response response) { return std::make_unique<IgnoreBody>(connection, std::move(response)); };
     if (head.method != "POST") return ignore({405, {}, {}, "Allow: POST\r\n"});
@@ -114,8 +124,9 @@ std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const Req
 
     if (is_input) return InputStream::take_body(connection, [this](const Selector& selector) { return running(selector); });
     return std::make_unique<CollectBody>(
-        [this, connection, head, streams, is_start, user = std::move(*user)](const std::string& body) {
+        [this, connection, head, streams, is_start, is_watch, user = std::move(*user)](const std::string& body) {
             if (is_start) return start(connection, head, user, body);
+            if (is_watch) return watch(connection, head, user, body);
             if (streams) return connect(connection, head, body);
             auto result = call(connection, head.path, user, body);
             if (!result) return connection->respond(rpc_error(result.error()));
@@ -163,6 +174,7 @@ Answer<std::optional<std::string>> Service::call(const Shared& connection, std::
         return at_once((*process)->close_input());
     }
 
+    if (method.ends_with("Watcher") || method == "GetWatcherEvents") return call_watcher(connection, method, user, body);
     if (method == "Move") {
         const auto request = decode_move(body);
         if (!request) return request.error();
@@ -294,6 +306,19 @@ void Service::connect(const Shared& connection, const RequestHead& head, std::st
     const auto process = processes_.find(*selector);
     if (!process) return refuse(no_such_process(*selector));
     OutputStream::respond(connection, process, *options);
+}
+
+void Service::watch(const Shared& connection, const RequestHead& head, const Identity& user, std::string_view body) {
+    const auto refuse = [&](const RpcError& error) { connection->respond(stream_error(error)); };
+    const auto message = open_single_envelope(body);
+    if (!message) return refuse(message.error());
+    const auto request = decode_watch(*message);
+    if (!request) return refuse(request.error());
+    const auto options = stream_options(head);
+    if (!options) return refuse(options.error());
+    const auto limit = time_limit(head);
+    if (!limit) return refuse(limit.error());
+    watch(connection, *request, user, options->keepalive, *limit);
 }
 
 } // namespace sandboxkit::guest

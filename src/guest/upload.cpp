@@ -60,7 +60,17 @@ UploadFailure Upload::fail(int error, const std::string& what) const {
     return {error, "error " + what + " '" + path_ + "': " + std::string(describe(error))};
 }
 
-UploadFailure Upload::begin(const std::string& path, const Identity& user) {
+UploadFailure Upload::begin(const std::string& path, const Identity& user, const FileMetadata& metadata) {
+    auto failure = open(path, user);
+    if (failure.error != 0) return failure;
+    if (const int error = replace_metadata(file_.get(), metadata); error != 0) {
+        failure = fail(error, "storing the metadata of");
+        discard();
+    }
+    return failure;
+}
+
+UploadFailure Upload::open(const std::string& path, const Identity& user) {
     path_ = path;
     user_ = user;
     const ActingAs acting(user);

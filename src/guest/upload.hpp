@@ -5,6 +5,7 @@
 
 #include "guest/accounts.hpp"
 #include "guest/file_descriptor.hpp"
+#include "guest/file_metadata.hpp"
 
 #include <sys/stat.h>
 
@@ -27,8 +28,9 @@ public:
     Upload& operator=(const Upload&) = delete;
 
     // `path` is absolute. Missing parents are made. A link is followed; mode and owner of an existing file stay as they are.
-    // A character device is written to; other files that are not regular are refused.
-    UploadFailure begin(const std::string& path, const Identity& user);
+    // A character device is written to; other files that are not regular are refused. The metadata of an existing file gives
+    // way to `metadata`.
+    UploadFailure begin(const std::string& path, const Identity& user, const FileMetadata& metadata = {});
     UploadFailure write(std::string_view bytes);
     UploadFailure commit();
 
@@ -37,6 +39,7 @@ public:
 private:
     // Makes a file beside the target. `existing`: whose owner and mode it gets, null when there is none.
     UploadFailure make_temporary(const struct stat* existing);
+    UploadFailure open(const std::string& path, const Identity& user);
     UploadFailure fail(int error, const std::string& what) const;
     void discard();
 

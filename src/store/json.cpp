@@ -105,7 +105,8 @@ Result<RebuildDecision> decision_from_json(std::string_view document) {
 std::string to_json(const Manifest& manifest) {
     json::array ingredients;
     for (const Ingredient& i : manifest.ingredients)
-        ingredients.push_back(json::object{{"kind", text(i.kind)}, {"name", text(i.name)}, {"digest", text(i.digest)}});
+        ingredients.push_back(
+            json::object{{"kind", text(i.kind)}, {"name", text(i.name)}, {"digest", text(i.digest)}, {"branch", text(i.branch)}});
     return json::serialize(
         json::object{{"version_digest", text(manifest.version_digest)}, {"ingredients", std::move(ingredients)}});
 }
@@ -117,7 +118,8 @@ Result<Manifest> manifest_from_json(std::string_view document) {
         manifest.version_digest = string_of(o, "version_digest");
         for (const json::value& v : o.at("ingredients").as_array()) {
             const json::object& i = v.as_object();
-            manifest.ingredients.push_back({string_of(i, "kind"), string_of(i, "name"), string_of(i, "digest")});
+            manifest.ingredients.push_back(
+                {string_of(i, "kind"), string_of(i, "name"), string_of(i, "digest"), string_of(i, "branch")});
         }
         return manifest;
     });

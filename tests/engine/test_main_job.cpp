@@ -30,7 +30,8 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
                                 {{"identifier", "ref"}, {"url", "file://" + repository.string()}, {"role", "reference"}}}},
                               {"environment", {{"GREETING", "hi there"}}},
                               {"setup_script", "cp file.txt /root/made-by-setup; rm file.txt; mkdir -p /usr/local/share/x; echo "
-                                               "\"$GREETING\" > /usr/local/share/x/y; echo from setup\n"}})));
+                                               "\"$GREETING\" > /usr/local/share/x/y; echo from setup of "
+                                               "$SANDBOXKIT_REPOSITORY_BRANCH\n"}})));
         CHECK(profile.has_draft);
         std::vector<std::string> outputs;
         auto version = must(engine.publish(tester, profile.id).get());
@@ -45,7 +46,7 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
             must(engine.wait_for_job(tester, *version.last_job, [&](const Progress& p) { outputs.push_back(p.output); }).get());
         const auto log = must(engine.job_log(tester, job.id));
         REQUIRE_MESSAGE(job.state == JobState::succeeded, (job.error ? job.error->message : "") << "\n" << log);
-        CHECK(log.find("from setup") != std::string::npos);
+        CHECK(log.find("from setup of main") != std::string::npos);
         version = must(engine.version(tester, profile.id, 1));
         CHECK(version.snapshot == SnapshotState::ready);
         REQUIRE(version.manifest);
@@ -59,6 +60,10 @@ TEST_CASE("a profile becomes a version, a snapshot and two sessions that share n
         CHECK(shell_output(engine, one.id, "cat /root/made-by-setup") == "hello\n");
         CHECK(shell_output(engine, one.id, "cat /usr/local/share/x/y; echo $GREETING; pwd") ==
               "hi there\nhi there\n/workspace/app\n");
+        CHECK(shell_output(engine, one.id,
+                           "echo $SANDBOXKIT_SESSION_ID $SANDBOXKIT_REPOSITORY_URL $SANDBOXKIT_REPOSITORY_BRANCH "
+                           "$SANDBOXKIT_REPOSITORY_REF_URL $SANDBOXKIT_REPOSITORY_REF_BRANCH") ==
+              one.id + " file://" + repository.string() + " main file://" + repository.string() + " main\n");
         CHECK(shell_output(
                   engine, one.id,
                   "test ! -e /workspace/app/file.txt && cat /workspace/ref/file.txt && git -C /workspace/app log --format=%s") ==

@@ -2,7 +2,9 @@
 // Everything between the bytes of a connection and a typed request, without doing what it asks. The first byte of the
 // input says how the rest is cut into pieces.
 #include "guest/encoding.hpp"
+#include "guest/file_metadata.hpp"
 #include "guest/file_range.hpp"
+#include "guest/gzip.hpp"
 #include "guest/messages.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
@@ -41,7 +43,7 @@ void decode_stream(std::string_view body) {
 void decode_body(const RequestHead& head, std::string_view body) {
     if (head.path.ends_with("/StreamInput")) return decode_stream(body);
     std::string message(body);
-    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect")) {
+    if (head.path.ends_with("/Start") || head.path.ends_with("/Connect") || head.path.ends_with("/WatchDir")) {
         const auto opened = open_single_envelope(body);
         if (!opened) return;
         message = *opened;
@@ -56,6 +58,9 @@ void decode_body(const RequestHead& head, std::string_view body) {
     (void)decode_input(message);
     if (const auto update = decode_update(message)) require(!update->size || (update->size->cols > 0 && update->size->rows > 0));
     (void)decode_move(message);
+    (void)decode_watch(message);
+    if (const auto compose = decode_compose(message)) require(!compose->sources.empty() && !compose->destination.empty());
+    (void)decode_watcher_id(message);
     (void)decode_init(message);
     (void)decode_empty(message);
     if (const auto path = decode_path(message)) {
@@ -104,6 +109,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto boundary = multipart_boundary(head.field("Content-Type"))) multipart.emplace(*boundary);
                 (void)basic_auth_user(head.field("Authorization"));
                 (void)parse_query(head.query);
+                (void)accepts_gzip(head.field("Accept-Encoding"));
+                if (const auto metadata = metadata_of(head)) {
+                    require(!metadata->contains(""));
+                    std::string json;
+                    append_metadata(json, *metadata);
+                }
                 const RangeAnswer range = parse_range(head.field("Range"), 1000);
                 if (range.kind == RangeAnswer::Kind::part) require(range.length > 0 && range.first + range.length <= 1000);
             } else if (event == RequestReader::Event::body) {

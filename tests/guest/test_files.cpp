@@ -12,8 +12,11 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include <array>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -37,6 +40,35 @@ std::string read_file(const std::string& path) {
 
 std::string path_json(std::string_view path) {
     return "{\"path\":" + json_string(path) + "}";
+}
+
+std::string compressed(std::string_view text) {
+    z_stream stream{};
+    REQUIRE(::deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    std::string out(::deflateBound(&stream, text.size()), '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream.avail_in = static_cast<uInt>(text.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    REQUIRE(::deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    out.resize(stream.total_out);
+    ::deflateEnd(&stream);
+    return out;
+}
+
+std::string decompressed(std::string_view bytes, std::size_t room) {
+    z_stream stream{};
+    REQUIRE(::inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
+    std::string out(room, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    CHECK(::inflate(&stream, Z_FINISH) == Z_STREAM_END);
+    CHECK(stream.avail_in == 0);
+    out.resize(stream.total_out);
+    ::inflateEnd(&stream);
+    return out;
 }
 
 std::size_t entries_in(const std::string& directory) {
@@ -164,8 +196,7 @@ TEST_CASE("what an upload replaces") {
     CHECK(upload("script/below").status == 400);
     CHECK(guest.request("POST", "/files", octets, "x").status == 400);
     CHECK(guest.request("POST", "/files?path=/x", {{"Content-Type", "text/plain"}}, "x").status == 415);
-    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"Content-Encoding", "gzip"}}, "x").status == 415);
-    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"X-Metadata-Color", "blue"}}, "x").status == 400);
+    CHECK(guest.request("POST", "/files?path=/x", {octets[0], {"Content-Encoding", "br"}}, "x").status == 415);
     CHECK(guest.request("POST", "/files?path=" + at("empty"), octets, "").status == 200);
     CHECK(fs::file_size(at("empty")) == 0);
 }
@@ -431,4 +462,128 @@ TEST_CASE("a full disk") {
     CHECK(full.json().at("code") == 507);
     CHECK(after.body == "old");
     CHECK(entries == 1);
+}
+
+TEST_CASE("one file out of several") {
+    const LiveGuest guest;
+    const auto at = [&](std::string_view name) { return guest.directory().path(name); };
+    const auto compose = [&](const std::vector<std::string>& sources, const std::string& destination,
+                             std::string_view username = "root") {
+        std::string body = R"({"source_paths":[)";
+        for (const std::string& source : sources) body += (body.back() == '[' ? "" : ",") + json_string(source);
+        return guest.request("POST", "/files/compose", {{"Content-Type", "application/json"}},
+                             body + "],\"destination\":" + json_string(destination) + ",\"username\":" + json_string(username) +
+                                 "}");
+    };
+    const auto put = [&](const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; };
+    const std::string large(3 << 20, 'L');
+    put(at("a"), "begin ");
+    put(at("b"), large);
+    put(at("c"), "");
+    put(at("d"), " end");
+    const Reply made = compose({at("a"), at("b"), at("c"), at("d")}, at("new/whole"));
+    CHECK(made.status == 200);
+    CHECK(made.json() == json::object{{"name", "whole"}, {"path", at("new/whole")}, {"type", "file"}});
+    CHECK(read_file(at("new/whole")) == "begin " + large + " end");
+    CHECK(entries_in(at("")) == 2); // the socket and the directory
+    CHECK(entries_in(at("new")) == 1);
+
+    put(at("a"), "A");
+    CHECK(compose({at("a"), at("none")}, at("new/whole")).status == 404);
+    CHECK(compose({at("a"), at("new")}, at("x")).status == 400);
+    CHECK(compose({}, at("x")).status == 400);
+    CHECK(compose({at("a")}, "").status == 400);
+    CHECK(compose({at("a")}, at("x"), "nouser").status == 401);
+    CHECK(compose({at("a")}, at("a")).status == 400);
+    // The same file by another name would be emptied before it is read.
+    fs::create_hard_link(at("a"), at("other"));
+    CHECK(compose({at("a")}, at("other")).status == 400);
+    CHECK(compose({at("a"), "/dev/zero"}, at("x")).status == 400);
+    CHECK(compose(std::vector<std::string>(1001, at("a")), at("x")).status == 400);
+    CHECK(read_file(at("a")) == "A");
+    CHECK_FALSE(fs::exists(at("x")));
+    CHECK(read_file(at("new/whole")).size() == large.size() + 10);
+    if (::geteuid() == 0) {
+        fs::permissions(at("a"), fs::perms(0600));
+        CHECK(compose({at("a")}, "/tmp/sandboxkit-never-made", "nobody").status == 403);
+        CHECK_FALSE(fs::exists("/tmp/sandboxkit-never-made"));
+    }
+    CHECK(guest.request("GET", "/files/compose").status == 405);
+    CHECK(guest.request("POST", "/init", {}, R"({"accessToken":"secret"})").status == 204);
+    CHECK(compose({at("a")}, at("x")).status == 401);
+}
+
+TEST_CASE("what clients note about a file") {
+    const LiveGuest guest;
+    const std::string file = guest.directory().path("f");
+    const std::string target = "/files?path=" + file;
+    const auto entry = [&] { return guest.unary("/filesystem.Filesystem/Stat", path_json(file)).json().at("entry").as_object(); };
+    const Headers noted = {octets[0], {"X-Metadata-Color", "blue"}, {"x-metadata-color", "red"}, {"X-METADATA-Size-Hint", "7"}};
+    const Reply uploaded = guest.request("POST", target, noted, "hello");
+    if (uploaded.status == 501) {
+        MESSAGE("the file system of ", file, " has no extended attributes of users");
+        CHECK_FALSE(fs::exists(file));
+        return;
+    }
+    const json::object metadata = {{"color", "blue"}, {"size-hint", "7"}};
+    CHECK(json::parse(uploaded.body).at(0).at("metadata") == json::value(metadata));
+    CHECK(entry().at("metadata") == json::value(metadata));
+    std::array<char, 16> value{};
+    CHECK(::getxattr(file.c_str(), "user.e2b.color", value.data(), value.size()) == 4);
+    CHECK(std::string_view(value.data()) == "blue");
+    const Reply listed = guest.unary("/filesystem.Filesystem/ListDir", path_json(guest.directory().path()));
+    CHECK(listed.body.find(R"("metadata":{"color":"blue","size-hint":"7"})") != std::string::npos);
+    // It moves with the file, and goes when it is replaced, also where the file itself is written.
+    CHECK(guest.request("POST", target, octets, "new").status == 200);
+    CHECK_FALSE(entry().contains("metadata"));
+    fs::create_hard_link(file, file + "2");
+    CHECK(guest.request("POST", target, noted, "x").status == 200);
+    CHECK(guest.request("POST", target, {octets[0], {"X-Metadata-Color", "red"}}, "x").status == 200);
+    CHECK(entry().at("metadata") == json::value{{"color", "red"}});
+
+    const auto refused = [&](const Headers& headers) { return guest.request("POST", target, headers, "no").status; };
+    CHECK(refused({octets[0], {"X-Metadata-" + std::string(247, 'k'), "v"}}) == 400);
+    CHECK(refused({octets[0], {"X-Metadata-k", std::string(4096, 'v')}}) == 400);
+    CHECK(read_file(file) == "x");
+    // What others set is told as far as it fits.
+    CHECK(::setxattr(file.c_str(), "user.e2b.other", "1", 1, 0) == 0);
+    CHECK(::setxattr(file.c_str(), "user.unrelated", "1", 1, 0) == 0);
+    CHECK(entry().at("metadata") == json::value{{"color", "red"}, {"other", "1"}});
+}
+
+TEST_CASE("gzip in both directions") {
+    const LiveGuest guest;
+    const std::string file = guest.directory().path("f");
+    const std::string target = "/files?path=" + file;
+    const Headers packed = {octets[0], {"Content-Encoding", "gzip"}};
+    const Headers accepting = {{"Accept-Encoding", "br, gzip, deflate"}};
+    // Texts, noise, and zeros, of which much becomes little; and little, much.
+    std::string mixed(9 << 20, '\0');
+    for (std::size_t i = 0; i < (3 << 20); ++i) mixed[i] = static_cast<char>(i * i * 2654435761U >> 17);
+    for (const std::string& content : {std::string("hello"), std::string(), mixed}) {
+        CHECK(guest.request("POST", target, packed, compressed(content)).status == 200);
+        CHECK(read_file(file) == content);
+        const Reply back = guest.request("GET", target, accepting);
+        CHECK(back.status == 200);
+        CHECK(back.headers.at("content-encoding") == "gzip");
+        CHECK(back.headers.at("vary") == "Accept-Encoding");
+        CHECK(decompressed(back.body, content.size() + 1) == content);
+    }
+    CHECK(guest.request("GET", target, {accepting[0], {"Range", "bytes=1-3"}}).body == mixed.substr(1, 3));
+    CHECK_FALSE(guest.request("GET", target, {{"Accept-Encoding", "gzip;q=0"}}).headers.contains("content-encoding"));
+    CHECK_FALSE(guest.request("GET", target).headers.contains("content-encoding"));
+    // Members follow one another.
+    CHECK(guest.request("POST", target, packed, compressed("one ") + compressed("two")).status == 200);
+    CHECK(read_file(file) == "one two");
+    const std::string form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nform\r\n--b--\r\n";
+    CHECK(guest
+              .request("POST", target, {{"Content-Type", "multipart/form-data; boundary=b"}, {"Content-Encoding", "gzip"}},
+                       compressed(form))
+              .status == 200);
+    CHECK(read_file(file) == "form");
+    const std::string whole = compressed(mixed);
+    for (const std::string& broken : {std::string("not gzip"), std::string(), whole.substr(0, whole.size() - 9), whole + "rest"})
+        CHECK(guest.request("POST", target, packed, broken).status == 400);
+    CHECK(read_file(file) == "form");
+    CHECK(entries_in(guest.directory().path()) == 2); // the socket and the file
 }

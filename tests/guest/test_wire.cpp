@@ -144,8 +144,7 @@ TEST_CASE("unary calls: errors, content types, unknown methods") {
     CHECK(unknown.status == 404);
     CHECK(unknown.headers.at("content-type") == "text/plain; charset=utf-8");
     CHECK(unknown.body == "404 page not found\n");
-    for (const char* path :
-         {"/process.Process/StreamInput", "/filesystem.Filesystem/WatchDir", "/metrics", "/files/compose", "/", "*"})
+    for (const char* path : {"/process.Process/StreamInput", "/filesystem.Filesystem/Nope", "/files/nope", "/", "*"})
         CHECK(guest.request("POST", path, {{"Content-Type", "application/json"}}, "{}").status == 404);
 
     const Reply wrong_type = guest.request("POST", "/process.Process/List", stream_type, std::string("\0\0\0\0\2{}", 7));
@@ -273,4 +272,29 @@ TEST_CASE("list, connect by tag, input") {
     CHECK(guest.unary("/process.Process/CloseStdin", R"({"process":{"tag":"cat2"}})").status == 200);
     CHECK(other.rest().out == "abc\n");
     CHECK(guest.unary("/process.Process/List", "{}").json().empty());
+}
+
+TEST_CASE("metrics are numbers that fit together") {
+    const LiveGuest guest;
+    const Reply reply = guest.request("GET", "/metrics");
+    CHECK(reply.status == 200);
+    CHECK(reply.headers.at("content-type") == "application/json");
+    const auto metrics = reply.json();
+    CHECK(metrics.size() == 10);
+    const auto value = [&](std::string_view name) { return metrics.at(name).to_number<std::int64_t>(); };
+    CHECK(value("ts") > 1'700'000'000);
+    CHECK(value("cpu_count") >= 1);
+    CHECK(metrics.at("cpu_used_pct").to_number<double>() >= 0);
+    CHECK(metrics.at("cpu_used_pct").to_number<double>() <= 100);
+    CHECK(value("mem_total") > value("mem_used"));
+    CHECK(value("mem_used") > 0);
+    CHECK(value("mem_cache") <= value("mem_total"));
+    CHECK(value("mem_total_mib") == value("mem_total") >> 20);
+    CHECK(value("mem_used_mib") == value("mem_used") >> 20);
+    CHECK(value("disk_total") >= value("disk_used"));
+    CHECK(value("disk_used") > 0);
+    CHECK(guest.request("POST", "/metrics").status == 405);
+    CHECK(guest.request("POST", "/init", {}, R"({"accessToken":"secret"})").status == 204);
+    CHECK(guest.request("GET", "/metrics").status == 401);
+    CHECK(guest.request("GET", "/metrics", {{"X-Access-Token", "secret"}}).status == 200);
 }
