@@ -237,6 +237,9 @@ Answer<std::string> Service::list_processes(std::string_view body) const {
             append_json_string(out, config.tag);
         }
         out += '}';
+        if (out.size() > list_size_limit)
+            return RpcError{Code::resource_exhausted,
+                            "the processes take more than " + std::to_string(list_size_limit >> 20) + " MiB to say"};
     }
     return out.empty() ? std::string("{}") : out + "]}";
 }
