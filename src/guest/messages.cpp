@@ -320,6 +320,25 @@ Answer<InputRequest> decode_input(std::string_view text) {
     });
 }
 
+Answer<StreamInputMessage> decode_stream_input(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        StreamInputMessage message;
+        if (int{fields.has("start")} + int{fields.has("data")} + int{fields.has("keepalive")} != 1)
+            fields.fail("event", "is not one of start, data and keepalive");
+        if (fields.has("start")) {
+            Fields start = fields.object("start");
+            message.start = read_selector(start);
+            fields.take_fault(start);
+        }
+        if (fields.has("data")) {
+            Fields data = fields.object("data");
+            message.data = read_input(data);
+            fields.take_fault(data);
+        }
+        return message;
+    });
+}
+
 Answer<UpdateRequest> decode_update(std::string_view text) {
     return decode(text, [](Fields& fields) {
         UpdateRequest request;

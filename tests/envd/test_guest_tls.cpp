@@ -76,7 +76,7 @@ TEST_CASE("a command's output as it comes, and its input") {
     const auto first = loop.run((*process)->next());
     REQUIRE(first);
     CHECK(first->bytes == "ready\n");
-    REQUIRE(loop.run(client->send_input((*process)->pid(), "it\n")));
+    REQUIRE(loop.run(client->send_input((*process)->pid(), "it\n", envd::ProcessInput::standard_input)));
     const auto rest = loop.run(collect(*process));
     REQUIRE(rest);
     CHECK(rest->out == "got it\n");
@@ -101,7 +101,7 @@ TEST_CASE("cancelling the wait for output loses nothing of it") {
         REQUIRE(!event);
         CHECK(event.error().kind == ErrorClass::cancelled);
     }
-    REQUIRE(loop.run(client->send_input((*process)->pid(), "it\n")));
+    REQUIRE(loop.run(client->send_input((*process)->pid(), "it\n", envd::ProcessInput::standard_input)));
     const auto rest = loop.run(collect(*process));
     REQUIRE(rest);
     CHECK(rest->out == "got it\n");
