@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -25,6 +26,8 @@ using Report = TreeWorker::Report;
 
 // Where the child finds its ends.
 constexpr int archive_place = 0, report_place = 1;
+
+static_assert(sizeof(Report) <= PIPE_BUF, "a report is written in one piece");
 
 void send(Report::Kind kind, const UploadFailure& failure, const TreeCount& count) {
     Report report;

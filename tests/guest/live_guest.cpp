@@ -79,6 +79,12 @@ void Client::send(std::string_view bytes) const {
     }
 }
 
+std::size_t Client::send_some(std::string_view bytes) const {
+    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN) fail("send");
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
 void Client::shut_down_writing() const {
     ::shutdown(fd_, SHUT_WR);
 }

@@ -17,7 +17,6 @@ import tempfile
 # Where the guest answers otherwise, and means to: its own part (None: it has none), and why.
 NOT_E2B = "it is no sandbox of E2B"
 EVERY_TAG = "envd finds only one tag when several processes have one"
-NOT_YET = "StreamInput is not served yet"
 DELIBERATE = {
     ("health", "sandboxkit-extensions"): ("1", "tells its own clients that they may ask for more"),
     ("envs before init", "body/E2B_SANDBOX"): (None, NOT_E2B),
@@ -26,14 +25,6 @@ DELIBERATE = {
         (b"sandboxkit-guest: '/no/such': No such file or directory\n", "envd starts programs through nice(1), which complains"),
     ("a process that is killed", "body/1/event/end/signal"): (9, "clients need not read the number out of a sentence"),
     ("bad json", "body/message"): ("unmarshal message: syntax error: syntax error", "the words are another parser's"),
-    ("StreamInput", "status"): (404, NOT_YET),
-    ("StreamInput", "content-type"): ("text/plain; charset=utf-8", NOT_YET),
-    ("StreamInput", "x-content-type-options"): ("nosniff", NOT_YET),
-    ("StreamInput", "body"): (b"404 page not found\n", NOT_YET),
-    ("StreamInput", "body/0"): (None, NOT_YET),
-    ("StreamInput", "body/1"): (None, NOT_YET),
-    ("StreamInput", "body/1/end of the stream"): (None, NOT_YET),
-    ("the stream of cat1", "body/1/data/stdout"): (b"def\n", NOT_YET),
     ("Update of tb", "status"): (200, EVERY_TAG),
     ("Update of tb", "body/code"): (None, EVERY_TAG),
     ("Update of tb", "body/message"): (None, EVERY_TAG),

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -462,6 +463,38 @@ TEST_CASE("a client that goes away ends the work") {
     half.send(request_bytes("GET", target(path + "/new"), {}, ""));
     half.shut_down_writing();
     CHECK(half.read_reply().status == 200);
+}
+
+TEST_CASE("an unpacker that does not come on holds its client back, and nobody else") {
+    const LiveGuest guest;
+    const std::string path = guest.directory().path("d");
+    const std::string bytes =
+        request_bytes("POST", target(path), tar_type, archive_of({{entry(file, "new", {}, 8 << 20), std::string(8 << 20, 'n')}}));
+    for (const bool goes_away : {false, true}) {
+        Client client = guest.connect();
+        std::size_t sent = client.send_some(std::string_view(bytes).substr(0, 4096));
+        const std::string pid = std::to_string(guest.pid());
+        pid_t child = 0;
+        while (child == 0) std::ifstream("/proc/" + pid + "/task/" + pid + "/children") >> child;
+        REQUIRE(::kill(child, SIGSTOP) == 0);
+        // As often as the guest has had its turn and took nothing more.
+        for (int refused = 0; refused < 3;) {
+            const std::size_t more = client.send_some(std::string_view(bytes).substr(sent, 64 << 10));
+            sent += more;
+            refused = more == 0 ? refused + 1 : 0;
+            if (more == 0) CHECK(guest.request("GET", "/health").status == 204);
+        }
+        CHECK(sent < (4 << 20));
+        if (goes_away) {
+            client.close();
+        } else {
+            REQUIRE(::kill(child, SIGCONT) == 0);
+            client.send(std::string_view(bytes).substr(sent));
+            CHECK(client.read_reply().status == 200);
+            CHECK(fs::file_size(path + "/new") == 8 << 20);
+        }
+        wait_for_no_children(guest);
+    }
 }
 
 TEST_CASE("many trees at once are refused by name") {
