@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ struct HttpLimits {
     std::size_t body = 8U << 20;                                // bytes of the answer's body
     std::chrono::milliseconds total = std::chrono::seconds(60); // from the connected socket to the last byte
 };
+
+// The next piece of a body; empty: its end. An error ends the request, whose body the peer then sees cut off.
+using HttpBodySource = std::function<boost::asio::awaitable<Result<std::string>>()>;
 
 // The answer to a streaming request.
 class HttpStream {
@@ -78,12 +82,18 @@ public:
     boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request,
                                                       std::chrono::milliseconds limit = std::chrono::seconds(60));
 
+    // Sends a body of unknown length in chunks, on a connection of its own, and reads the whole answer, which the peer may give
+    // early. `limits.total` is for each piece to be taken, and for the answer after the last.
+    boost::asio::awaitable<Result<HttpResponse>> upload(HttpRequest request, HttpBodySource source, HttpLimits limits = {});
+
 private:
     struct State;
     static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request,
                                                                   HttpLimits limits);
     static boost::asio::awaitable<Result<HttpStream>> run_stream(std::shared_ptr<State> state, HttpRequest request,
                                                                  std::chrono::milliseconds limit);
+    static boost::asio::awaitable<Result<HttpResponse>> run_upload(std::shared_ptr<State> state, HttpRequest request,
+                                                                   HttpBodySource source, HttpLimits limits);
     std::shared_ptr<State> state_;
 };
 

@@ -3,7 +3,7 @@
 // Reads ustar, pax, and the format of GNU tar with its long names and all its ways to write sparse files.
 #pragma once
 
-#include "guest/tar_entry.hpp"
+#include "tree/tar_entry.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 class TarReader {
 public:
@@ -79,4 +79,4 @@ private:
     std::string error_;
 };
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree
