@@ -291,6 +291,37 @@ TEST_CASE("a connection cut at any byte is never a whole answer") {
     }
 }
 
+TEST_CASE("cancelling at every stage closes the connection and says so") {
+    const Authority authority;
+    authority.issue("server", here);
+    ScriptedPeer peer(echo_requests);
+    for (const std::string version : {"TLSv1.2", "TLSv1.3"}) {
+        const TlsTerminator terminator(authority.file("server.both"), peer.path(),
+                                       "ssl-min-ver " + version + " ssl-max-ver " + version);
+        bool whole = false;
+        for (std::size_t stage = 0; !whole; stage += 61) {
+            CAPTURE(stage);
+            test::Trigger cancel;
+            std::atomic<bool> closed = false;
+            Relay relay(terminator.port(), Relay::nothing, [&](PeerConnection& client) {
+                cancel();
+                client.wait_for_close();
+                closed = true;
+            });
+            relay.limit = stage;
+            Loop loop;
+            HttpClient client(loop.executor(), target_of(relay.peer.port(), trusting(authority)));
+            auto operation = loop.start(client.unary(get()));
+            cancel.set([operation]() mutable { operation.cancel(); });
+            const auto response = loop.finish(operation);
+            whole = response.has_value();
+            if (whole) continue;
+            expect(response.error(), ErrorClass::cancelled, "cancelled");
+            while (!closed) std::this_thread::yield(); // with the client alive: nothing was kept
+        }
+    }
+}
+
 TEST_CASE("an answer with a length that is cut off") {
     const Authority authority;
     authority.issue("server", here);
