@@ -20,10 +20,10 @@ namespace {
 
 std::string host_header(const HttpTarget& target) {
     if (target.host.empty()) return "localhost";
-    const bool v6 = target.host.find(':') != std::string::npos;
-    const std::string name = v6 ? "[" + target.host + "]" : target.host;
+    std::string authority = authority_of(target.host, target.port);
     // Some proxies route by this header and take a port that goes without saying for a part of the name.
-    return target.port == (target.tls ? 443 : 80) ? name : name + ":" + std::to_string(target.port);
+    if (target.port == (target.tls ? 443 : 80)) authority.erase(authority.rfind(':'));
+    return authority;
 }
 
 bool announces_more_than(const HttpHead& head, std::size_t limit) {
