@@ -130,8 +130,21 @@ public:
 
 private:
     [[nodiscard]] const json::value* find(std::string_view name) const {
-        const json::value* v = object_ != nullptr ? object_->if_contains(json::string_view(name.data(), name.size())) : nullptr;
+        if (object_ == nullptr) return nullptr;
+        const json::value* v = object_->if_contains(json::string_view(name.data(), name.size()));
+        if (v == nullptr) v = object_->if_contains(schema_name(name));
         return v != nullptr && v->is_null() ? nullptr : v;
+    }
+
+    // "watcher_id" of "watcherId": a client may write a field by either name.
+    static std::string schema_name(std::string_view name) {
+        std::string text;
+        for (const char c : name) {
+            const bool capital = c >= 'A' && c <= 'Z';
+            if (capital) text += '_';
+            text += capital ? static_cast<char>(c - 'A' + 'a') : c;
+        }
+        return text;
     }
 
     const json::object* object_;
@@ -304,6 +317,25 @@ Answer<InputRequest> decode_input(std::string_view text) {
         request.process = read_selector(fields);
         request.input = read_input(fields);
         return request;
+    });
+}
+
+Answer<StreamInputMessage> decode_stream_input(std::string_view text) {
+    return decode(text, [](Fields& fields) {
+        StreamInputMessage message;
+        if (int{fields.has("start")} + int{fields.has("data")} + int{fields.has("keepalive")} != 1)
+            fields.fail("event", "is not one of start, data and keepalive");
+        if (fields.has("start")) {
+            Fields start = fields.object("start");
+            message.start = read_selector(start);
+            fields.take_fault(start);
+        }
+        if (fields.has("data")) {
+            Fields data = fields.object("data");
+            message.data = read_input(data);
+            fields.take_fault(data);
+        }
+        return message;
     });
 }
 

@@ -52,6 +52,12 @@ struct InputRequest {
     ProcessInput input;
 };
 
+// One of the stream: both empty is a keepalive.
+struct StreamInputMessage {
+    std::optional<Selector> start;
+    std::optional<ProcessInput> data;
+};
+
 struct UpdateRequest {
     Selector process;
     std::optional<TerminalSize> size;
@@ -92,6 +98,7 @@ struct InitRequest {
 [[nodiscard]] Answer<Selector> decode_selector(std::string_view json); // Connect, CloseStdin
 [[nodiscard]] Answer<SignalRequest> decode_signal(std::string_view json);
 [[nodiscard]] Answer<InputRequest> decode_input(std::string_view json);
+[[nodiscard]] Answer<StreamInputMessage> decode_stream_input(std::string_view json);
 [[nodiscard]] Answer<UpdateRequest> decode_update(std::string_view json);
 [[nodiscard]] Answer<PathRequest> decode_path(std::string_view json); // Stat, MakeDir, ListDir, Remove
 [[nodiscard]] Answer<MoveRequest> decode_move(std::string_view json);

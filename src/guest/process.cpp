@@ -151,6 +151,7 @@ void Process::deliver(Chunk chunk) {
 }
 
 void Process::leader_exited(int status) {
+    if (leader_) return; // an orphan that got its number
     ExitStatus result;
     if (WIFSIGNALED(status)) {
         result.signal = WTERMSIG(status);
@@ -200,6 +201,8 @@ void Process::end_if_done() {
     if (result_ || !leader_ || abandoned_ || outputs_[0].pipe.is_open() || outputs_[1].pipe.is_open()) return;
     const auto self = shared_from_this();
     result_ = leader_;
+    config_.args.clear();
+    config_.envs.clear(); // what is listed is what runs
     time_limit_.cancel();
     pipe_wait_.cancel();
     for (Listener* listener : std::vector(listeners_)) listener->on_end();

@@ -91,6 +91,8 @@ public:
 
     // The leader has been waited for; `status` is of waitpid(2).
     void leader_exited(int status);
+    // After that: it ends now, with what its pipes hold.
+    void stop_waiting_for_pipes();
     // To the whole process group.
     Answer<void> signal(int number);
 
@@ -132,7 +134,6 @@ private:
     void change_spool(Change change);
     [[nodiscard]] bool may_read() const;
     void end_if_done();
-    void stop_waiting_for_pipes();
     void write_pending_input();
     [[nodiscard]] RpcError input_error(std::string_view why, Code code = Code::internal) const;
     void close_written_input();

@@ -110,6 +110,7 @@ Answer<pid_t> ProcessTable::launch(StartRequest config, SpawnRequest request) {
     auto spawned = spawn(request, settings_);
     if (!spawned) return spawned.error();
     const pid_t pid = spawned->pid;
+    displace(pid);
 
     boost::asio::posix::stream_descriptor report(executor_);
     boost::system::error_code ec;
@@ -163,8 +164,8 @@ void ProcessTable::settle(pid_t pid, const Answer<void>& begun) {
         ::kill(-pid, SIGKILL);
         return starting.done(unwatched());
     }
-    erase(pid); // one that ended and had the same number
-    entries_[pid].process = process;
+    const auto entry = entries_.emplace(pid, Entry{process, 0, nullptr}).first;
+    if (!process->config().tag.empty()) tagged_.insert(tagged(entry->second));
     process->start_reading();
     starting.done(process);
 }
@@ -174,13 +175,13 @@ std::shared_ptr<Process> ProcessTable::find(const Selector& selector) const {
         const auto it = entries_.find(static_cast<pid_t>(*selector.pid));
         return it != entries_.end() ? it->second.process : nullptr;
     }
-    std::shared_ptr<Process> found;
-    for (const auto& [pid, entry] : entries_) {
-        if (entry.process->config().tag != selector.tag) continue;
-        if (entry.ended_order == 0) return entry.process;
-        found = entry.process;
-    }
-    return found;
+    const auto first = tagged_.lower_bound(Tagged{selector.tag, 0, 0});
+    if (first == tagged_.end() || std::get<std::string_view>(*first) != selector.tag) return nullptr;
+    return entries_.at(std::get<pid_t>(*first)).process;
+}
+
+ProcessTable::Tagged ProcessTable::tagged(const Entry& entry) {
+    return {entry.process->config().tag, entry.ended_order == 0 ? 0 : UINT64_MAX - entry.ended_order, entry.process->pid()};
 }
 
 std::vector<std::shared_ptr<Process>> ProcessTable::running() const {
@@ -209,6 +210,7 @@ void ProcessTable::shut_down() {
         if (entry.ended_order == 0) ::kill(-pid, SIGKILL);
         entry.process->abandon();
     }
+    tagged_.clear();
     entries_.clear();
     ended_.clear();
 }
@@ -232,7 +234,9 @@ void ProcessTable::spool_changed(Process& process, std::size_t before, std::size
 void ProcessTable::ended(Process& process) {
     const auto it = entries_.find(process.pid());
     if (it == entries_.end() || it->second.process.get() != &process) return;
+    const bool has_tag = tagged_.erase(tagged(it->second)) != 0;
     it->second.ended_order = next_ended_++;
+    if (has_tag) tagged_.insert(tagged(it->second));
     ended_.emplace(it->second.ended_order, process.pid());
     if (ended_.size() > ended_limit) erase(ended_.begin()->second);
 }
@@ -253,11 +257,22 @@ void ProcessTable::forget(FileDescriptor pipe) {
     forgotten_.add(std::move(pipe));
 }
 
+// The kernel may give a number again when its process was waited for, though its output may still be open. Those who listen
+// to that one have to hear its end.
+void ProcessTable::displace(pid_t pid) {
+    const auto it = entries_.find(pid);
+    if (it == entries_.end()) return;
+    const auto process = it->second.process;
+    process->stop_waiting_for_pipes();
+    erase(pid);
+}
+
 void ProcessTable::erase(pid_t pid) {
     const auto it = entries_.find(pid);
     if (it == entries_.end()) return;
     total_spool_ -= it->second.process->spooled();
     ended_.erase(it->second.ended_order);
+    tagged_.erase(tagged(it->second));
     it->second.process->abandon();
     entries_.erase(it);
 }

@@ -13,8 +13,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace sandboxkit::guest {
@@ -38,7 +40,7 @@ public:
     using Started = std::function<void(Answer<std::shared_ptr<Process>>)>;
     void start(StartRequest config, SpawnRequest request, Started done);
 
-    // By tag: one that runs before one that ended.
+    // By tag: one that runs before one that ended, and that which ended last.
     [[nodiscard]] std::shared_ptr<Process> find(const Selector& selector) const;
     [[nodiscard]] std::vector<std::shared_ptr<Process>> running() const; // by pid
     [[nodiscard]] const SpawnSettings& spawn_settings() const { return settings_; }
@@ -54,6 +56,10 @@ private:
         std::uint64_t ended_order = 0; // 0: it runs
         std::unique_ptr<boost::asio::steady_timer> removal;
     };
+
+    // Its tag, 0 while it runs and then the less the later it ended, and its pid.
+    using Tagged = std::tuple<std::string_view, std::uint64_t, pid_t>;
+    [[nodiscard]] static Tagged tagged(const Entry& entry);
 
     // A child that has not begun its program yet.
     struct Starting {
@@ -75,6 +81,7 @@ private:
     void ended(Process& process) override;
     void collected(Process& process) override;
     void forget(FileDescriptor pipe) override;
+    void displace(pid_t pid);
     void erase(pid_t pid);
 
     boost::asio::any_io_executor executor_;
@@ -82,6 +89,7 @@ private:
     int descriptor_limit_;
     std::map<pid_t, Starting> starting_;
     std::map<pid_t, Entry> entries_;
+    std::set<Tagged> tagged_;
     std::map<std::uint64_t, pid_t> ended_; // oldest first
     std::uint64_t next_ended_ = 1;
     std::size_t total_spool_ = 0;

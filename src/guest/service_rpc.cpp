@@ -3,6 +3,7 @@
 #include "guest/body_sinks.hpp"
 #include "guest/encoding.hpp"
 #include "guest/filesystem.hpp"
+#include "guest/input_stream.hpp"
 #include "guest/output_stream.hpp"
 #include "guest/paths.hpp"
 #include "guest/service.hpp"
@@ -103,8 +104,9 @@ Answer<std::optional<std::string>> at_once(Answer<void> answer) {
 
 std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const RequestHead& head) {
     const bool is_start = head.path == "/process.Process/Start";
+    const bool is_input = head.path == "/process.Process/StreamInput";
     const bool is_watch = head.path == "/filesystem.Filesystem/WatchDir";
-    const bool streams = is_start || is_watch || head.path == "/process.Process/Connect";
+    const bool streams = is_start || is_input || is_watch || head.path == "/process.Process/Connect";
     if (!streams && std::find(unary_methods.begin(), unary_methods.end(), head.path) == unary_methods.end()) return nullptr;
     const auto ignore = [&](Response response) { return std::make_unique<IgnoreBody>(connection, std::move(response)); };
     if (head.method != "POST") return ignore({405, {}, {}, "Allow: POST\r\n"});
@@ -120,6 +122,7 @@ std::unique_ptr<BodySink> Service::begin_rpc(const Shared& connection, const Req
     auto user = user_of(head);
     if (!user) return ignore(refuse(user.error()));
 
+    if (is_input) return InputStream::take_body(connection, [this](const Selector& selector) { return running(selector); });
     return std::make_unique<CollectBody>(
         [this, connection, head, streams, is_start, is_watch, user = std::move(*user)](const std::string& body) {
             if (is_start) return start(connection, head, user, body);
@@ -234,6 +237,9 @@ Answer<std::string> Service::list_processes(std::string_view body) const {
             append_json_string(out, config.tag);
         }
         out += '}';
+        if (out.size() > list_size_limit)
+            return RpcError{Code::resource_exhausted,
+                            "the processes take more than " + std::to_string(list_size_limit >> 20) + " MiB to say"};
     }
     return out.empty() ? std::string("{}") : out + "]}";
 }

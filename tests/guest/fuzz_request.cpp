@@ -12,6 +12,8 @@
 #include "guest/request_reader.hpp"
 #include "guest/service.hpp"
 
+#include "net/connect_envelope.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +30,19 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
+void decode_stream(std::string_view body) {
+    sandboxkit::net::EnvelopeDecoder envelopes(1 << 20);
+    envelopes.feed(body);
+    for (;;) {
+        const auto envelope = envelopes.next();
+        if (!envelope || !*envelope) return;
+        const auto message = decode_stream_input((*envelope)->payload);
+        if (message) require(!message->start || !message->data);
+    }
+}
+
 void decode_body(const RequestHead& head, std::string_view body) {
+    if (head.path.ends_with("/StreamInput")) return decode_stream(body);
     std::string message(body);
     if (head.path.ends_with("/Start") || head.path.ends_with("/Connect") || head.path.ends_with("/WatchDir")) {
         const auto opened = open_single_envelope(body);

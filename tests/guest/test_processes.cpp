@@ -18,6 +18,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 using namespace sandboxkit::guest::test;
@@ -268,6 +269,64 @@ TEST_CASE("pipes of ended commands are held in bounded number") {
     CHECK(guest.shell("echo hi").out == "hi\n");
     for (const pid_t pid : left) ::kill(pid, SIGKILL);
     CHECK(eventually([&] { return pipes_of(guest.pid()) == before; }));
+}
+
+TEST_CASE("whoever listens to a process hears its end, also when its number is given again") {
+    if (::geteuid() != 0) {
+        MESSAGE("not root: no namespace of processes can be made");
+        return;
+    }
+    LaunchOptions options;
+    options.new_pid_namespace = true;
+    const LiveGuest guest(options);
+    // Its output stays open, in a group of another number.
+    EventStream first = guest.start(shell_request("setsid sleep 1000 & echo ready; exit 7", R"(,"tag":"first")"));
+    first.next();
+    std::vector<EventStream> others;
+    const std::string before = std::to_string(first.pid - 1);
+    for (int i = 0; i < 100 && (others.empty() || others.back().pid != first.pid); ++i) {
+        REQUIRE(guest.shell("echo " + before + " > /proc/sys/kernel/ns_last_pid").end.at("status") == "exit status 0");
+        others.push_back(guest.start(shell_request("echo other; sleep 1000")));
+    }
+    REQUIRE(others.back().pid == first.pid);
+    CHECK(first.rest().end.at("exitCode") == 7);
+    EventStream second = guest.attach(first.pid);
+    CHECK(guest.unary("/process.Process/SendSignal", signal_request(first.pid, R"("signalNumber":9)")).status == 200);
+    CHECK(second.rest().end.at("signal") == 9);
+}
+
+TEST_CASE("a listing of processes is bounded by its bytes") {
+    const LiveGuest guest;
+    const auto list = [&] { return guest.unary("/process.Process/List", "{}"); };
+    std::string arguments = R"("-c","exec sleep 1000")";
+    for (int i = 0; i < 14; ++i) arguments += ",\"" + std::string(120'000, '\x7f') + '"'; // each takes six times that
+    std::vector<EventStream> streams;
+    while (streams.size() < 4) streams.push_back(guest.start(R"({"process":{"cmd":"/bin/sh","args":[)" + arguments + "]}}"));
+    CHECK(list().json().at("processes").as_array().size() == 4);
+    while (streams.size() < 6) streams.push_back(guest.start(R"({"process":{"cmd":"/bin/sh","args":[)" + arguments + "]}}"));
+    const Reply refused = list();
+    CHECK(refused.status == 429);
+    CHECK(refused.json().at("code") == "resource_exhausted");
+}
+
+TEST_CASE("a thousand background processes: each is listed, found by its tag, and ended") {
+    const LiveGuest guest;
+    std::set<std::string> tags;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string tag = "t" + std::to_string(i);
+        CHECK(guest.start(R"({"process":{"cmd":"sleep","args":["1000"]},"stdin":false,"tag":")" + tag + "\"}").pid != 0);
+        tags.insert(tag);
+    }
+    const auto listed = guest.unary("/process.Process/List", "{}").json();
+    std::set<std::string> found;
+    for (const auto& process : listed.at("processes").as_array()) found.emplace(process.at("tag").as_string());
+    CHECK(found == tags);
+    for (const std::string& tag : tags) {
+        const std::string select = R"({"process":{"tag":")" + tag + "\"}";
+        CHECK(guest.unary("/process.Process/SendSignal", select + R"(,"signal":"SIGNAL_SIGKILL"})").status == 200);
+        CHECK(EventStream(guest.connect(), "Connect", select + "}", {}).rest().end.at("signal") == 9);
+    }
+    CHECK(guest.unary("/process.Process/List", "{}").json().empty());
 }
 
 TEST_CASE("three hundred processes at once") {
