@@ -136,7 +136,7 @@ Reply Client::read_reply() {
     Reply reply = read_head();
     if (reply.headers.contains("transfer-encoding")) {
         for (std::string chunk = read_chunk(); !chunk.empty(); chunk = read_chunk()) reply.body += chunk;
-    } else if (reply.status != 204 && reply.status != 100) {
+    } else if (reply.status != 204 && reply.status != 304 && reply.status != 100) {
         reply.body = read_exactly(std::stoul(reply.headers.at("content-length")));
     }
     return reply;
