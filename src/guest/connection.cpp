@@ -325,7 +325,7 @@ void Connection::flush() {
     if (flushing_ || write_pending_ || state_ == State::closed) return;
     flushing_ = true;
     const auto self = shared_from_this();
-    for (;;) {
+    for (int turns = 0;; ++turns) {
         if (!send_out()) break;
         if (state_ == State::writing) {
             if (!send_file()) break;
@@ -338,6 +338,10 @@ void Connection::flush() {
             const auto source = std::move(source_);
             source->delivered();
             finish_exchange();
+            break;
+        }
+        if (turns == 8) { // others want to be served, too
+            wait_writable();
             break;
         }
         // The size of the chunk is known when it is there: its place is kept, leading zeros are allowed.
