@@ -71,4 +71,8 @@ function(sandboxkit_test name)
   if("threads" IN_LIST arg_LABELS)
     add_dependencies(threaded_tests test_${name})
   endif()
+  if(SANDBOXKIT_SANITIZE MATCHES "thread")
+    set_tests_properties(${name} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan-suppressions.txt")
+  endif()
 endfunction()

@@ -111,10 +111,12 @@ if [[ " ${missing[*]} " == *" libgit2-dev "* ]]; then
     done
 fi
 
-# A test server is wanted, not a service of this machine.
-no_service=
-if [[ " ${missing[*]} " == *" openssh-server "* ]]; then
-    no_service=yes
+# Test servers are wanted, not services of this machine.
+services=()
+for package in openssh-server haproxy; do
+    if [[ " ${missing[*]} " == *" $package "* ]]; then services+=("$package"); fi
+done
+if [ ${#services[@]} -gt 0 ]; then
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
         policy=/usr/sbin/policy-rc.d
@@ -124,8 +126,14 @@ fi
 
 say "installing"
 quietly apt install -y --no-install-recommends "${missing[@]}" || fail "apt-get install failed"
-if [ -n "$no_service" ] && command -v systemctl >/dev/null; then
-    "${as_root[@]}" systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || true
-    say "openssh-server is for the tests: its service was not started and is disabled"
+if command -v systemctl >/dev/null; then
+    for package in "${services[@]}"; do
+        case $package in
+        openssh-server) units=(ssh.service ssh.socket) ;;
+        *) units=("$package.service") ;;
+        esac
+        "${as_root[@]}" systemctl disable "${units[@]}" >/dev/null 2>&1 || true
+        say "$package is for the tests: its service was not started and is disabled"
+    done
 fi
 say "installed ${#missing[@]}"

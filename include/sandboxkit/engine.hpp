@@ -9,6 +9,7 @@
 #include <sandboxkit/clock.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/export.hpp>
+#include <sandboxkit/files.hpp>
 #include <sandboxkit/operation.hpp>
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/principal.hpp>
@@ -132,19 +133,39 @@ struct Progress {
 // On an engine thread, one call at a time, none after the operation has completed; must not block.
 using ProgressHandler = std::function<void(const Progress&)>;
 
-// A process in a session. Movable handle; dropping it leaves the process running. While it is held and its end was not read, the
-// session is not idle. It may outlive its engine: its operations then are a conflict "engine_closed", and the process runs on.
+// A process in a session. Movable handle; dropping it leaves the process running: attach_process finds it again. While it is held
+// and its end was not read, the session is not idle. It may outlive its engine: its operations then are a conflict
+// "engine_closed", and the process runs on.
 class SANDBOXKIT_API Process {
 public:
     class Impl;
     explicit Process(std::shared_ptr<Impl> impl);
 
-    [[nodiscard]] std::uint32_t pid() const; // inside the sandbox
-    // The next chunk of output, or the end, once. Not calling it holds the process back when its pipe is full.
+    [[nodiscard]] const std::string& id() const; // for attach_process: "cmd_..." of one that this library started
+    [[nodiscard]] std::uint32_t pid() const;     // inside the sandbox
+    // The next chunk of output, or the end, once. Not calling it holds the process back when its pipe is full. A connection that
+    // breaks is made again, where the sandbox keeps output, and nothing is lost but what an event's offset says.
+    // unavailable "guest_disconnected": it broke for good. "guest_unreachable": nobody answers there any more.
     Operation<ProcessEvent> next();
-    Operation<void> write(std::string bytes); // to its standard input
-    Operation<void> close_stdin();
-    Operation<void> signal(int number); // to its whole process group
+    // To its standard input or its terminal; completes when that has taken it.
+    Operation<void> write(std::string bytes);
+    Operation<void> close_stdin();              // of a terminal: write what its user would type, "\x04"
+    Operation<void> resize(TerminalSize size);  // of its terminal
+    Operation<void> signal(int number);         // to its whole process group
+
+private:
+    std::shared_ptr<Impl> impl_;
+};
+
+// What happens to the files below a directory. Movable handle; dropping it ends the watch. While it is held, the session is not
+// idle. Like a Process, it may outlive its engine.
+class SANDBOXKIT_API FileWatch {
+public:
+    class Impl;
+    explicit FileWatch(std::shared_ptr<Impl> impl);
+
+    // Waits for the next change. An error ends the watch; quota: more happened than was taken in time.
+    Operation<FileEvent> next();
 
 private:
     std::shared_ptr<Impl> impl_;
@@ -211,10 +232,31 @@ public:
                                std::uint64_t output_limit = 16ULL << 20);
     // Starts a command and streams. Cancelling before it has started leaves none.
     Operation<Process> start_process(const Principal& who, std::string_view session_id, ExecRequest request);
+    // Those that somebody started and that run.
+    Operation<std::vector<ProcessInfo>> processes(const Principal& who, std::string_view session_id);
+    // A process by its id, whoever started it, also from another host process; one that ended is known for a while. With
+    // `offset`, its output from there on (0: all that is kept); without, what nobody has read yet.
+    // Several may be attached: each gets the output.
+    Operation<Process> attach_process(const Principal& who, std::string_view session_id, std::string process_id,
+                                      std::optional<std::uint64_t> offset = {});
 
+    // Files, as root. Paths are absolute in the sandbox.
     // At most 64 MiB: quota "file_too_large".
     Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);
+    // Makes missing directories above it.
     Operation<void> write_file(const Principal& who, std::string_view session_id, std::string path, std::string bytes);
+    Operation<FileInfo> file_info(const Principal& who, std::string_view session_id, std::string path);
+    // Of a directory, and of those below it to the depth of `depth` (1: only its own), without an order.
+    Operation<std::vector<FileInfo>> list_directory(const Principal& who, std::string_view session_id, std::string path,
+                                                    std::uint32_t depth = 1);
+    // With those above it; conflict if it is there.
+    Operation<FileInfo> make_directory(const Principal& who, std::string_view session_id, std::string path);
+    Operation<FileInfo> move_file(const Principal& who, std::string_view session_id, std::string from, std::string to);
+    // A directory with all that it holds. What is not there is removed.
+    Operation<void> remove_file(const Principal& who, std::string_view session_id, std::string path);
+    // Completes when every change from then on will be told. `recursive`: in the directories below it, too.
+    Operation<FileWatch> watch_directory(const Principal& who, std::string_view session_id, std::string path,
+                                         bool recursive = false);
 
     // Compares the store with the providers now; what open() and a timer do.
     Operation<void> reconcile(const Principal& who);

@@ -96,9 +96,12 @@ struct Endpoint {
     std::filesystem::path unix_socket; // may be longer than sun_path allows; the client copes
     std::string host;                  // name or address
     std::uint16_t port = 0;
-    bool tls = false;
+    bool tls = false;                           // with `host`: its certificate is verified, always, and has to be for `host`
+    std::string tls_ca;                         // PEM: the authorities trusted in place of the system's; empty: the system's
     std::map<std::string, std::string> headers; // added to every request
     std::string access_token;                   // a secret: sent as X-Access-Token, never logged; empty: none
+    // Send the token in the clear, without TLS, to a host that is not this machine. Without this such a call is refused.
+    bool token_in_the_clear = false;
 };
 
 struct CaptureResult {

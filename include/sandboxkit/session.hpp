@@ -40,6 +40,11 @@ constexpr bool may_become(SessionState from, SessionState to) noexcept {
     }
 }
 
+// In characters, each at least 1.
+struct TerminalSize {
+    std::uint16_t columns = 80, rows = 24;
+};
+
 // A command to run in a sandbox.
 struct ExecRequest {
     // argv[0] is looked up on the sandbox's PATH unless it contains a slash. Not empty, no NUL bytes.
@@ -49,6 +54,8 @@ struct ExecRequest {
     std::optional<std::string> user{};                  // a name in the sandbox's /etc/passwd; absent: root
     bool standard_input = false;                        // false: /dev/null; true: a pipe, written by Process::write
     std::optional<std::chrono::milliseconds> timeout{}; // the command's process group is killed then; absent: none
+    // A terminal in place of all three pipes: its output is one stream, standard_output, and it always takes input.
+    std::optional<TerminalSize> terminal{};
 };
 
 enum class Stream : std::uint8_t { standard_output, standard_error };
@@ -67,7 +74,18 @@ struct ProcessEnd {
 struct ProcessEvent {
     Stream stream = Stream::standard_output;
     std::string bytes;
+    // Where the bytes begin in the output of the process, all its streams together, in bytes. More than where the chunk before
+    // ended: what is between was dropped, since nobody read it and it was too much to keep. Where the sandbox does not number
+    // the output it counts from where this reading of it began.
+    std::uint64_t offset = 0;
     std::optional<ProcessEnd> end;
+};
+
+// A process that somebody started in a session and that runs.
+struct ProcessInfo {
+    std::string id;         // for attach_process: what its start was given as Process::id, else its pid in decimal
+    std::uint32_t pid = 0;  // in the sandbox
+    std::vector<std::string> argv;
 };
 
 // The collected form.

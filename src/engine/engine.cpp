@@ -3,6 +3,7 @@
 #include <sandboxkit/engine.hpp>
 
 #include "engine/context.hpp"
+#include "engine/files.hpp"
 #include "engine/guest_path.hpp"
 #include "engine/processes.hpp"
 #include "engine/publishing.hpp"
@@ -252,6 +253,16 @@ Operation<Process> Engine::start_process(const Principal& who, std::string_view 
     return impl_->run<Process>(who, [&](Context& c) { return engine::start_process(c, std::string(id), std::move(request)); });
 }
 
+Operation<std::vector<ProcessInfo>> Engine::processes(const Principal& who, std::string_view id) {
+    return impl_->run<std::vector<ProcessInfo>>(who, [&](Context& c) { return engine::processes(c, std::string(id)); });
+}
+
+Operation<Process> Engine::attach_process(const Principal& who, std::string_view id, std::string process,
+                                          std::optional<std::uint64_t> offset) {
+    return impl_->run<Process>(
+        who, [&](Context& c) { return engine::attach_process(c, std::string(id), std::move(process), offset); });
+}
+
 Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {
     return impl_->run<std::string>(who, [&](Context& c) { return engine::read_file(c, std::string(id), std::move(path)); });
 }
@@ -259,6 +270,34 @@ Operation<std::string> Engine::read_file(const Principal& who, std::string_view 
 Operation<void> Engine::write_file(const Principal& who, std::string_view id, std::string path, std::string bytes) {
     return impl_->run<void>(
         who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
+}
+
+Operation<FileInfo> Engine::file_info(const Principal& who, std::string_view id, std::string path) {
+    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::file_info(c, std::string(id), std::move(path)); });
+}
+
+Operation<std::vector<FileInfo>> Engine::list_directory(const Principal& who, std::string_view id, std::string path,
+                                                        std::uint32_t depth) {
+    return impl_->run<std::vector<FileInfo>>(
+        who, [&](Context& c) { return engine::list_directory(c, std::string(id), std::move(path), depth); });
+}
+
+Operation<FileInfo> Engine::make_directory(const Principal& who, std::string_view id, std::string path) {
+    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::make_directory(c, std::string(id), std::move(path)); });
+}
+
+Operation<FileInfo> Engine::move_file(const Principal& who, std::string_view id, std::string from, std::string to) {
+    return impl_->run<FileInfo>(
+        who, [&](Context& c) { return engine::move_file(c, std::string(id), std::move(from), std::move(to)); });
+}
+
+Operation<void> Engine::remove_file(const Principal& who, std::string_view id, std::string path) {
+    return impl_->run<void>(who, [&](Context& c) { return engine::remove_file(c, std::string(id), std::move(path)); });
+}
+
+Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_view id, std::string path, bool recursive) {
+    return impl_->run<FileWatch>(
+        who, [&](Context& c) { return engine::watch_directory(c, std::string(id), std::move(path), recursive); });
 }
 
 Operation<void> Engine::reconcile(const Principal& who) {

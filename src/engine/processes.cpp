@@ -1,39 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/processes.hpp"
 
-#include "engine/sessions.hpp"
+#include "engine/in_sandbox.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <optional>
 
 namespace sandboxkit {
 
-// Keeps its session from counting as idle while the process runs.
-class Process::Impl {
+class Process::Impl : public engine::OpenStream<envd::ProcessStream> {
 public:
-    Impl(std::shared_ptr<engine::Context> c, std::string s, std::shared_ptr<envd::Client> cl,
-         std::shared_ptr<envd::ProcessStream> st)
-        : context(std::move(c)), session(std::move(s)), client(std::move(cl)), stream(std::move(st)),
-          busy(std::in_place, *context, &engine::Context::busy, session) {}
-    ~Impl() {
-        // The connection belongs to the io thread. Of a closed engine, it goes with the context.
-        boost::asio::post(context->io, [stream = std::move(stream), client = std::move(client)] {});
-    }
-    Impl(const Impl&) = delete;
-    Impl& operator=(const Impl&) = delete;
+    Impl(engine::Context& c, std::string s, std::shared_ptr<envd::Client> cl, std::shared_ptr<envd::ProcessStream> st,
+         std::string i, envd::ProcessInput in)
+        : OpenStream(c, std::move(s), std::move(cl), std::move(st)), id(std::move(i)), input(in) {}
 
-    const std::shared_ptr<engine::Context> context;
-    std::string session;
-    std::shared_ptr<envd::Client> client;
-    std::shared_ptr<envd::ProcessStream> stream;
-    std::optional<engine::SessionCount> busy; // none: it has ended
+    const std::string id;
+    const envd::ProcessInput input;
 };
 
 Process::Process(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+const std::string& Process::id() const {
+    return impl_->id;
+}
 
 std::uint32_t Process::pid() const {
     return impl_->stream->pid();
@@ -64,14 +58,19 @@ Operation<ProcessEvent> Process::next() {
 
 Operation<void> Process::write(std::string bytes) {
     return impl_->context->run<void>(
-        with_client(impl_, [bytes = std::move(bytes)](envd::Client& client, std::uint32_t pid) mutable {
-            return client.send_input(pid, std::move(bytes));
+        with_client(impl_, [bytes = std::move(bytes), input = impl_->input](envd::Client& client, std::uint32_t pid) mutable {
+            return client.send_input(pid, std::move(bytes), input);
         }));
 }
 
 Operation<void> Process::close_stdin() {
     return impl_->context->run<void>(
         with_client(impl_, [](envd::Client& client, std::uint32_t pid) { return client.close_stdin(pid); }));
+}
+
+Operation<void> Process::resize(TerminalSize size) {
+    return impl_->context->run<void>(
+        with_client(impl_, [size](envd::Client& client, std::uint32_t pid) { return client.resize(pid, size); }));
 }
 
 Operation<void> Process::signal(int number) {
@@ -101,12 +100,22 @@ Result<void> check(const ExecRequest& request) {
     return {};
 }
 
+// As ProcessInfo::id.
+Result<envd::ProcessSelector> select(const std::string& id) {
+    if (id.empty()) return Error{ErrorClass::invalid, "process_missing", "no process was named", "", "", {}};
+    if (id.find_first_not_of("0123456789") != std::string::npos) return envd::ProcessSelector(0, id);
+    std::uint32_t pid = 0;
+    const auto parsed = std::from_chars(id.data(), id.data() + id.size(), pid);
+    if (parsed.ec == std::errc{} && pid > 0) return envd::ProcessSelector(pid);
+    return Error{ErrorClass::not_found, "process_not_found", "no process has the pid " + id, "", "", {}};
+}
+
 // Kills what was started under `tag`, if it was. Errors are let go: nobody is told the pid, and nobody waits any more.
 Task<void> kill_tagged(envd::Client& client, const std::string& tag) {
     auto processes = co_await client.list();
     if (!processes) co_return processes.error();
     for (const auto& process : *processes) {
-        if (process.tag != tag) continue;
+        if (process.id != tag) continue;
         auto killed = co_await client.send_signal(process.pid, SIGKILL);
         co_return killed;
     }
@@ -120,6 +129,8 @@ Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session
     auto client = co_await client_of(context, session);
     if (!client) co_return client.error();
     const auto tag = context.ids->next("cmd");
+    const auto input = request.terminal ? envd::ProcessInput::terminal : envd::ProcessInput::standard_input;
+    if (request.terminal) request.environment.try_emplace("TERM", "xterm-256color"); // what programs draw for
     auto stream = co_await (*client)->start(std::move(request), tag);
     if (!stream) {
         if (stream.error().kind == ErrorClass::cancelled) {
@@ -129,7 +140,7 @@ Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session
         auto why = co_await explain_failure(context, session, stream.error());
         co_return why.error();
     }
-    co_return std::make_shared<Process::Impl>(context.shared_from_this(), session, *client, *stream);
+    co_return std::make_shared<Process::Impl>(context, session, *client, *stream, tag, input);
 }
 
 } // namespace
@@ -140,13 +151,35 @@ Task<Process> start_process(Context& context, std::string session, ExecRequest r
     co_return Process(std::move(*process));
 }
 
+Task<std::vector<ProcessInfo>> processes(Context& context, std::string session) {
+    return in_sandbox<std::vector<ProcessInfo>>(context, std::move(session), [](envd::Client& client) { return client.list(); });
+}
+
+Task<Process> attach_process(Context& context, std::string session, std::string process, std::optional<std::uint64_t> offset) {
+    auto selector = select(process);
+    if (!selector) co_return selector.error();
+    auto client = co_await client_of(context, session);
+    if (!client) co_return client.error();
+    auto stream = co_await (*client)->connect(std::move(*selector), offset);
+    if (stream)
+        co_return Process(std::make_shared<Process::Impl>(context, session, *client, *stream, std::move(process),
+                                                          envd::ProcessInput::either));
+    auto why = co_await explain_failure(context, session, stream.error());
+    co_return why.error();
+}
+
 Task<ExecResult> exec(Context& context, std::string session, ExecRequest request, std::uint64_t output_limit) {
-    if (request.standard_input)
-        co_return Error{
-            ErrorClass::invalid, "stdin_needs_process", "a collected command has no standard input", "use start_process", "", {}};
+    if (request.standard_input || request.terminal)
+        co_return Error{ErrorClass::invalid,
+                        "input_needs_process",
+                        "a collected command has neither standard input nor a terminal",
+                        "use start_process",
+                        "",
+                        {}};
     auto process = co_await start(context, std::move(session), std::move(request));
     if (!process) co_return process.error();
     ExecResult result;
+    std::uint64_t read = 0;
     for (;;) {
         auto event = co_await next_event(*process);
         if (!event) {
@@ -156,6 +189,8 @@ Task<ExecResult> exec(Context& context, std::string session, ExecRequest request
             }
             co_return event.error();
         }
+        result.dropped_bytes += event->offset - read; // nothing, unless the connection broke for long
+        read = event->offset + event->bytes.size();
         if (event->end) {
             result.end = *event->end;
             co_return result;
@@ -166,24 +201,6 @@ Task<ExecResult> exec(Context& context, std::string session, ExecRequest request
         kept.append(event->bytes, 0, take);
         result.dropped_bytes += event->bytes.size() - take;
     }
-}
-
-Task<std::string> read_file(Context& context, std::string session, std::string path) {
-    auto client = co_await client_of(context, session);
-    if (!client) co_return client.error();
-    auto bytes = co_await (*client)->read_file(std::move(path));
-    if (bytes) co_return bytes;
-    auto why = co_await explain_failure(context, session, bytes.error());
-    co_return why.error();
-}
-
-Task<void> write_file(Context& context, std::string session, std::string path, std::string bytes) {
-    auto client = co_await client_of(context, session);
-    if (!client) co_return client.error();
-    auto written = co_await (*client)->write_file(std::move(path), std::move(bytes));
-    if (written) co_return Result<void>{};
-    auto why = co_await explain_failure(context, session, written.error());
-    co_return why;
 }
 
 } // namespace engine

@@ -451,7 +451,7 @@ static bool is_stopping(Context& context, const std::string& session) {
 }
 
 Task<void> explain_failure(Context& context, std::string session, Error error) {
-    if (error.code != "guest_unreachable" && error.code != "guest_disconnected") co_return error;
+    if (error.code != "guest_unreachable" && error.code != "guest_refused" && error.code != "guest_disconnected") co_return error;
     asio::steady_timer timer(context.io);
     const auto wait = [&timer]() -> asio::awaitable<void> {
         boost::system::error_code ec;

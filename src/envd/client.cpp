@@ -2,12 +2,12 @@
 #include "envd/client.hpp"
 
 #include "async/without_exceptions.hpp"
+#include "envd/calls.hpp"
 #include "envd/entry_decoder.hpp"
-#include "envd/guest_errors.hpp"
-#include "envd/json_reader.hpp"
-#include "envd/process_events.hpp"
+#include "envd/event_stream.hpp"
+#include "envd/process_stream.hpp"
 #include "envd/requests.hpp"
-#include "net/http_client.hpp"
+#include "envd/watch_events.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -23,10 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr const char* health_name = "health";
-constexpr std::size_t answer_limit = 8U << 20;
 constexpr std::size_t listing_limit = 64U << 20;
-constexpr std::size_t refusal_limit = 64U << 10; // of the text of an error
 // Input waits for the process to read it. A connection that breaks ends the wait at once.
 constexpr milliseconds input_limit = std::chrono::hours(1);
 constexpr std::size_t input_piece = 64U << 10;
@@ -36,248 +33,28 @@ milliseconds transfer_limit(const ClientLimits& limits, std::uint64_t bytes) {
     return limits.answer + seconds(static_cast<std::int64_t>(bytes / slowest_transfer));
 }
 
-net::HttpTarget target_of(const Endpoint& endpoint) {
-    net::HttpTarget target;
-    target.unix_socket = endpoint.unix_socket;
-    target.host = endpoint.host;
-    target.port = endpoint.port;
-    target.tls = endpoint.tls;
-    target.name = "the sandbox";
-    target.code_prefix = "guest";
-    return target;
-}
-
-// What a client's calls share; each holds it, so a call outlives the client's handle.
-struct Core {
-    Core(asio::any_io_executor executor, Endpoint given, const ClientLimits& l)
-        : http(std::move(executor), target_of(given)), limits(l), endpoint(std::move(given)),
-          access_token(endpoint.access_token) {}
-
-    net::HttpClient http;
-    const ClientLimits limits;
-    const Endpoint endpoint;
-    std::string access_token; // the endpoint's, or the one that init() set
-    bool probed = false;      // /health answered, where a server that has our extensions announces them
-    bool extensions = false;  // it announced them, there or elsewhere
-
-    void learn(const net::HttpHead& head) {
-        extensions = extensions || net::find_header(head.headers, "Sandboxkit-Extensions") == std::string_view("1");
-    }
-    net::HttpRequest complete(net::HttpRequest request) const {
-        auto common = common_headers(endpoint, access_token);
-        request.headers.insert(request.headers.end(), std::make_move_iterator(common.begin()),
-                               std::make_move_iterator(common.end()));
-        return request;
-    }
-};
-using CorePtr = std::shared_ptr<Core>;
-
-struct Call {
-    std::string name; // for people, in errors
-    Route route = Route::rpc;
-    unsigned expected_status = 200;
-    std::size_t body = answer_limit;     // bytes of the answer
-    std::optional<milliseconds> total{}; // absent: ClientLimits::answer
-};
-
-Task<net::HttpResponse> perform(CorePtr core, Result<net::HttpRequest> request, Call call) {
-    if (!request) co_return request.error();
-    const net::HttpLimits limits{call.body, call.total.value_or(core->limits.answer)};
-    auto response = co_await core->http.unary(core->complete(std::move(*request)), limits);
-    if (!response) co_return response.error();
-    core->learn(response->head);
-    if (call.name == health_name) core->probed = true;
-    if (response->head.status != call.expected_status) {
-        if (response->head.status >= 400) co_return error_of_response(call.name, call.route, *response);
-        co_return protocol_error("the sandbox answered '" + call.name + "' with the HTTP status " +
-                                 std::to_string(response->head.status));
-    }
-    if (call.route == Route::rpc && !net::has_media_type(response->head.headers, "application/json"))
-        co_return protocol_error("the sandbox answered '" + call.name + "' with something that is not JSON");
-    const auto encoding = net::find_header(response->head.headers, "Content-Encoding");
-    if (encoding && *encoding != "identity")
-        co_return protocol_error("the sandbox compressed its answer to '" + call.name + "', which was not asked for");
-    co_return std::move(*response);
-}
-
-// An RPC whose body must be too large to be believed breaks the protocol; for files it is the caller's limit.
-Error as_protocol_error(Error error) {
-    if (error.code != "guest_answer_too_large") return error;
-    error.kind = ErrorClass::internal;
-    error.code = "peer_protocol";
-    return error;
-}
-
-Task<void> perform_void(CorePtr core, Result<net::HttpRequest> request, Call call) {
-    const Route route = call.route;
-    auto response = co_await perform(std::move(core), std::move(request), std::move(call));
-    if (!response) co_return as_protocol_error(response.error());
-    if (route == Route::plain) co_return Result<void>{};
-    co_return with_json_object(response->body, [](const boost::json::object&) -> Result<void> { return {}; });
-}
-
-template <class T>
-Task<T> perform_decoded(CorePtr core, Result<net::HttpRequest> request, Call call, Result<T> (*decode)(std::string_view)) {
-    auto response = co_await perform(std::move(core), std::move(request), std::move(call));
-    if (!response) co_return as_protocol_error(response.error());
-    co_return decode(response->body);
-}
-
-Error out_of_patience() {
-    return {ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
-}
-
-// The decoder and the bytes behind it.
-struct Events {
-    Events(net::HttpStream s, std::string operation, bool has_timeout, const ClientLimits& given)
-        : stream(std::move(s)), decoder(std::move(operation), has_timeout), limits(given), patience(given.answer) {}
-    net::HttpStream stream;
-    ProcessEventDecoder decoder;
-    const ClientLimits limits;
-    // How long all reads together may still wait, whatever keepalives come: a sandbox that lies is not waited for for ever.
-    // What is there already costs no waiting, so a slow caller loses nothing.
-    std::chrono::steady_clock::duration patience;
-};
-
-Task<ProcessItem> next_item(std::shared_ptr<Events> events) {
-    for (;;) {
-        auto item = events->decoder.next();
-        if (!item) co_return item.error();
-        if (*item) co_return std::move(**item);
-        const auto begin = std::chrono::steady_clock::now();
-        const auto left = std::chrono::ceil<milliseconds>(events->patience);
-        auto bytes = co_await events->stream.read_some(std::min(events->limits.silence, left));
-        events->patience -= std::chrono::steady_clock::now() - begin;
-        if (events->patience <= events->patience.zero()) co_return out_of_patience();
-        if (!bytes) co_return bytes.error();
-        if (bytes->empty()) co_return events->decoder.truncated();
-        events->decoder.feed(*bytes);
-    }
-}
-
-class Processes final : public ProcessStream {
-public:
-    Processes(std::uint32_t pid, std::shared_ptr<Events> events) : state_(std::make_shared<State>()), pid_(pid) {
-        state_->events = std::move(events);
-    }
-    ~Processes() override {
-        if (state_->events) state_->events->stream.close();
-    }
-
-    [[nodiscard]] std::uint32_t pid() const override { return pid_; }
-    Task<ProcessEvent> next() override { return run_next(state_); }
-
-private:
-    struct State {
-        std::shared_ptr<Events> events; // null when the stream is over
-        Error over{ErrorClass::invalid, "process_ended", "the process has ended and its end was already told", "", "", {}};
-        bool busy = false;
-        void close(const Error& why) {
-            if (events) events->stream.close();
-            events.reset();
-            over = why;
-        }
-    };
-
-    static Task<ProcessEvent> run_next(std::shared_ptr<State> state) {
-        if (!state->events) co_return state->over;
-        if (state->busy)
-            co_return Error{
-                ErrorClass::invalid, "process_stream_busy", "another call already waits for this process's output", "", "", {}};
-        // A frame that is destroyed in the middle, or left by an exception, ends the stream like a failure.
-        struct Turn {
-            std::shared_ptr<State> state;
-            bool finished = false;
-            explicit Turn(std::shared_ptr<State> s) : state(std::move(s)) { state->busy = true; }
-            Turn(const Turn&) = delete;
-            Turn& operator=(const Turn&) = delete;
-            ~Turn() {
-                state->busy = false;
-                if (!finished) state->close({ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}});
-            }
-        } turn(state);
-        auto item = co_await next_item(state->events);
-        turn.finished = true;
-        if (!item) {
-            if (item.error().kind != ErrorClass::cancelled) state->close(item.error());
-            co_return item.error();
-        }
-        auto* event = std::get_if<ProcessEvent>(&*item);
-        if (event == nullptr) {
-            Error error = protocol_error("the sandbox reported the start of a process twice");
-            state->close(error);
-            co_return error;
-        }
-        if (event->end) state->close(State().over);
-        co_return std::move(*event);
-    }
-
-    std::shared_ptr<State> state_;
-    std::uint32_t pid_;
-};
-
-Task<net::HttpResponse> read_refusal(net::HttpStream stream, milliseconds limit) {
-    net::HttpResponse response;
-    response.head = stream.head();
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (response.body.size() < refusal_limit) {
-        const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
-        if (left <= milliseconds(0)) break;
-        auto bytes = co_await stream.read_some(left);
-        if (!bytes) {
-            if (bytes.error().kind == ErrorClass::cancelled) co_return bytes.error();
-            break; // the status alone says enough
-        }
-        if (bytes->empty()) break;
-        response.body += *bytes;
-    }
-    co_return response;
-}
-
-Task<std::shared_ptr<ProcessStream>> open_process(CorePtr core, Result<net::HttpRequest> request, std::string name,
-                                                  std::optional<milliseconds> timeout = {}) {
-    if (!request) co_return request.error();
-    auto stream = co_await core->http.stream(core->complete(std::move(*request)), core->limits.answer);
-    if (!stream) co_return stream.error();
-    const net::HttpHead& head = stream->head();
-    core->learn(head);
-    if (head.status != 200) {
-        auto refusal = co_await read_refusal(*stream, core->limits.refusal);
-        if (!refusal) co_return refusal.error();
-        if (refusal->head.status >= 400) co_return error_of_response(name, Route::rpc, *refusal);
-        co_return protocol_error("the sandbox answered '" + name + "' with the HTTP status " +
-                                 std::to_string(refusal->head.status));
-    }
-    if (!net::has_media_type(head.headers, "application/connect+json"))
-        co_return protocol_error("the sandbox answered '" + name + "' with something that is not a Connect stream");
-    for (const std::string_view header : {"Content-Encoding", "Connect-Content-Encoding"}) {
-        const auto encoding = net::find_header(head.headers, header);
-        if (encoding && *encoding != "identity")
-            co_return protocol_error("the sandbox compressed its answer to '" + name + "', which was not asked for");
-    }
-    auto events = std::make_shared<Events>(std::move(*stream), name, timeout.has_value(), core->limits);
-    auto item = co_await next_item(events);
-    if (!item) co_return item.error();
-    const auto* started = std::get_if<ProcessStarted>(&*item);
-    if (started == nullptr) co_return protocol_error("the sandbox sent output before the start of the process");
-    events->patience = timeout ? *timeout + core->limits.grace : events->patience.max();
-    std::shared_ptr<ProcessStream> process = std::make_shared<Processes>(started->pid, std::move(events));
-    co_return process;
-}
-
 Task<void> run_init(CorePtr core, InitRequest init) {
+    auto checked = check_endpoint(core->endpoint, !init.access_token.empty());
+    if (!checked) co_return checked.error();
     Call call{"init", Route::plain, 204};
     auto done = co_await perform_void(core, init_request(init), std::move(call));
     if (done && !init.access_token.empty()) core->access_token = init.access_token;
     co_return done;
 }
 
-Task<void> run_send_input(CorePtr core, std::uint32_t pid, std::string bytes) {
+Task<void> run_send_input(CorePtr core, std::uint32_t pid, std::string bytes, ProcessInput where) {
+    bool to_terminal = where == ProcessInput::terminal;
     for (std::size_t at = 0; at < bytes.size(); at += input_piece) {
         Call call{"SendInput"};
         call.total = input_limit;
-        auto request = input_request(pid, std::string_view(bytes).substr(at, input_piece));
-        auto sent = co_await perform_void(core, std::move(request), std::move(call));
+        const auto piece = std::string_view(bytes).substr(at, input_piece);
+        auto sent = co_await perform_void(core, input_request(pid, piece, to_terminal), call);
+        // A terminal refuses what is sent to a pipe, and takes none of it.
+        if (!sent && sent.error().kind == ErrorClass::internal && where == ProcessInput::either && at == 0) {
+            to_terminal = true;
+            auto typed = co_await perform_void(core, input_request(pid, piece, to_terminal), call);
+            if (typed) continue;
+        }
         if (!sent) co_return sent;
     }
     co_return Result<void>{};
@@ -287,21 +64,38 @@ Task<void> run_send_signal(CorePtr core, std::uint32_t pid, int signal) {
     auto request = signal_request(pid, signal);
     if (!request) co_return request.error();
     const bool everywhere = signal == 9 || signal == 15;
-    if (!everywhere && !core->extensions && !core->probed) {
-        Call probe{health_name, Route::plain, 204};
-        auto healthy = co_await perform_void(core, health_request(), std::move(probe));
-        if (!healthy) co_return healthy;
-    }
-    if (!everywhere && !core->extensions)
-        co_return Error{ErrorClass::unsupported,
+    if (!everywhere) {
+        Error otherwise{ErrorClass::unsupported,
                         "signal_not_supported",
                         "this sandbox can be sent the signals 9 and 15 only, not " + std::to_string(signal),
                         "send 15 to end or 9 to kill it",
                         "",
                         {}};
+        auto able = co_await need_extensions(core, std::move(otherwise));
+        if (!able) co_return able;
+    }
     Call call{"SendSignal"};
     auto sent = co_await perform_void(core, std::move(request), std::move(call));
     co_return sent;
+}
+
+class Watch final : public WatchStream {
+public:
+    explicit Watch(EventSourcePtr<WatchEventDecoder> source)
+        : events_(std::make_shared<EventStream<WatchEventDecoder>>(
+              std::move(source), Error{ErrorClass::invalid, "watch_ended", "the watch has ended", "watch again", "", {}})) {}
+    Task<FileEvent> next() override { return EventStream<WatchEventDecoder>::next(events_); }
+
+private:
+    std::shared_ptr<EventStream<WatchEventDecoder>> events_;
+};
+
+Task<std::shared_ptr<WatchStream>> run_watch(CorePtr core, std::string path, bool recursive) {
+    const auto make = [](const net::HttpHead&) { return Result<WatchEventDecoder>(WatchEventDecoder()); };
+    auto opened = co_await open_events<WatchEventDecoder>(core, watch_request(path, recursive), "WatchDir", make);
+    if (!opened) co_return opened.error();
+    opened->second->patience = opened->second->patience.max();
+    co_return std::make_shared<Watch>(std::move(opened->second));
 }
 
 Task<std::string> run_read_file(CorePtr core, std::string path, std::uint64_t limit) {
@@ -320,7 +114,7 @@ Task<std::string> run_read_file(CorePtr core, std::string path, std::uint64_t li
     co_return std::move(response->body);
 }
 
-Task<EntryInfo> run_write_file(CorePtr core, std::string path, std::string bytes) {
+Task<FileInfo> run_write_file(CorePtr core, std::string path, std::string bytes) {
     const std::uint64_t size = bytes.size();
     Call call{"write_file", Route::plain};
     call.total = transfer_limit(core->limits, size);
@@ -340,16 +134,19 @@ public:
     Task<void> init(InitRequest request) override { return async::without_exceptions(run_init(core_, std::move(request))); }
 
     Task<std::shared_ptr<ProcessStream>> start(ExecRequest request, std::string tag) override {
-        return async::without_exceptions(open_process(core_, start_request(request, tag), "Start", request.timeout));
+        return async::without_exceptions(start_process(core_, std::move(request), std::move(tag)));
     }
-    Task<std::shared_ptr<ProcessStream>> connect(std::uint32_t pid) override {
-        return async::without_exceptions(open_process(core_, connect_request(pid), "Connect"));
+    Task<std::shared_ptr<ProcessStream>> connect(ProcessSelector process, std::optional<std::uint64_t> offset) override {
+        return async::without_exceptions(connect_process(core_, std::move(process), offset));
     }
     Task<std::vector<ProcessInfo>> list() override {
         return async::without_exceptions(perform_decoded(core_, list_request(), Call{"List"}, &decode_processes));
     }
-    Task<void> send_input(std::uint32_t pid, std::string bytes) override {
-        return async::without_exceptions(run_send_input(core_, pid, std::move(bytes)));
+    Task<void> send_input(std::uint32_t pid, std::string bytes, ProcessInput where) override {
+        return async::without_exceptions(run_send_input(core_, pid, std::move(bytes), where));
+    }
+    Task<void> resize(std::uint32_t pid, TerminalSize size) override {
+        return async::without_exceptions(perform_void(core_, resize_request(pid, size), Call{"Update"}));
     }
     Task<void> close_stdin(std::uint32_t pid) override {
         return async::without_exceptions(perform_void(core_, close_stdin_request(pid), Call{"CloseStdin"}));
@@ -358,33 +155,36 @@ public:
         return async::without_exceptions(run_send_signal(core_, pid, signal));
     }
 
-    Task<EntryInfo> stat(std::string path) override {
+    Task<FileInfo> stat(std::string path) override {
         return entry_call(path_request("filesystem.Filesystem/Stat", path, true), "Stat");
     }
-    Task<EntryInfo> make_dir(std::string path) override {
+    Task<FileInfo> make_dir(std::string path) override {
         return entry_call(path_request("filesystem.Filesystem/MakeDir", path, false), "MakeDir");
     }
-    Task<std::vector<EntryInfo>> list_dir(std::string path, std::uint32_t depth) override {
+    Task<std::vector<FileInfo>> list_dir(std::string path, std::uint32_t depth) override {
         Call call{"ListDir"};
         call.body = listing_limit;
         return async::without_exceptions(perform_decoded(core_, list_dir_request(path, depth), std::move(call), &decode_entries));
     }
-    Task<EntryInfo> move(std::string source, std::string destination) override {
+    Task<FileInfo> move(std::string source, std::string destination) override {
         return entry_call(move_request(source, destination), "Move");
     }
     Task<void> remove(std::string path) override {
         return async::without_exceptions(
             perform_void(core_, path_request("filesystem.Filesystem/Remove", path, true), Call{"Remove"}));
     }
+    Task<std::shared_ptr<WatchStream>> watch(std::string path, bool recursive) override {
+        return async::without_exceptions(run_watch(core_, std::move(path), recursive));
+    }
     Task<std::string> read_file(std::string path, std::uint64_t limit) override {
         return async::without_exceptions(run_read_file(core_, std::move(path), limit));
     }
-    Task<EntryInfo> write_file(std::string path, std::string bytes) override {
+    Task<FileInfo> write_file(std::string path, std::string bytes) override {
         return async::without_exceptions(run_write_file(core_, std::move(path), std::move(bytes)));
     }
 
 private:
-    Task<EntryInfo> entry_call(Result<net::HttpRequest> request, std::string name) {
+    Task<FileInfo> entry_call(Result<net::HttpRequest> request, std::string name) {
         return async::without_exceptions(perform_decoded(core_, std::move(request), Call{std::move(name)}, &decode_entry));
     }
     CorePtr core_;

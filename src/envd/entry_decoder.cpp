@@ -21,8 +21,12 @@ FileType file_type(std::string_view name) {
     return FileType::other;
 }
 
-Result<EntryInfo> read_entry(const json::object& object) {
-    EntryInfo entry;
+bool is_number(std::string_view text) {
+    return text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+Result<FileInfo> read_entry(const json::object& object) {
+    FileInfo entry;
     const std::pair<std::string_view, std::string*> texts[] = {{"name", &entry.name},
                                                                {"path", &entry.path},
                                                                {"owner", &entry.owner},
@@ -52,8 +56,8 @@ Result<EntryInfo> read_entry(const json::object& object) {
 
 } // namespace
 
-Result<EntryInfo> decode_entry(std::string_view body) {
-    EntryInfo entry;
+Result<FileInfo> decode_entry(std::string_view body) {
+    FileInfo entry;
     const auto parsed = with_json_object(body, [&](const json::object& answer) -> Result<void> {
         const auto object = object_member(answer, "entry");
         if (!object) return object.error();
@@ -67,8 +71,8 @@ Result<EntryInfo> decode_entry(std::string_view body) {
     return entry;
 }
 
-Result<std::vector<EntryInfo>> decode_entries(std::string_view body) {
-    std::vector<EntryInfo> entries;
+Result<std::vector<FileInfo>> decode_entries(std::string_view body) {
+    std::vector<FileInfo> entries;
     const auto parsed = with_json_object(body, [&](const json::object& answer) -> Result<void> {
         const auto list = array_member(answer, "entries");
         if (!list) return list.error();
@@ -111,13 +115,14 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body) {
             process.pid = static_cast<std::uint32_t>(**pid);
             auto tag = string_member(*object, "tag");
             if (!tag) return tag.error();
-            process.tag = std::move(*tag);
+            // What is a number is a pid: a tag may be anything.
+            process.id = is_number(*tag) ? std::to_string(process.pid) : std::move(*tag);
             const auto config = object_member(*object, "config");
             if (!config) return config.error();
             if (*config != nullptr) {
                 auto cmd = string_member(**config, "cmd");
                 if (!cmd) return cmd.error();
-                process.cmd = std::move(*cmd);
+                process.argv.push_back(std::move(*cmd));
                 const auto args = array_member(**config, "args");
                 if (!args) return args.error();
                 if (*args != nullptr)
@@ -125,7 +130,7 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body) {
                         const auto* text = arg.if_string();
                         if (text == nullptr)
                             return protocol_error("the sandbox listed a process with an argument that is not text");
-                        process.args.emplace_back(text->data(), text->size());
+                        process.argv.emplace_back(text->data(), text->size());
                     }
             }
             processes.push_back(std::move(process));
@@ -136,9 +141,9 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body) {
     return processes;
 }
 
-Result<EntryInfo> decode_written_file(std::string_view body) {
+Result<FileInfo> decode_written_file(std::string_view body) {
     // The reader knows objects only: one around the array keeps the bounds and checks in one place.
-    EntryInfo entry;
+    FileInfo entry;
     const auto parsed =
         with_json_object("{\"files\":" + std::string(body) + "}", [&](const json::object& answer) -> Result<void> {
             const auto list = array_member(answer, "files");

@@ -14,12 +14,12 @@ inline constexpr std::size_t entries_limit = 1'000'000; // of one listing; more 
 inline constexpr std::size_t processes_limit = 100'000;
 
 // {"entry": {...}} of Stat, MakeDir and Move.
-Result<EntryInfo> decode_entry(std::string_view body);
+Result<FileInfo> decode_entry(std::string_view body);
 // {"entries": [...]} of ListDir.
-Result<std::vector<EntryInfo>> decode_entries(std::string_view body);
+Result<std::vector<FileInfo>> decode_entries(std::string_view body);
 // {"processes": [...]} of List.
 Result<std::vector<ProcessInfo>> decode_processes(std::string_view body);
 // [{"path", "name", "type"}] of POST /files with one file; what it does not say stays empty.
-Result<EntryInfo> decode_written_file(std::string_view body);
+Result<FileInfo> decode_written_file(std::string_view body);
 
 } // namespace sandboxkit::envd

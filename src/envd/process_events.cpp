@@ -12,10 +12,17 @@ namespace sandboxkit::envd {
 
 namespace json = boost::json;
 
+using Item = ProcessEventDecoder::Item;
+
 namespace {
 
 constexpr int kill_signal = 9;
 constexpr int last_signal = 64;
+
+// Flags of envelopes whose payload is output as it is.
+constexpr std::uint8_t raw_standard_output = 0x40;
+constexpr std::uint8_t raw_standard_error = 0x41;
+constexpr std::uint8_t raw_terminal = 0x42;
 
 Result<ProcessEnd> decode_end(const json::object& end) {
     const auto code =
@@ -49,16 +56,21 @@ Result<ProcessEnd> decode_end(const json::object& end) {
 
 } // namespace
 
-Result<std::optional<ProcessItem>> ProcessEventDecoder::next() {
+Result<std::optional<Item>> ProcessEventDecoder::next() {
     for (;;) {
         auto envelope = envelopes_.next();
         if (!envelope) return envelope.error();
-        if (!*envelope) return std::optional<ProcessItem>{};
+        if (!*envelope) return std::optional<Item>{};
         const std::uint8_t flags = (*envelope)->flags;
+        if (options_.raw && flags >= raw_standard_output && flags <= raw_terminal) {
+            auto item = on_raw_output(flags, std::move((*envelope)->payload));
+            if (!item || *item) return item;
+            continue;
+        }
         if (flags != 0 && flags != net::envelope_end_of_stream)
             return protocol_error("the sandbox sent an envelope with the flags " + std::to_string(flags) +
                                   ", which were not asked for");
-        Result<std::optional<ProcessItem>> item{std::optional<ProcessItem>{}};
+        Result<std::optional<Item>> item{std::optional<Item>{}};
         const auto parsed = with_json_object((*envelope)->payload, [&](const json::object& message) -> Result<void> {
             item = flags == 0 ? on_event(message) : on_end_frame(message);
             return {};
@@ -68,10 +80,10 @@ Result<std::optional<ProcessItem>> ProcessEventDecoder::next() {
     }
 }
 
-Result<std::optional<ProcessItem>> ProcessEventDecoder::on_event(const json::object& message) {
+Result<std::optional<Item>> ProcessEventDecoder::on_event(const json::object& message) {
     const auto event = object_member(message, "event");
     if (!event) return event.error();
-    if (*event == nullptr) return std::optional<ProcessItem>{};
+    if (*event == nullptr) return std::optional<Item>{};
     const auto start = object_member(**event, "start");
     if (!start) return start.error();
     const auto data = object_member(**event, "data");
@@ -87,7 +99,7 @@ Result<std::optional<ProcessItem>> ProcessEventDecoder::on_event(const json::obj
         if (!pid) return pid.error();
         if (!*pid) return protocol_error("the sandbox reported a process without a pid");
         state_ = State::running;
-        return std::optional<ProcessItem>(ProcessStarted{static_cast<std::uint32_t>(**pid)});
+        return std::optional<Item>(ProcessStarted{static_cast<std::uint32_t>(**pid)});
     }
     if (*data != nullptr) {
         if (state_ != State::running) return protocol_error("the sandbox sent output of a process that is not running");
@@ -100,11 +112,11 @@ Result<std::optional<ProcessItem>> ProcessEventDecoder::on_event(const json::obj
         end_ = *decoded;
         state_ = State::ended; // handed out with the end frame, which says that nothing was lost
     }
-    return std::optional<ProcessItem>{}; // a keepalive, or an event of a newer server
+    return std::optional<Item>{}; // a keepalive, or an event of a newer server
 }
 
-Result<std::optional<ProcessItem>> ProcessEventDecoder::on_data(const json::object& data) {
-    ProcessEvent event;
+Result<std::optional<Item>> ProcessEventDecoder::on_data(const json::object& data) {
+    std::optional<Item> item;
     bool found = false;
     for (const std::string_view name : {"stdout", "stderr", "pty"}) { // a terminal has one stream
         if (!data.contains(json::string_view(name.data(), name.size()))) continue;
@@ -114,30 +126,44 @@ Result<std::optional<ProcessItem>> ProcessEventDecoder::on_data(const json::obje
         if (!text) return text.error();
         auto bytes = base64_decode(*text);
         if (!bytes) return protocol_error("the sandbox sent output that is not base64");
-        event.stream = name == "stderr" ? Stream::standard_error : Stream::standard_output;
-        event.bytes = std::move(*bytes);
+        item = output(name == "stderr" ? Stream::standard_error : Stream::standard_output, std::move(*bytes));
     }
-    if (event.bytes.empty()) return std::optional<ProcessItem>{};
-    return std::optional<ProcessItem>(std::move(event));
+    return item;
 }
 
-Result<std::optional<ProcessItem>> ProcessEventDecoder::on_end_frame(const json::object& frame) {
+Result<std::optional<Item>> ProcessEventDecoder::on_raw_output(std::uint8_t flags, std::string bytes) {
+    if (state_ != State::running) return protocol_error("the sandbox sent output of a process that is not running");
+    return output(flags == raw_standard_error ? Stream::standard_error : Stream::standard_output, std::move(bytes));
+}
+
+std::optional<Item> ProcessEventDecoder::output(Stream stream, std::string bytes) {
+    if (bytes.empty()) return {};
+    ProcessEvent event;
+    event.stream = stream;
+    event.bytes = std::move(bytes);
+    event.offset = options_.offset;
+    options_.offset += event.bytes.size();
+    return Item(std::move(event));
+}
+
+Result<std::optional<Item>> ProcessEventDecoder::on_end_frame(const json::object& frame) {
     if (state_ != State::ended) {
         const auto error = object_member(frame, "error");
         if (!error) return error.error();
         if (*error == nullptr) return protocol_error("the sandbox ended the stream before the process ended");
         const auto code = string_member(**error, "code");
-        const bool by_timeout = has_timeout_ && state_ == State::running && code && *code == "deadline_exceeded";
-        if (!by_timeout) return error_of_end_frame(operation_, **error);
+        const bool by_timeout = options_.has_timeout && state_ == State::running && code && *code == "deadline_exceeded";
+        if (!by_timeout) return error_of_end_frame(options_.operation, **error);
         end_ = ProcessEnd{-1, kill_signal, true};
     }
     ProcessEvent event;
+    event.offset = options_.offset;
     event.end = end_;
-    return std::optional<ProcessItem>(std::move(event));
+    return std::optional<Item>(std::move(event));
 }
 
 Error ProcessEventDecoder::truncated() const {
-    return protocol_error("the sandbox ended the answer to '" + operation_ + "' without an end frame");
+    return protocol_error("the sandbox ended the answer to '" + options_.operation + "' without an end frame");
 }
 
 } // namespace sandboxkit::envd

@@ -64,6 +64,24 @@ Result<net::HttpRequest> streaming(std::string_view method, const json::object& 
     return request;
 }
 
+// Of the output of a process, which may then come in the form of our extension.
+Result<net::HttpRequest> output_request(std::string_view method, const json::object& message) {
+    auto request = streaming(method, message);
+    if (request) request->headers.emplace_back("Sandboxkit-Frames", "raw");
+    return request;
+}
+
+Result<json::object> size_object(const TerminalSize& size) {
+    if (size.columns == 0 || size.rows == 0)
+        return invalid("terminal_size", "a terminal has at least one column and one row");
+    json::object characters;
+    characters["cols"] = size.columns;
+    characters["rows"] = size.rows;
+    json::object terminal;
+    terminal["size"] = std::move(characters);
+    return terminal;
+}
+
 Result<json::object> environment_object(const std::map<std::string, std::string>& variables) {
     json::object environment;
     for (const auto& [name, value] : variables) {
@@ -143,7 +161,12 @@ Result<net::HttpRequest> start_request(const ExecRequest& exec, std::string_view
         if (!ok) return ok.error();
         message["tag"] = json::string_view(tag.data(), tag.size());
     }
-    auto request = streaming("process.Process/Start", message);
+    if (exec.terminal) {
+        auto size = size_object(*exec.terminal);
+        if (!size) return size.error();
+        message["pty"] = std::move(*size);
+    }
+    auto request = output_request("process.Process/Start", message);
     if (!request) return request;
     if (exec.user) {
         const auto ok = check_text("the user", *exec.user);
@@ -161,23 +184,42 @@ Result<net::HttpRequest> start_request(const ExecRequest& exec, std::string_view
     return request;
 }
 
-Result<net::HttpRequest> connect_request(std::uint32_t pid) {
+Result<net::HttpRequest> connect_request(const ProcessSelector& process, std::optional<std::uint64_t> offset) {
     json::object message;
-    message["process"] = selector(pid);
-    return streaming("process.Process/Connect", message);
+    if (process.tag.empty()) {
+        message["process"] = selector(process.pid);
+    } else {
+        const auto ok = check_text("the tag", process.tag);
+        if (!ok) return ok.error();
+        json::object by_tag;
+        by_tag["tag"] = process.tag;
+        message["process"] = std::move(by_tag);
+    }
+    auto request = output_request("process.Process/Connect", message);
+    if (request && offset) request->headers.emplace_back("Sandboxkit-Output-Offset", std::to_string(*offset));
+    return request;
 }
 
 Result<net::HttpRequest> list_request() {
     return unary("process.Process/List", json::object(), true);
 }
 
-Result<net::HttpRequest> input_request(std::uint32_t pid, std::string_view bytes) {
+Result<net::HttpRequest> input_request(std::uint32_t pid, std::string_view bytes, bool to_terminal) {
     json::object input;
-    input["stdin"] = base64_encode(bytes);
+    input[to_terminal ? "pty" : "stdin"] = base64_encode(bytes);
     json::object message;
     message["process"] = selector(pid);
     message["input"] = std::move(input);
     return unary("process.Process/SendInput", message, false);
+}
+
+Result<net::HttpRequest> resize_request(std::uint32_t pid, const TerminalSize& size) {
+    auto terminal = size_object(size);
+    if (!terminal) return terminal.error();
+    json::object message;
+    message["process"] = selector(pid);
+    message["pty"] = std::move(*terminal);
+    return unary("process.Process/Update", message, true);
 }
 
 Result<net::HttpRequest> close_stdin_request(std::uint32_t pid) {
@@ -225,6 +267,15 @@ Result<net::HttpRequest> move_request(std::string_view source, std::string_view 
     message["source"] = json::string_view(source.data(), source.size());
     message["destination"] = json::string_view(destination.data(), destination.size());
     return unary("filesystem.Filesystem/Move", message, false);
+}
+
+Result<net::HttpRequest> watch_request(std::string_view path, bool recursive) {
+    const auto ok = check_path(path);
+    if (!ok) return ok.error();
+    json::object message;
+    message["path"] = json::string_view(path.data(), path.size());
+    message["recursive"] = recursive;
+    return streaming("filesystem.Filesystem/WatchDir", message);
 }
 
 Result<net::HttpRequest> read_file_request(std::string_view path) {

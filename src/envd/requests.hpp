@@ -7,6 +7,7 @@
 #include "net/http_message.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,9 +20,10 @@ Result<net::HttpRequest> health_request();
 Result<net::HttpRequest> init_request(const InitRequest& request);
 
 Result<net::HttpRequest> start_request(const ExecRequest& request, std::string_view tag);
-Result<net::HttpRequest> connect_request(std::uint32_t pid);
+Result<net::HttpRequest> connect_request(const ProcessSelector& process, std::optional<std::uint64_t> offset);
 Result<net::HttpRequest> list_request();
-Result<net::HttpRequest> input_request(std::uint32_t pid, std::string_view bytes);
+Result<net::HttpRequest> input_request(std::uint32_t pid, std::string_view bytes, bool to_terminal);
+Result<net::HttpRequest> resize_request(std::uint32_t pid, const TerminalSize& size);
 Result<net::HttpRequest> close_stdin_request(std::uint32_t pid);
 Result<net::HttpRequest> signal_request(std::uint32_t pid, int signal); // 1..64; but 9 and 15 in the form of our extension
 
@@ -29,6 +31,7 @@ Result<net::HttpRequest> path_request(std::string_view method, std::string_view 
 Result<net::HttpRequest> list_dir_request(std::string_view path, std::uint32_t depth);
 Result<net::HttpRequest> move_request(std::string_view source, std::string_view destination);
 Result<net::HttpRequest> read_file_request(std::string_view path);
+Result<net::HttpRequest> watch_request(std::string_view path, bool recursive);
 Result<net::HttpRequest> write_file_request(std::string_view path, std::string bytes);
 
 } // namespace sandboxkit::envd

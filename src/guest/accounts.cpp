@@ -125,6 +125,14 @@ std::string OwnerNames::group(gid_t gid) const {
     return it != groups_.end() ? it->second : std::to_string(gid);
 }
 
+int become(const Identity& user) {
+    // A user namespace may forbid to set groups; for the user that this program is anyway that takes nothing away.
+    if (::setgroups(user.groups.size(), user.groups.data()) != 0 && !(errno == EPERM && ::getuid() == user.uid)) return errno;
+    if (::setresgid(user.gid, user.gid, user.gid) != 0) return errno;
+    if (::setresuid(user.uid, user.uid, user.uid) != 0) return errno;
+    return 0;
+}
+
 ActingAs::ActingAs(const Identity& user) {
     if (user.uid == ::geteuid() && user.gid == ::getegid()) return;
     const int count = ::getgroups(0, nullptr);

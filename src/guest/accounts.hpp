@@ -39,6 +39,9 @@ private:
     std::map<gid_t, std::string> groups_;
 };
 
+// Makes this process that user's for good. 0, or why not (errno).
+[[nodiscard]] int become(const Identity& user);
+
 // While it lives, this process opens, makes and removes files as that user. Not across a suspension:
 // the program has one thread, and another request must not run under it.
 class ActingAs {

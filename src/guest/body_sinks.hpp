@@ -50,7 +50,7 @@ private:
 
 // The ways in which routes refuse.
 [[nodiscard]] inline Response plain_error(unsigned status, std::string_view message) {
-    return {status, "application/json; charset=utf-8", http_error_body(status, message), {}};
+    return {status, "application/json; charset=utf-8", http_error_body(status, message), "X-Content-Type-Options: nosniff\r\n"};
 }
 [[nodiscard]] inline Response rpc_error(const RpcError& error) {
     return {http_status(error.code), "application/json", error_body(error), {}};

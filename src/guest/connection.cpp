@@ -93,6 +93,7 @@ void Connection::close() {
     sink_.reset();
     out_.clear();
     out_sent_ = 0;
+    if (const auto gone = std::exchange(gone_, nullptr)) gone();
     if (const auto source = std::move(source_)) source->abandoned();
     if (const auto closed = std::move(closed_)) closed(*this);
 }
@@ -367,6 +368,7 @@ void Connection::flush() {
 void Connection::finish_exchange() {
     ++exchange_;
     sink_.reset();
+    gone_ = nullptr;
     if (!keep_alive_) return begin_draining();
     state_ = State::reading;
     deadline_ = Clock::now() + (reader_.idle() ? idle_time : header_time);

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sandboxkit::guest {
 
@@ -79,6 +80,8 @@ public:
 
     // The sink is ready again.
     void resume();
+    // For a response that takes long to make: `gone` is called when the connection closes before it is complete.
+    void when_closed(std::function<void()> gone) { gone_ = std::move(gone); }
     // The source has more. Cheap: what is ready in one turn of the loop is sent at once.
     void wake();
 
@@ -116,6 +119,7 @@ private:
     Socket socket_;
     RequestHandler& handler_;
     std::function<void(Connection&)> closed_;
+    std::function<void()> gone_; // of the request under way
     RequestReader reader_;
     std::unique_ptr<BodySink> sink_;
     State state_ = State::reading;

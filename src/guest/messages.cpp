@@ -130,8 +130,21 @@ public:
 
 private:
     [[nodiscard]] const json::value* find(std::string_view name) const {
-        const json::value* v = object_ != nullptr ? object_->if_contains(json::string_view(name.data(), name.size())) : nullptr;
+        if (object_ == nullptr) return nullptr;
+        const json::value* v = object_->if_contains(json::string_view(name.data(), name.size()));
+        if (v == nullptr) v = object_->if_contains(schema_name(name));
         return v != nullptr && v->is_null() ? nullptr : v;
+    }
+
+    // "watcher_id" of "watcherId": a client may write a field by either name.
+    static std::string schema_name(std::string_view name) {
+        std::string text;
+        for (const char c : name) {
+            const bool capital = c >= 'A' && c <= 'Z';
+            if (capital) text += '_';
+            text += capital ? static_cast<char>(c - 'A' + 'a') : c;
+        }
+        return text;
     }
 
     const json::object* object_;

@@ -43,6 +43,7 @@ public:
     // By tag: one that runs before one that ended, and that which ended last.
     [[nodiscard]] std::shared_ptr<Process> find(const Selector& selector) const;
     [[nodiscard]] std::vector<std::shared_ptr<Process>> running() const; // by pid
+    [[nodiscard]] const SpawnSettings& spawn_settings() const { return settings_; }
 
     // Some child of this program was waited for; it may be an orphan that nobody here started.
     void child_exited(pid_t pid, int status);

@@ -80,6 +80,7 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
         if (head.method != "POST") return ignore(method_not_allowed("POST"));
         return begin_compose(connection);
     }
+    if (head.path == "/sandboxkit/tree") return begin_tree(connection, head);
     if (initialize) {
         if (head.method != "POST") return ignore(method_not_allowed("POST"));
         return std::make_unique<CollectBody>(

@@ -48,6 +48,7 @@ private:
     std::unique_ptr<BodySink> begin_files(const Shared& connection, const RequestHead& head);
     std::unique_ptr<BodySink> begin_compose(const Shared& connection);
     void compose(const Shared& connection, std::string_view body);
+    std::unique_ptr<BodySink> begin_tree(const Shared& connection, const RequestHead& head);
     // Why a request for /files may not be answered; nothing when it may.
     [[nodiscard]] std::optional<std::string> files_refusal(const RequestHead& head, const Query& query) const;
 

@@ -3,6 +3,7 @@
 #include "guest/body_sinks.hpp"
 #include "guest/composition.hpp"
 #include "guest/encoding.hpp"
+#include "guest/file_error.hpp"
 #include "guest/file_range.hpp"
 #include "guest/gzip.hpp"
 #include "guest/multipart.hpp"
@@ -28,34 +29,6 @@ namespace {
 constexpr std::size_t upload_count_limit = 1000;  // files of one multipart request
 constexpr std::size_t beginning_size = 512;       // bytes that tell the type of a file
 constexpr std::size_t unsized_limit = 4ULL << 20; // bytes of a file whose size is not believed
-
-unsigned http_status_of(int error) {
-    switch (error) {
-    case ENOENT: return 404;
-    case EACCES:
-    case EPERM:
-    case EROFS: return 403;
-    case ENOSPC:
-    case EDQUOT: return 507;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case EAGAIN: return 503; // also: somebody has a lease on the file, or a device takes no more now
-    case EISDIR:
-    case ENOTDIR:
-    case EINVAL:
-    case ELOOP:
-    case ENAMETOOLONG: return 400;
-    case ENOTSUP: return 501; // metadata, on a file system without it
-    default: return 500;
-    }
-}
-
-Response upload_error(const UploadFailure& failure) {
-    const unsigned status = http_status_of(failure.error);
-    if (status == 507) return plain_error(507, "not enough disk space available: " + failure.message);
-    return plain_error(status, failure.message);
-}
 
 std::string file_json(const std::string& path, const FileMetadata& metadata = {}) {
     std::string json = "{";
@@ -93,7 +66,7 @@ public:
     }
     void end() override {
         if (failure_.error == 0) failure_ = upload_.commit();
-        if (failure_.error != 0) return connection_->respond(upload_error(failure_));
+        if (failure_.error != 0) return connection_->respond(file_error(failure_));
         std::string list;
         append_file(list, upload_.path(), metadata_);
         connection_->respond(upload_response(std::move(list)));
@@ -163,7 +136,7 @@ private:
         upload_.reset();
     }
     void check(const UploadFailure& failure) {
-        if (failure.error != 0) refuse(upload_error(failure));
+        if (failure.error != 0) refuse(file_error(failure));
     }
     void refuse(Response response) {
         refusal_ = std::move(response);
@@ -312,7 +285,7 @@ void compose_stepwise(const std::shared_ptr<Connection>& connection, const std::
                       const std::string& destination) {
     UploadFailure failure;
     const bool done = composition->step(failure);
-    if (failure.error != 0) return connection->respond(upload_error(failure));
+    if (failure.error != 0) return connection->respond(file_error(failure));
     if (done) return connection->respond({200, "application/json", file_json(destination) + "\n", {}});
     boost::asio::post(connection->executor(),
                       [connection, composition, destination] { compose_stepwise(connection, composition, destination); });

@@ -29,7 +29,7 @@ std::string temporary_name() {
         static std::uint64_t counter = 0;
         number = ++counter; // the file is made exclusively: a guess gains nothing, a collision is tried again
     }
-    return ".sandboxkit-upload-" + std::to_string(number);
+    return std::string(Upload::prefix) + std::to_string(number);
 }
 
 // Where a path leads when its last component is a link, also one to nothing.

@@ -22,6 +22,8 @@ struct UploadFailure {
 
 class Upload {
 public:
+    static constexpr std::string_view prefix = ".sandboxkit-upload-"; // of the name of a file that is not complete
+
     Upload() = default;
     ~Upload(); // what was not committed is removed
     Upload(const Upload&) = delete;

@@ -4,6 +4,7 @@
 #include "guest/file_descriptor.hpp"
 #include "guest/filesystem.hpp"
 #include "guest/paths.hpp"
+#include "guest/upload.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -274,9 +275,12 @@ void Watcher::handle(int directory, std::uint32_t mask, std::uint32_t cookie, st
         }
         return;
     }
+    // An upload takes its place when it is complete. Who watches hears that it was written there.
+    if ((mask & IN_MOVED_FROM) != 0 && name.starts_with(Upload::prefix)) uploaded_ = cookie;
+    const bool uploaded = (mask & IN_MOVED_TO) != 0 && cookie == uploaded_;
     const bool new_name = (mask & (IN_CREATE | IN_MOVED_TO)) != 0;
     if (new_name) push(directory, name, FileEvent::create);
-    if ((mask & IN_MODIFY) != 0) push(directory, name, FileEvent::write);
+    if ((mask & IN_MODIFY) != 0 || uploaded) push(directory, name, FileEvent::write);
     if ((mask & IN_ATTRIB) != 0) push(directory, name, FileEvent::chmod);
     if ((mask & IN_MOVED_FROM) != 0) push(directory, name, FileEvent::rename);
     if ((mask & IN_DELETE) != 0) push(directory, name, FileEvent::remove);
@@ -307,7 +311,7 @@ void Watcher::handle(int directory, std::uint32_t mask, std::uint32_t cookie, st
 }
 
 void Watcher::push(int directory, std::string_view name, FileEvent type) {
-    if (failure_) return;
+    if (failure_ || name.starts_with(Upload::prefix)) return;
     Event event{relative_path(directory, name), type, {}};
     const std::string path = event.name.empty() ? path_ : join_path(path_, event.name);
     if (event.name.empty()) event.name = ".";

@@ -100,6 +100,7 @@ private:
     bool walk_pending_ = false;
     // A directory that left its place; where it went comes next, or it left the tree.
     std::optional<std::pair<std::uint32_t, int>> moving_;
+    std::uint32_t uploaded_ = 0; // the move by which an upload takes its place
 
     std::unique_ptr<OwnerNames> owners_; // while events are handled
     std::deque<Event> events_;

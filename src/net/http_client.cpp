@@ -4,7 +4,10 @@
 #include "async/without_exceptions.hpp"
 #include "net/http_connection.hpp"
 #include "net/http_parser.hpp"
+#include "net/peer_errors.hpp"
+#include "net/tls_context.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -17,25 +20,9 @@ namespace {
 std::string host_header(const HttpTarget& target) {
     if (target.host.empty()) return "localhost";
     const bool v6 = target.host.find(':') != std::string::npos;
-    return (v6 ? "[" + target.host + "]" : target.host) + ":" + std::to_string(target.port);
-}
-
-Error disconnected(const HttpTarget& target, std::string detail) {
-    return Error{ErrorClass::unavailable,
-                 target.code_prefix + "_disconnected",
-                 "the connection to " + target.name + " broke",
-                 "check that it is still running",
-                 std::move(detail),
-                 {}};
-}
-
-Error too_large(const HttpTarget& target, std::size_t limit) {
-    return Error{ErrorClass::quota,
-                 target.code_prefix + "_answer_too_large",
-                 target.name + " answered with more than " + std::to_string(limit) + " bytes",
-                 "",
-                 "",
-                 {}};
+    const std::string name = v6 ? "[" + target.host + "]" : target.host;
+    // Some proxies route by this header and take a port that goes without saying for a part of the name.
+    return target.port == (target.tls ? 443 : 80) ? name : name + ":" + std::to_string(target.port);
 }
 
 bool announces_more_than(const HttpHead& head, std::size_t limit) {
@@ -49,14 +36,27 @@ bool announces_more_than(const HttpHead& head, std::size_t limit) {
 } // namespace
 
 struct HttpClient::State {
+    using Clock = std::chrono::steady_clock;
+    struct Kept {
+        std::shared_ptr<HttpConnection> connection;
+        Clock::time_point until;
+    };
+
     asio::any_io_executor executor;
     std::shared_ptr<const HttpTarget> target;
     std::string host;
-    std::vector<std::shared_ptr<HttpConnection>> idle; // the newest at the back
+    Result<std::shared_ptr<TlsContext>> tls{nullptr}; // null: without TLS
+    std::vector<Kept> idle;                           // the newest at the back
 
+    void drop_old() {
+        const auto fresh = std::ranges::find_if(idle, [now = Clock::now()](const Kept& kept) { return kept.until > now; });
+        for (auto kept = idle.begin(); kept != fresh; ++kept) kept->connection->close();
+        idle.erase(idle.begin(), fresh);
+    }
     std::shared_ptr<HttpConnection> take_idle() {
+        drop_old();
         while (!idle.empty()) {
-            auto connection = std::move(idle.back());
+            auto connection = std::move(idle.back().connection);
             idle.pop_back();
             if (connection->idle_and_open()) return connection;
             connection->close();
@@ -64,15 +64,17 @@ struct HttpClient::State {
         return nullptr;
     }
     void keep(std::shared_ptr<HttpConnection> connection) {
+        drop_old();
         if (idle.size() >= idle_connections_limit) return connection->close();
         connection->rest();
-        idle.push_back(std::move(connection));
+        idle.push_back({std::move(connection), Clock::now() + target->idle_limit});
     }
 };
 
 HttpClient::HttpClient(asio::any_io_executor executor, HttpTarget target) : state_(std::make_shared<State>()) {
     state_->executor = std::move(executor);
     state_->host = host_header(target);
+    if (target.tls) state_->tls = TlsContext::make(*target.tls);
     state_->target = std::make_shared<const HttpTarget>(std::move(target));
 }
 
@@ -138,12 +140,12 @@ asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, s
         if (parser.head_done() && !checked_length) {
             checked_length = true;
             if (announces_more_than(parser.head(), limits.body)) {
-                out.result = too_large(*target, limits.body);
+                out.result = answer_too_large(*target, limits.body);
                 co_return out;
             }
         }
         if (response.body.size() > limits.body) {
-            out.result = too_large(*target, limits.body);
+            out.result = answer_too_large(*target, limits.body);
             co_return out;
         }
     }
@@ -159,11 +161,12 @@ asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<Stat
                                                             HttpLimits limits) {
     const auto head = encode_request_head(request, state->host);
     if (!head) co_return head.error();
+    if (!state->tls) co_return state->tls.error();
     for (bool fresh = false;; fresh = true) {
         Closing closing(fresh ? nullptr : state->take_idle());
         const bool reused = closing.connection != nullptr;
         if (!reused) {
-            closing.connection = std::make_shared<HttpConnection>(state->executor, state->target);
+            closing.connection = std::make_shared<HttpConnection>(state->executor, state->target, *state->tls);
             auto connected = co_await HttpConnection::connect(closing.connection);
             if (!connected) co_return connected.error();
         }
@@ -248,7 +251,8 @@ asio::awaitable<Result<HttpStream>> HttpClient::run_stream(std::shared_ptr<State
                                                            std::chrono::milliseconds limit) {
     const auto head = encode_request_head(request, state->host);
     if (!head) co_return head.error();
-    Closing closing(std::make_shared<HttpConnection>(state->executor, state->target));
+    if (!state->tls) co_return state->tls.error();
+    Closing closing(std::make_shared<HttpConnection>(state->executor, state->target, *state->tls));
     auto connected = co_await HttpConnection::connect(closing.connection);
     if (!connected) co_return connected.error();
     closing.connection->expire_after(limit);

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// An asynchronous HTTP/1.1 client over a Unix socket or TCP, for one peer.
+// An asynchronous HTTP/1.1 client over a Unix socket, TCP, or TLS on TCP, for one peer.
 //
 // Unary requests share a small pool of kept-alive connections; every stream has a connection of its own.
 // Executor: one that never runs two handlers at once (a strand, or a context run by one thread); every call is made
 // from a coroutine on it. Lifetimes: what is under way keeps the client's state alive.
 // Cancellation: total, at every suspension; the result is ErrorClass::cancelled, and a unary request's connection is closed.
-// Errors: unavailable "<prefix>_unreachable" (no connection), unavailable "<prefix>_disconnected" (it broke in the middle),
-// timeout "<prefix>_timeout", internal "peer_protocol" (not HTTP), quota "<prefix>_answer_too_large",
-// invalid "http_request" (see http_message.hpp), unsupported "tls_not_enacted".
+// Errors, with <prefix> of the target (see peer_errors.hpp): no connection: unavailable "<prefix>_name_not_found",
+// "<prefix>_refused", "<prefix>_unreachable"; no trust: unavailable "<prefix>_certificate_untrusted",
+// "<prefix>_certificate_wrong_host", "<prefix>_certificate_expired", "<prefix>_tls_refused", permission
+// "<prefix>_client_certificate_refused"; it broke in the middle: unavailable "<prefix>_disconnected"; timeout "<prefix>_timeout";
+// internal "peer_protocol" (not HTTP); quota "<prefix>_answer_too_large"; invalid "http_request" (see http_message.hpp),
+// "http_target", "tls_options" (see tls_context.hpp).
 #pragma once
 
 #include "net/http_message.hpp"
+#include "net/tls_options.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -20,6 +24,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace sandboxkit::net {
@@ -29,10 +34,12 @@ struct HttpTarget {
     std::filesystem::path unix_socket; // of any length; its last component must not be a symbolic link
     std::string host;                  // name or address, an IPv6 address without brackets
     std::uint16_t port = 0;            // 1..65535 with `host`
-    bool tls = false;                  // refused: "tls_not_enacted"
+    std::optional<TlsOptions> tls;     // absent: none; only with `host`, which the certificate must be for
     std::string name = "the peer";     // how messages call it
     std::string code_prefix = "peer";  // of the error codes above
-    std::chrono::milliseconds connect_limit = std::chrono::seconds(10); // > 0
+    std::chrono::milliseconds connect_limit = std::chrono::seconds(10); // > 0; for name, connection and TLS together
+    // How long a kept-alive connection may have been idle to be used again: firewalls forget them without a word.
+    std::chrono::milliseconds idle_limit = std::chrono::seconds(60);
 };
 
 struct HttpLimits {

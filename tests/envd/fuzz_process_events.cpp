@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event decoder against any bytes (the first says whether a time limit was set, the second how the rest is cut):
+// The event decoder against any bytes (the first says whether a time limit was set and raw output
+// asked for, the second how the rest is cut):
 // start first, chunks that are not empty, at most one end, errors of the right kind.
 #include "envd/process_events.hpp"
 
@@ -8,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace sandboxkit;
     if (size < 2) return 0;
-    envd::ProcessEventDecoder decoder("Start", (data[0] & 1) != 0);
+    envd::ProcessEventDecoder decoder({"Start", (data[0] & 1) != 0, (data[0] & 2) != 0});
     const std::size_t step = data[1] == 0 ? size : data[1];
     const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
     bool started = false;

@@ -18,6 +18,7 @@
 
 using namespace sandboxkit;
 using envd::Client;
+using envd::ProcessInput;
 using test::Loop;
 using test::PeerConnection;
 using test::ScriptedPeer;
@@ -119,14 +120,14 @@ const std::pair<std::string, Work> operations[] = {
     {"start", [](auto client) { return ignore_value(run(client, command())); }},
     {"connect",
      [](auto client) -> Task<void> {
-         auto process = co_await client->connect(7659);
+         auto process = co_await client->connect(envd::ProcessSelector(7659));
          if (!process) co_return process.error();
          auto all = co_await collect(*process);
          if (!all) co_return all.error();
          co_return Result<void>{};
      }},
     {"list", [](auto client) { return ignore_value(client->list()); }},
-    {"send_input", [](auto client) { return client->send_input(7, "abc"); }},
+    {"send_input", [](auto client) { return client->send_input(7, "abc", ProcessInput::standard_input); }},
     {"close_stdin", [](auto client) { return client->close_stdin(7); }},
     {"send_signal", [](auto client) { return client->send_signal(7, 15); }},
     {"stat", [](auto client) { return ignore_value(client->stat("/a")); }},
@@ -168,8 +169,8 @@ TEST_CASE("every operation against recorded answers") {
     CHECK(result->end == ProcessEnd{3, 0, false});
     CHECK(*loop.run(client->read_file("/a")) == "hello");
     CHECK(loop.run(client->write_file("/a", "12345"))->size == 5);
-    CHECK(loop.run(client->list())->at(0).cmd == "/bin/cat");
-    CHECK(loop.run(client->stat("/a"))->type == envd::FileType::directory);
+    CHECK(loop.run(client->list())->at(0).argv.at(0) == "/bin/cat");
+    CHECK(loop.run(client->stat("/a"))->type == FileType::directory);
 }
 
 TEST_CASE("answers that come byte by byte") {
@@ -227,6 +228,40 @@ TEST_CASE("nobody there") {
         REQUIRE(!result);
         expect(result.error(), ErrorClass::unavailable, "guest_unreachable");
     }
+}
+
+TEST_CASE("an access token without encryption stays on this machine") {
+    ScriptedPeer peer(serve_recorded, ScriptedPeer::Kind::tcp);
+    Endpoint endpoint;
+    endpoint.port = peer.port();
+    endpoint.access_token = "the-secret";
+    for (const std::string host : {"127.0.0.1", "localhost"}) {
+        Loop loop;
+        endpoint.host = host;
+        CHECK(loop.run(Client::make(loop.executor(), endpoint)->health()));
+    }
+    for (const std::string host : {"192.0.2.1", "2001:db8::1", "localhost.invalid", "0.0.0.0", "no-such-host.invalid"}) {
+        CAPTURE(host);
+        endpoint.host = host;
+        for (const auto& entry : operations) {
+            CAPTURE(entry.first);
+            Loop loop;
+            const auto result = loop.run(entry.second(Client::make(loop.executor(), endpoint)));
+            REQUIRE(!result);
+            expect(result.error(), ErrorClass::invalid, "guest_token_in_the_clear");
+            CHECK((result.error().message + result.error().detail).find("the-secret") == std::string::npos);
+        }
+    }
+    Loop loop;
+    auto without = endpoint;
+    without.access_token.clear();
+    envd::InitRequest init;
+    init.access_token = "the-secret";
+    expect(loop.run(Client::make(loop.executor(), without)->init(init)).error(), ErrorClass::invalid, "guest_token_in_the_clear");
+    endpoint.token_in_the_clear = true; // now the name is looked up
+    expect(loop.run(Client::make(loop.executor(), endpoint)->health()).error(), ErrorClass::unavailable, "guest_name_not_found");
+    without.tls_ca = "authorities";
+    expect(loop.run(Client::make(loop.executor(), without)->health()).error(), ErrorClass::invalid, "guest_endpoint");
 }
 
 TEST_CASE("a guest that answers garbage") {
@@ -401,8 +436,8 @@ TEST_CASE("input longer than one request is sent in pieces, and none at all is s
     });
     Loop loop;
     const auto client = Client::make(loop.executor(), endpoint_of(peer));
-    REQUIRE(loop.run(client->send_input(7, std::string(200'000, 'x'))));
-    REQUIRE(loop.run(client->send_input(7, "")));
+    REQUIRE(loop.run(client->send_input(7, std::string(200'000, 'x'), ProcessInput::standard_input)));
+    REQUIRE(loop.run(client->send_input(7, "", ProcessInput::standard_input)));
     CHECK(requests == 4);
 }
 
@@ -446,7 +481,7 @@ TEST_CASE("one reader at a time; a dropped stream closes its connection") {
     }
     const auto second = loop.run((*process)->next());
     REQUIRE(!second);
-    expect(second.error(), ErrorClass::invalid, "process_stream_busy");
+    expect(second.error(), ErrorClass::invalid, "stream_busy");
     CHECK(!first.done());
     first.cancel();
     CHECK(!loop.finish(first));

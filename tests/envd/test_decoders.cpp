@@ -8,6 +8,7 @@
 #include "envd/guest_errors.hpp"
 #include "envd/json_reader.hpp"
 #include "envd/process_events.hpp"
+#include "envd/watch_events.hpp"
 #include "envd/recorded.hpp"
 #include "envd/signal_names.hpp"
 #include "net/result_text.hpp"
@@ -78,14 +79,14 @@ TEST_CASE("Go's names of signals") {
 namespace {
 
 struct Decoded {
-    std::vector<ProcessItem> items;
+    std::vector<ProcessEventDecoder::Item> items;
     std::optional<Error> error;
     bool ended = false;
 };
 
-Decoded decode(std::string_view bytes, std::size_t step, bool has_timeout = false) {
+Decoded decode(std::string_view bytes, std::size_t step, bool has_timeout = false, bool raw = false) {
     Decoded out;
-    ProcessEventDecoder decoder("Start", has_timeout);
+    ProcessEventDecoder decoder({"Start", has_timeout, raw, 1000});
     for (std::size_t at = 0; at < bytes.size(); at += step) {
         decoder.feed(bytes.substr(at, step));
         for (;;) {
@@ -149,7 +150,7 @@ TEST_CASE("a stream that stops at any byte before its last has no end") {
         CHECK(!decoded.error);
         CHECK(!decoded.ended);
     }
-    const Error truncated = ProcessEventDecoder("Start", false).truncated();
+    const Error truncated = ProcessEventDecoder({"Start"}).truncated();
     CHECK(truncated.kind == ErrorClass::internal);
     CHECK(truncated.code == "peer_protocol");
 }
@@ -292,8 +293,8 @@ TEST_CASE("recorded answers of the file and process services") {
     REQUIRE(processes);
     REQUIRE(processes->size() == 1);
     CHECK((*processes)[0].pid == 7666);
-    CHECK((*processes)[0].cmd == "/bin/cat");
-    CHECK((*processes)[0].tag == "cat1");
+    CHECK((*processes)[0].argv.at(0) == "/bin/cat");
+    CHECK((*processes)[0].id == "cat1");
     CHECK(decode_processes("{}")->empty());
     const auto written = decode_written_file(recorded::written_body);
     REQUIRE(written);
@@ -382,4 +383,68 @@ TEST_CASE("refusals of HTTP") {
     CHECK(of(503, "text/html", std::string(100'000, 'x')).detail.size() <= 4096);
     CHECK(of(504, "", "upstream request timeout").kind == ErrorClass::timeout);
     CHECK(of(599, "", "").code == "guest_unknown");
+}
+
+TEST_CASE("raw output counts as output, where it was asked for") {
+    const std::string start = event(R"({"event":{"start":{"pid":7}}})");
+    const std::string end = event(R"({"event":{"end":{"exited":true,"status":"exit status 0"}}})") +
+                            net::encode_envelope(net::envelope_end_of_stream, "{}");
+    const std::string bytes("\0\xff{\"", 4);
+    const std::string answer = start + net::encode_envelope(0x40, bytes) + net::encode_envelope(0x41, "e") +
+                               net::encode_envelope(0x42, "") + net::encode_envelope(0x42, "t") + end;
+    for (const std::size_t step : {std::size_t{1}, std::size_t{3}, answer.size()}) {
+        const auto decoded = decode(answer, step, false, true);
+        REQUIRE(decoded.ended);
+        REQUIRE(decoded.items.size() == 5);
+        const auto item = [&](std::size_t i) { return std::get<ProcessEvent>(decoded.items[i]); };
+        CHECK(item(1).bytes == bytes);
+        CHECK(item(1).stream == Stream::standard_output);
+        CHECK(item(1).offset == 1000);
+        CHECK(item(2).stream == Stream::standard_error);
+        CHECK(item(2).offset == 1004);
+        CHECK(item(3).bytes == "t"); // a terminal has one stream; an empty chunk is none
+        CHECK(item(3).offset == 1005);
+        CHECK(item(4).offset == 1006);
+    }
+    REQUIRE(decode(answer, 1).error);
+    CHECK(decode(answer, 1).error->code == "peer_protocol");
+    const auto early = decode(net::encode_envelope(0x40, "x"), 1, false, true);
+    REQUIRE(early.error);
+    CHECK(early.error->code == "peer_protocol");
+}
+
+TEST_CASE("the events of a watch") {
+    const auto watch = [](std::string_view bytes) {
+        WatchEventDecoder decoder;
+        std::vector<FileEvent> events;
+        std::optional<Error> error;
+        for (const char byte : bytes) {
+            decoder.feed(std::string_view(&byte, 1));
+            for (;;) {
+                auto item = decoder.next();
+                if (!item) return std::pair(events, std::optional(item.error()));
+                if (!*item) break;
+                if (const auto* found = std::get_if<FileEvent>(&**item)) events.push_back(*found);
+            }
+        }
+        return std::pair(events, error);
+    };
+    const std::string start = event(R"({"start":{}})");
+    const std::string written = event(R"({"filesystem":{"name":"a/b","type":"EVENT_TYPE_WRITE"}})");
+    const auto [events, none] =
+        watch(start + event(R"({"keepalive":{}})") + written + event(R"({"filesystem":{"name":"x","type":"EVENT_TYPE_NEWER"}})"));
+    CHECK(!none);
+    REQUIRE(events.size() == 1);
+    CHECK(events[0].change == FileChange::written);
+    CHECK(events[0].name == "a/b");
+    const auto code = [&](std::string_view bytes) { return watch(bytes).second.value_or(Error{}).code; };
+    CHECK(code(written) == "peer_protocol");
+    CHECK(code(start + start) == "peer_protocol");
+    CHECK(code(start + event(R"({"filesystem":7})")) == "peer_protocol");
+    CHECK(code(start + net::encode_envelope(1, "{}")) == "peer_protocol");
+    CHECK(code(start + net::encode_envelope(net::envelope_end_of_stream, "{}")) == "watch_ended");
+    CHECK(code(start + net::encode_envelope(net::envelope_end_of_stream,
+                                            R"({"error":{"code":"resource_exhausted","message":"too many"}})")) ==
+          "guest_resource_exhausted");
+    CHECK(code(start + std::string("\0\xff\xff\xff\xff", 5)) == "peer_protocol");
 }

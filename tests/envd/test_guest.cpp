@@ -3,104 +3,19 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include "envd/client.hpp"
-#include "net/loop.hpp"
+#include "envd/guest_process.hpp"
 #include "net/result_text.hpp"
-#include "net/scripted_peer.hpp"
-
-#include <csignal>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <string>
 
 using namespace sandboxkit;
+using envd::ProcessInput;
+using test::collect;
+using test::Guest;
 using test::Loop;
-
-namespace {
-
-// The guest as a child process; it goes with the test.
-class Guest {
-public:
-    Guest() {
-        const std::string path = socket_path();
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            ::execl(SANDBOXKIT_GUEST, SANDBOXKIT_GUEST, "--listen-unix", path.c_str(), nullptr);
-            ::_exit(127);
-        }
-        // Until it listens; or until it ended, which the tests will see.
-        while (::waitpid(pid_, nullptr, WNOHANG) == 0) {
-            Loop loop;
-            if (loop.run(client(loop)->health())) return;
-            std::this_thread::yield();
-        }
-        pid_ = -1;
-    }
-    ~Guest() {
-        if (pid_ <= 0) return;
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
-    Guest(const Guest&) = delete;
-    Guest& operator=(const Guest&) = delete;
-
-    [[nodiscard]] bool running() const { return pid_ > 0; }
-    [[nodiscard]] std::string socket_path() const { return (directory_.path() / "guest.sock").string(); }
-    [[nodiscard]] std::filesystem::path files() const { return directory_.path(); }
-    [[nodiscard]] std::shared_ptr<envd::Client> client(Loop& loop) const {
-        Endpoint endpoint;
-        endpoint.unix_socket = socket_path();
-        return envd::Client::make(loop.executor(), endpoint);
-    }
-
-private:
-    test::TemporaryDirectory directory_;
-    pid_t pid_ = -1;
-};
-
-struct Collected {
-    std::string out, err;
-    ProcessEnd end;
-};
-
-Task<Collected> collect(std::shared_ptr<envd::ProcessStream> process) {
-    Collected collected;
-    for (;;) {
-        auto event = co_await process->next();
-        if (!event) co_return event.error();
-        if (event->end) {
-            collected.end = *event->end;
-            co_return collected;
-        }
-        (event->stream == Stream::standard_error ? collected.err : collected.out) += event->bytes;
-    }
-}
-
-Task<Collected> run(std::shared_ptr<envd::Client> client, ExecRequest request) {
-    auto process = co_await client->start(std::move(request));
-    if (!process) co_return process.error();
-    auto collected = co_await collect(*process);
-    co_return collected;
-}
-
-// Not through a shell: one that is still starting may swallow a signal.
-ExecRequest sleeping() {
-    ExecRequest request;
-    request.argv = {"sleep", "1000"};
-    return request;
-}
-
-ExecRequest shell(std::string script) {
-    ExecRequest request;
-    request.argv = {"/bin/sh", "-c", std::move(script)};
-    return request;
-}
-
-} // namespace
+using test::run;
+using test::shell;
+using test::sleeping;
 
 TEST_CASE("commands: output of both streams, environment, working directory, exit code") {
     Guest guest;
@@ -141,13 +56,13 @@ TEST_CASE("input, in order and to its end") {
     std::string bytes(300'000, '\0');
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
     auto output = loop.start(collect(*process));
-    REQUIRE(loop.run(client->send_input((*process)->pid(), bytes)));
+    REQUIRE(loop.run(client->send_input((*process)->pid(), bytes, ProcessInput::standard_input)));
     REQUIRE(loop.run(client->close_stdin((*process)->pid())));
     const auto result = loop.finish(output);
     REQUIRE(result);
     CHECK((result->out == bytes));
     CHECK(result->end == ProcessEnd{0, 0, false});
-    const auto none = loop.run(client->send_input((*process)->pid(), "x"));
+    const auto none = loop.run(client->send_input((*process)->pid(), "x", ProcessInput::standard_input));
     CHECK(!none);
 }
 
@@ -186,15 +101,15 @@ TEST_CASE("a running process is listed, and can be connected to") {
     const auto pid = (*process)->pid();
     const auto list = loop.run(client->list());
     REQUIRE(list);
-    const auto found = std::ranges::find(*list, pid, &envd::ProcessInfo::pid);
+    const auto found = std::ranges::find(*list, pid, &ProcessInfo::pid);
     REQUIRE(found != list->end());
-    CHECK(found->tag == "a-tag");
-    CHECK(found->cmd == "/bin/sh");
-    auto second = loop.run(client->connect(pid));
+    CHECK(found->id == "a-tag");
+    CHECK(found->argv.at(0) == "/bin/sh");
+    auto second = loop.run(client->connect(envd::ProcessSelector(pid)));
     REQUIRE(second);
     CHECK((*second)->pid() == pid);
     process->reset(); // the process does not end with its first stream
-    REQUIRE(loop.run(client->send_input(pid, "it\n")));
+    REQUIRE(loop.run(client->send_input(pid, "it\n", ProcessInput::standard_input)));
     const auto result = loop.run(collect(*second));
     REQUIRE(result);
     CHECK(result->out == "got it\n");
@@ -226,7 +141,7 @@ TEST_CASE("files") {
     const auto entry = loop.run(client->stat(file));
     REQUIRE(entry);
     CHECK(entry->size == bytes.size());
-    CHECK(entry->type == envd::FileType::file);
+    CHECK(entry->type == FileType::file);
     const auto entries = loop.run(client->list_dir(directory));
     REQUIRE(entries);
     REQUIRE(entries->size() == 1);
@@ -258,7 +173,7 @@ TEST_CASE("refusals") {
     REQUIRE(!no_user);
     CHECK(no_user.error().kind == ErrorClass::permission);
     CHECK(loop.run(client->send_signal(999'999, 9)).error().kind == ErrorClass::not_found);
-    CHECK(loop.run(client->connect(999'999)).error().kind == ErrorClass::not_found);
+    CHECK(loop.run(client->connect(envd::ProcessSelector(999'999))).error().kind == ErrorClass::not_found);
     CHECK(loop.run(client->read_file("/no/such/file")).error().kind == ErrorClass::not_found);
     CHECK(loop.run(client->remove("/no/such/file"))); // as envd
 }
@@ -278,7 +193,7 @@ TEST_CASE("cancelling the wait for output closes the stream, not the process") {
     const auto event = loop.finish(waiting);
     REQUIRE(!event);
     CHECK(event.error().kind == ErrorClass::cancelled);
-    auto second = loop.run(client->connect(pid));
+    auto second = loop.run(client->connect(envd::ProcessSelector(pid)));
     REQUIRE(second);
     REQUIRE(loop.run(client->send_signal(pid, SIGKILL)));
     CHECK(loop.run(collect(*second))->end.signal == SIGKILL);
@@ -300,4 +215,70 @@ TEST_CASE("a guest that dies in the middle") {
     CHECK(loop.run(client->health()).error().code == "guest_unreachable");
     ::kill(-pid, SIGKILL); // what the guest left: it was no PID 1 here
     ::kill(pid, SIGKILL);
+}
+
+TEST_CASE("a terminal: its size, what is typed, and its one stream of output") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    auto request = shell("stty size; trap 'stty size; exit 7' WINCH; read line; echo \"got $line\"; while :; do sleep 0.01; done");
+    request.terminal = TerminalSize{132, 43};
+    auto process = loop.run(client->start(request, "terminal"));
+    REQUIRE(process);
+    const auto pid = (*process)->pid();
+    const auto until = [&](std::string_view text) {
+        std::string seen;
+        while (seen.find(text) == std::string::npos) {
+            auto event = loop.run((*process)->next());
+            REQUIRE(event);
+            REQUIRE(!event->end);
+            CHECK(event->stream == Stream::standard_output);
+            seen += event->bytes;
+        }
+    };
+    until("43 132\r\n");
+    // Somebody who did not start it need not know that it has a terminal.
+    REQUIRE(loop.run(client->send_input(pid, "typed\n", ProcessInput::either)));
+    until("got typed\r\n");
+    REQUIRE(loop.run(client->resize(pid, {80, 24})));
+    until("24 80\r\n");
+    const auto rest = loop.run(collect(*process));
+    REQUIRE(rest);
+    CHECK(rest->end == ProcessEnd{7, 0, false});
+    const auto no_size = loop.run(client->resize(pid, {0, 24}));
+    CHECK(no_size.error().code == "terminal_size");
+    const auto piped = loop.run(client->start(sleeping()));
+    REQUIRE(piped);
+    CHECK(!loop.run(client->resize((*piped)->pid(), {80, 24})));
+    CHECK(!loop.run(client->send_input((*piped)->pid(), "x", ProcessInput::terminal)));
+}
+
+TEST_CASE("a watch tells what happens below a directory, as it happens") {
+    Guest guest;
+    REQUIRE(guest.running());
+    Loop loop;
+    const auto client = guest.client(loop);
+    const auto directory = guest.files() / "watched";
+    REQUIRE(loop.run(client->make_dir(directory.string())));
+    auto watch = loop.run(client->watch(directory.string(), true));
+    REQUIRE(watch);
+    const auto until = [&](FileChange change, const std::string& name) {
+        for (;;) {
+            const auto event = loop.run((*watch)->next());
+            REQUIRE(event);
+            if (event->change == change && event->name == name) return;
+        }
+    };
+    REQUIRE(loop.run(client->write_file((directory / "a.txt").string(), "hello")));
+    until(FileChange::created, "a.txt");
+    until(FileChange::written, "a.txt");
+    REQUIRE(loop.run(client->make_dir((directory / "deep").string())));
+    until(FileChange::created, "deep");
+    REQUIRE(loop.run(client->move((directory / "a.txt").string(), (directory / "deep/b.txt").string())));
+    until(FileChange::renamed, "a.txt");
+    until(FileChange::created, "deep/b.txt");
+    REQUIRE(loop.run(client->remove((directory / "deep/b.txt").string())));
+    until(FileChange::removed, "deep/b.txt");
+    CHECK(loop.run(client->watch((directory / "none").string(), false)).error().kind == ErrorClass::not_found);
 }

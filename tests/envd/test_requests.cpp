@@ -59,12 +59,18 @@ TEST_CASE("Start, the least and the tag") {
 }
 
 TEST_CASE("the unary requests, as the SDK says them") {
-    CHECK(input_request(42, "abc")->body == R"({"process":{"pid":42},"input":{"stdin":"YWJj"}})");
+    CHECK(input_request(42, "abc", false)->body == R"({"process":{"pid":42},"input":{"stdin":"YWJj"}})");
     CHECK(close_stdin_request(42)->body == R"({"process":{"pid":42}})");
     CHECK(signal_request(42, 9)->body == R"({"process":{"pid":42},"signal":"SIGNAL_SIGKILL"})");
     CHECK(signal_request(42, 15)->body == R"({"process":{"pid":42},"signal":"SIGNAL_SIGTERM"})");
     CHECK(signal_request(42, 2)->body == R"({"process":{"pid":42},"signalNumber":2})");
-    CHECK(connect_request(42)->body == net::encode_envelope(0, R"({"process":{"pid":42}})"));
+    CHECK(connect_request(ProcessSelector(42), {})->body == net::encode_envelope(0, R"({"process":{"pid":42}})"));
+    CHECK(header(*connect_request(ProcessSelector(42), {}), "Sandboxkit-Output-Offset") == "absent");
+    CHECK(connect_request(ProcessSelector(42, "t"), 7)->body == net::encode_envelope(0, R"({"process":{"tag":"t"}})"));
+    CHECK(header(*connect_request(ProcessSelector(42, "t"), 7), "Sandboxkit-Output-Offset") == "7");
+    CHECK(input_request(42, "abc", true)->body == R"({"process":{"pid":42},"input":{"pty":"YWJj"}})");
+    CHECK(resize_request(42, {80, 24})->body == R"({"process":{"pid":42},"pty":{"size":{"cols":80,"rows":24}}})");
+    CHECK(watch_request("/a", true)->body == net::encode_envelope(0, R"({"path":"/a","recursive":true})"));
     CHECK(list_request()->body == "{}");
     CHECK(path_request("filesystem.Filesystem/Stat", "a.txt", true)->body == R"({"path":"a.txt"})");
     CHECK(list_dir_request("/", 2)->body == R"({"path":"/","depth":2})");
@@ -96,6 +102,10 @@ TEST_CASE("what JSON, HTTP or a kernel cannot carry is refused before it is sent
     expect_invalid(exec([](auto& r) { r.timeout = std::chrono::milliseconds(-1); }), "timeout_out_of_range");
     expect_invalid(exec([](auto& r) { r.timeout = std::chrono::milliseconds(10'000'000'000); }), "timeout_out_of_range");
     expect_invalid(exec([](auto& r) { r.argv.push_back(std::string(5 << 20, 'x')); }), "request_too_large");
+    expect_invalid(exec([](auto& r) { r.terminal = TerminalSize{0, 24}; }), "terminal_size");
+    expect_invalid(resize_request(1, {80, 0}), "terminal_size");
+    expect_invalid(watch_request("", false), "path_empty");
+    expect_invalid(connect_request(ProcessSelector(1, "\xff"), {}), "text_not_utf8");
     expect_invalid(signal_request(1, 0), "signal_out_of_range");
     expect_invalid(signal_request(1, 65), "signal_out_of_range");
     expect_invalid(read_file_request(""), "path_empty");

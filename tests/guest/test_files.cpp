@@ -225,6 +225,9 @@ TEST_CASE("what an upload writes in place: files with several names, devices") {
     EventStream running = guest.start(R"({"process":{"cmd":")" + at("program") + R"(","args":["1000"]}})");
     CHECK(upload(at("program"), "new") == 200);
     CHECK(read_file(at("program")) == "new");
+    const std::string process = R"({"process":{"pid":)" + std::to_string(running.pid) + R"(},"signal":"SIGNAL_SIGKILL"})";
+    CHECK(guest.unary("/process.Process/SendSignal", process).status == 200);
+    running.rest();
 }
 
 TEST_CASE("multipart uploads") {

@@ -127,6 +127,10 @@ TEST_CASE("messages: protobuf's JSON") {
     CHECK(decode_input(R"({"process":{"pid":1},"input":{"stdin":"%"}})").has_error());
     CHECK(decode_input(R"({"process":{"pid":1}})").has_error());
     CHECK(decode_path(R"({"path":"a","depth":3})")->depth == 3);
+    // Fields by the names of the schema, too.
+    CHECK(decode_watcher_id(R"({"watcherId":"w"})").value() == "w");
+    CHECK(decode_watcher_id(R"({"watcher_id":"w"})").value() == "w");
+    CHECK(decode_watch(R"({"path":"a","include_entry":true})")->with_entries);
     CHECK(decode_init(R"({"envVars":{}})")->envs.has_value());
     CHECK(!decode_init(R"({})")->envs.has_value());
     CHECK(decode_start("\"\"").has_error());

@@ -99,6 +99,19 @@ std::string make(const LiveGuest& guest, std::string_view name) {
 
 } // namespace
 
+TEST_CASE("an upload is told as a file that is written in its place") {
+    const LiveGuest guest;
+    const std::string root = make(guest, "w");
+    Watch watch(guest, watch_json(root));
+    CHECK(watch.next() == json::object{{"start", json::object()}});
+    for (int times = 0; times < 2; ++times) {
+        const Headers bytes = {{"Content-Type", "application/octet-stream"}};
+        CHECK(guest.request("POST", "/files?path=" + root + "/a", bytes, "hello").status == 200);
+        CHECK(watch.event() == "CREATE a");
+        CHECK(watch.event() == "WRITE a");
+    }
+}
+
 TEST_CASE("a directory is watched") {
     const LiveGuest guest;
     const std::string root = make(guest, "w");

@@ -41,6 +41,7 @@ FACES = {"include/sandboxkit/engine.hpp", "include/sandboxkit/asio.hpp"}
 # Headers of others, by prefix, and who may include them.
 FOREIGN = [
     ("boost/beast", ["src/net", "src/guest"]),
+    ("openssl/ssl.h", ["src/net"]),
     ("soci", ["src/store"]),
     ("sqlite3.h", ["src/store"]),
     ("git2", ["src/git"]),

@@ -111,16 +111,19 @@ TEST_CASE("what cannot be reached") {
         ScriptedPeer closed(echo_requests, ScriptedPeer::Kind::tcp);
         port = closed.port();
     }
-    expect(failure(tcp_target("127.0.0.1", port)), ErrorClass::unavailable, "peer_unreachable");
-    expect(failure(tcp_target("no-such-host.invalid", 80)), ErrorClass::unavailable, "peer_unreachable");
+    expect(failure(tcp_target("127.0.0.1", port)), ErrorClass::unavailable, "peer_refused");
+    expect(failure(tcp_target("::1", port)), ErrorClass::unavailable, "peer_refused");
+    expect(failure(tcp_target("localhost", port)), ErrorClass::unavailable, "peer_refused");
+    expect(failure(tcp_target("255.255.255.255", 80)), ErrorClass::unavailable, "peer_unreachable");
+    expect(failure(tcp_target("no-such-host.invalid", 80)), ErrorClass::unavailable, "peer_name_not_found");
     expect(failure(tcp_target("127.0.0.1", 0)), ErrorClass::invalid, "http_target");
     expect(failure(HttpTarget{}), ErrorClass::invalid, "http_target");
     auto both = tcp_target("127.0.0.1", 80);
     both.unix_socket = missing;
     expect(failure(both), ErrorClass::invalid, "http_target");
-    auto tls = tcp_target("127.0.0.1", 443);
-    tls.tls = true;
-    expect(failure(tls), ErrorClass::unsupported, "tls_not_enacted");
+    auto tls = unix_target(missing);
+    tls.tls.emplace();
+    expect(failure(tls), ErrorClass::invalid, "http_target");
 }
 
 TEST_CASE("a path that is longer than a socket address") {
@@ -188,6 +191,37 @@ TEST_CASE("a full backlog is waited for, up to the time limit") {
     ::close(listener);
 }
 
+TEST_CASE("an address that swallows everything is waited for up to the time limit") {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener, 0) == 0);
+    REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    const int first = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(first, reinterpret_cast<sockaddr*>(&address), size) == 0); // fills it: the kernel drops what comes next
+    auto target = tcp_target("127.0.0.1", ntohs(address.sin_port));
+    target.connect_limit = 50ms;
+    Loop loop;
+    HttpClient client(loop.executor(), target);
+    const auto response = loop.run(client.unary(get()));
+    REQUIRE(!response);
+    expect(response.error(), ErrorClass::timeout, "peer_timeout");
+    target.connect_limit = 1h;
+    HttpClient patient(loop.executor(), target);
+    auto operation = loop.start(patient.unary(get()));
+    while (loop.context().poll_one() > 0) {
+    }
+    operation.cancel();
+    const auto stopped = loop.finish(operation);
+    REQUIRE(!stopped);
+    expect(stopped.error(), ErrorClass::cancelled, "cancelled");
+    ::close(first);
+    ::close(listener);
+}
+
 TEST_CASE("a peer that closes at every byte of its answer") {
     const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     std::atomic<std::size_t> limit = 0;
@@ -245,6 +279,16 @@ TEST_CASE("a kept connection closed before any byte of the answer") {
         expect(response.error(), ErrorClass::unavailable, "peer_disconnected");
         CHECK(requests == 2);
     }
+}
+
+TEST_CASE("a connection that was kept for too long is not used again") {
+    ScriptedPeer peer(echo_requests);
+    Loop loop;
+    auto target = unix_target(peer.path());
+    target.idle_limit = 0ms;
+    HttpClient client(loop.executor(), target);
+    for (int i = 0; i < 3; ++i) REQUIRE(loop.run(client.unary(get())));
+    CHECK(peer.connections() == 3);
 }
 
 TEST_CASE("an answer that began is never asked for again") {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the official SDK at its pinned version, and runs it against a sandbox.
+# Installs the clients at their pinned versions, and runs a test of one against a sandbox.
 #
-#   run.sh SANDBOXKIT DIRECTORY      the command line, and where to install and work
+#   run.sh TEST SANDBOXKIT DIRECTORY      test_TEST.mjs, the command line, and where to install and work
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-sandboxkit=$1 directory=$2
+name=$1 sandboxkit=$2 directory=$3
 
 skip() { echo "SKIPPED: $*"; exit 77; }
 
@@ -20,5 +20,5 @@ if [ ! -e node_modules/.package-lock.json ] || ! cmp -s "$here/package-lock.json
     cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" .
     npm ci --fetch-retries=5 --no-audit --no-fund || skip "the npm registry cannot be reached"
 fi
-cp "$here/test_e2b.mjs" .
-exec node --test-reporter spec test_e2b.mjs "$sandboxkit"
+cp "$here"/*.mjs .
+exec node --test-reporter spec "test_$name.mjs" "$sandboxkit"

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is said about the files of a sandbox.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sandboxkit {
+
+enum class FileType : std::uint8_t { file, directory, symlink, other };
+
+struct FileInfo {
+    std::string name, path; // path: absolute
+    FileType type = FileType::file;
+    std::uint64_t size = 0;     // bytes
+    std::uint32_t mode = 0;     // permission bits
+    std::string permissions;    // "-rw-r--r--"
+    std::string owner, group;   // names in the sandbox
+    std::string symlink_target; // of a symlink
+    std::string modified;       // RFC 3339
+};
+
+enum class FileChange : std::uint8_t { created, written, removed, renamed, attributes };
+
+struct FileEvent {
+    FileChange change = FileChange::created; // renamed: this name is gone; what it became is told as created
+    std::string name;                        // relative to the directory that is watched
+};
+
+} // namespace sandboxkit
