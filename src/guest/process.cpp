@@ -100,7 +100,6 @@ bool Process::read_piece(Source& source, std::size_t limit) {
         return false;
     }
     output_.append(source.stream, std::string_view(scratch.data(), static_cast<std::size_t>(n)));
-    owner_.output_grew();
     // Less than asked for: the pipe is empty, or it is quicker to be told again than to ask again. A terminal gives at most
     // 4 KiB at once, whatever it has.
     return source.stream == Stream::terminal || static_cast<std::size_t>(n) == limit;

@@ -41,7 +41,6 @@ public:
     class Owner {
     public:
         virtual ~Owner() = default;
-        virtual void output_grew() = 0; // what is kept of it may be too much now
         virtual void ended(Process& process) = 0;
         virtual void collected(Process& process) = 0;
         // Takes the read end of a pipe that is of no interest any more and that somebody can still write to.

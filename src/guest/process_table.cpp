@@ -83,7 +83,7 @@ RpcError unwatched() {
 
 ProcessTable::ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit)
     : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit),
-      space_(std::make_shared<SpoolSpace>(SpillFile({"/var/tmp", "/tmp", "/"}, slot_limit))),
+      space_(std::make_shared<SpoolSpace>(SpillFile({"/var/tmp", "/tmp", "/"}, slot_limit), memory_limit)),
       forgotten_(executor_, std::min(forgotten_limit, static_cast<std::size_t>(descriptor_limit) / 8)) {}
 
 ProcessTable::~ProcessTable() {
@@ -215,18 +215,6 @@ void ProcessTable::shut_down() {
     tagged_.clear();
     entries_.clear();
     ended_.clear();
-}
-
-// Those who hold most give it up first. So much at once that it need not be done again soon.
-void ProcessTable::output_grew() {
-    if (space_->memory <= memory_limit) return;
-    std::vector<Process*> largest;
-    for (const auto& [pid, entry] : entries_) largest.push_back(entry.process.get());
-    std::sort(largest.begin(), largest.end(), [](Process* a, Process* b) { return a->output().memory() > b->output().memory(); });
-    for (Process* process : largest) {
-        if (space_->memory <= memory_limit / 8 * 7) return;
-        process->output().leave_memory();
-    }
 }
 
 void ProcessTable::ended(Process& process) {

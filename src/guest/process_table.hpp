@@ -77,7 +77,6 @@ private:
     // Its program has begun; or, with an error, it will not.
     void settle(pid_t pid, const Answer<void>& begun);
 
-    void output_grew() override;
     void ended(Process& process) override;
     void collected(Process& process) override;
     void forget(FileDescriptor pipe) override;

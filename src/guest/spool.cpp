@@ -8,10 +8,23 @@
 
 namespace sandboxkit::guest {
 
-Spool::Spool(std::shared_ptr<SpoolSpace> space, Limits limits) : space_(std::move(space)), limits_(limits) {}
+void SpoolSpace::make_room() {
+    if (memory <= memory_limit) return;
+    std::vector<Spool*> largest(spools.begin(), spools.end());
+    std::sort(largest.begin(), largest.end(), [](const Spool* a, const Spool* b) { return a->memory() > b->memory(); });
+    for (Spool* spool : largest) {
+        if (memory <= memory_limit / 8 * 7) return;
+        spool->leave_memory();
+    }
+}
+
+Spool::Spool(std::shared_ptr<SpoolSpace> space, Limits limits) : space_(std::move(space)), limits_(limits) {
+    space_->spools.insert(this);
+}
 
 Spool::~Spool() {
     while (!blocks_.empty()) drop_oldest();
+    space_->spools.erase(this);
 }
 
 void Spool::charge(std::size_t before, std::size_t after) {
@@ -51,6 +64,7 @@ void Spool::append(Stream stream, std::string_view bytes) {
     }
     forget_unneeded();
     while (memory_ > limits_.memory) free_oldest_memory();
+    space_->make_room();
 }
 
 Spool::Piece Spool::read(std::uint64_t offset) {

@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,8 @@ public:
 
     // Nobody needs what is before that, at present.
     void need_from(std::uint64_t offset);
-    // What is needed goes to disk, or is forgotten when the disk does not take it, and the rest is forgotten.
+    // What is needed goes to disk, or is forgotten when the disk does not take it, and the rest is forgotten. A spool does so
+    // by itself when those of its space hold too much.
     void leave_memory();
     [[nodiscard]] std::size_t memory() const { return memory_; } // bytes
 
@@ -87,10 +89,15 @@ private:
 };
 
 struct SpoolSpace {
-    explicit SpoolSpace(SpillFile spill) : file(std::move(spill)) {}
+    SpoolSpace(SpillFile spill, std::size_t limit) : file(std::move(spill)), memory_limit(limit) {}
+
+    // Those that hold most leave memory first, and so much of it at once that it need not be done again soon.
+    void make_room();
 
     SpillFile file;
-    std::size_t memory = 0; // bytes of all spools
+    std::size_t memory_limit; // bytes of all spools
+    std::size_t memory = 0;
+    std::set<Spool*> spools;
     // The block that was last read from the file, for it is read piece by piece.
     std::optional<SpillFile::Slot> loaded;
     Spool::Contents loaded_contents;

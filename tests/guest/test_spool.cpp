@@ -17,8 +17,9 @@ namespace {
 
 const std::string temporary = std::filesystem::temp_directory_path();
 
-std::shared_ptr<SpoolSpace> space(std::size_t slots = 100, std::vector<std::string> directories = {temporary}) {
-    return std::make_shared<SpoolSpace>(SpillFile(std::move(directories), slots));
+std::shared_ptr<SpoolSpace> space(std::size_t slots = 100, std::vector<std::string> directories = {temporary},
+                                  std::size_t memory = 16 << 20) {
+    return std::make_shared<SpoolSpace>(SpillFile(std::move(directories), slots), memory);
 }
 
 // Everything from `offset` on, each stream marked by a letter in front of its bytes.
@@ -158,6 +159,26 @@ TEST_CASE("several spools share the file, in bounds") {
     late.append(Stream::standard_output, std::string(1'000'000, 'l'));
     CHECK(shared->file.used() == 3);
     CHECK(late.last() - late.first() >= 3 * 32'000);
+}
+
+TEST_CASE("when all together hold too much, those that hold most go to disk, and lose nothing that is needed") {
+    const auto shared = space(1000, {temporary}, 1 << 20);
+    std::vector<std::unique_ptr<Spool>> spools;
+    for (int i = 0; i < 200; ++i) spools.push_back(std::make_unique<Spool>(shared, Spool::Limits{}));
+    std::mt19937 random(5);
+    for (int i = 0; i < 20'000; ++i) {
+        Spool& spool = *spools[std::min(random() % 200, random() % 200)];
+        spool.append(Stream::standard_output, std::string(random() % 1000, static_cast<char>('a' + spool.last() % 26)));
+        REQUIRE(shared->memory <= (1 << 20));
+    }
+    CHECK(shared->file.used() > 100);
+    for (const auto& spool : spools) {
+        CHECK(spool->first() == 0);
+        CHECK(read_all(*spool, 0).size() >= spool->last());
+    }
+    spools.clear();
+    CHECK(shared->memory == 0);
+    CHECK(shared->file.used() == 0);
 }
 
 TEST_CASE("bytes that alternate between the streams are kept at a bounded cost") {
