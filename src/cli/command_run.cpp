@@ -96,8 +96,9 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     }
     Result<CommandEnd> ended =
         Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};
-    if (settings.signals->last() == 0)
-        ended = run_command(settings, *engine, session->id, std::move(*request), file != "-" && options.pass_input());
+    auto passing = options.passing();
+    if (file == "-") passing.input = false;
+    if (settings.signals->last() == 0) ended = run_command(settings, *engine, session->id, std::move(*request), passing);
     Result<SessionInfo> after = *session;
     if (!keep)
         after = engine->remove_session(settings.who(), session->id).get();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.hpp"
-#include "cli/exec_options.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forms.hpp"
-#include "cli/passthrough.hpp"
 
 #include <sandboxkit/timeline_format.hpp>
 
@@ -37,18 +35,6 @@ int start(const Settings& settings, StartOptions options) {
     if (!settings.json)
         for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
     return settings.answer(to_json(*session), session->id + '\n');
-}
-
-int exec(const Settings& settings, const std::string& id, const ExecOptions& options) {
-    auto request = options.request();
-    if (!request) return settings.fail(request.error());
-    auto engine = settings.open();
-    if (!engine) return settings.fail(engine.error());
-    auto ended = run_command(settings, *engine, id, std::move(*request), options.pass_input());
-    if (!ended) return settings.fail(ended.error());
-    if (settings.json)
-        if (const int failed = settings.answer(ended->answer, ""); failed != exit_ok) return failed;
-    return ended->code;
 }
 
 int list(const Settings& settings, bool all) {
@@ -97,7 +83,6 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
         std::optional<std::uint32_t> version;
         std::optional<std::int64_t> idle_limit, time_limit;
         bool all = false;
-        ExecOptions exec;
     };
     const auto arguments = std::make_shared<Arguments>();
     const auto on = [&chosen, arguments, &settings](CLI::App* command, auto run) {
@@ -132,16 +117,6 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
         return start(s, std::move(options));
     });
 
-    command =
-        group->add_subcommand("exec", "Run a command in a session: its input, output, signals and exit code are this program's");
-    command->add_option("session", arguments->id, "The session")->required()->type_name("SESSION");
-    arguments->exec.add_to(*command);
-    command->footer(std::string(exec_json_help) + '\n' + exit_code_help);
-    command->callback([&chosen, arguments, &settings] {
-        arguments->exec.insist_on_dashes(settings.after_dashes);
-        chosen = [arguments, &settings] { return exec(settings, arguments->id, arguments->exec); };
-    });
-
     command = group->add_subcommand("list", "List the sessions that exist");
     command->add_flag("--all", arguments->all, "And those that ended");
     on(command, [](const Settings& s, const Arguments& a) { return list(s, a.all); });
@@ -159,6 +134,9 @@ void add_session(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command->add_option("session", arguments->id, "The session")->required()->type_name("SESSION");
     command->add_option("--trace", arguments->trace, "Write it as a trace for ui.perfetto.dev too")->type_name("FILE");
     on(command, [](const Settings& s, const Arguments& a) { return timeline(s, a.id, a.trace); });
+
+    add_processes(*group, settings, chosen);
+    add_files(*group, settings, chosen);
 }
 
 } // namespace sandboxkit::cli

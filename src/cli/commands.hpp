@@ -19,6 +19,9 @@ inline const CLI::Validator not_empty([](std::string& value) { return value.empt
 void add_doctor(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_profile(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_snapshot(CLI::App& app, const Settings& settings, Chosen& chosen);
+// Of the group `session`.
+void add_processes(CLI::App& group, const Settings& settings, Chosen& chosen);
+void add_files(CLI::App& group, const Settings& settings, Chosen& chosen);
 void add_session(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_run(CLI::App& app, const Settings& settings, Chosen& chosen);
 

@@ -2,6 +2,8 @@
 // How a command line says what to run in a session; shared by `session exec` and `run`.
 #pragma once
 
+#include "cli/passthrough.hpp"
+
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/session.hpp>
 
@@ -29,7 +31,9 @@ public:
         command.add_option("--timeout", timeout_, "Kill the command after so many seconds")
             ->type_name("S")
             ->check(CLI::Range(0.001, 1e7));
-        command.add_flag("--no-stdin", no_stdin_, "Give the command an empty standard input");
+        auto* no_stdin = command.add_flag("--no-stdin", no_stdin_, "Give the command an empty standard input");
+        command.add_flag("-t,--terminal", terminal_, "Give the command this terminal, in place of its standard streams")
+            ->excludes(no_stdin);
         command.add_option("command", argv_, "The command, after --")->required()->type_name("-- COMMAND...");
     }
 
@@ -57,13 +61,13 @@ public:
         }
         return out;
     }
-    [[nodiscard]] bool pass_input() const { return !no_stdin_; }
+    [[nodiscard]] Passing passing() const { return {!no_stdin_, terminal_}; }
 
 private:
     std::string cwd_, user_;
     std::vector<std::string> environment_, argv_;
     std::optional<double> timeout_;
-    bool no_stdin_ = false;
+    bool no_stdin_ = false, terminal_ = false;
 };
 
 } // namespace sandboxkit::cli

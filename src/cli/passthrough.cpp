@@ -2,6 +2,7 @@
 #include "cli/passthrough.hpp"
 
 #include "cli/standard_streams.hpp"
+#include "cli/terminal.hpp"
 
 #include <sandboxkit/strict_json.hpp>
 
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <optional>
@@ -139,23 +141,33 @@ private:
     std::array<Kept, 2> streams_; // by Stream
 };
 
-} // namespace
+// While it lives, the process has this program's terminal.
+class TerminalPassing {
+public:
+    TerminalPassing(Signals& signals, Process& process, const RawTerminal& terminal) : signals_(signals) {
+        const auto tell = [&process, &terminal] { (void)process.resize(terminal.size()); };
+        signals_.on_resize(tell);
+        tell(); // it may have changed before anybody heard of it
+    }
+    ~TerminalPassing() { signals_.on_resize(nullptr); }
+    TerminalPassing(const TerminalPassing&) = delete;
+    TerminalPassing& operator=(const TerminalPassing&) = delete;
 
-Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const std::string& session, ExecRequest request,
-                               bool pass_input) {
-    request.standard_input = pass_input;
-    auto process = wait(settings, engine.start_process(settings.who(), session, std::move(request)));
-    if (!process) return start_error(process.error());
+private:
+    Signals& signals_;
+};
 
-    // The command decides what a signal means; like ssh, this process waits for its answer.
-    const Signals::Scope signals(*settings.signals, [&process](int number) { (void)process->signal(number); });
-    std::optional<InputPump> input;
-    if (pass_input) input.emplace(*process);
+// Passes on what the process says, until its end.
+Result<CommandEnd> pass_output(const Settings& settings, Process& process, bool interruptible) {
     Collected collected;
     int broken = 0, broken_fd = -1; // why nothing can be written any more, and which it was
+    std::optional<std::uint64_t> expected;
     for (;;) {
-        auto event = process->next().get();
+        auto event = interruptible ? wait(settings, process.next()) : process.next().get();
         if (!event) return event.error();
+        if (expected && event->offset > *expected && !settings.json)
+            std::cerr << "note: " << event->offset - *expected << " bytes of output were dropped here\n";
+        expected = event->offset + event->bytes.size();
         if (event->end) {
             if (broken == EPIPE) return CommandEnd{128 + SIGPIPE, {}};
             if (broken != 0) return output_error(broken_fd, broken);
@@ -168,10 +180,56 @@ Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const s
         } else if (broken == 0) {
             broken_fd = event->stream == Stream::standard_output ? STDOUT_FILENO : STDERR_FILENO;
             broken = write_all(broken_fd, event->bytes);
-            // Nobody reads any more: the command hears of it as it would on this machine.
-            if (broken != 0) (void)process->signal(SIGPIPE);
+            if (broken != 0 && interruptible) // nobody reads any more, which is nothing to the process
+                return broken == EPIPE ? Result<CommandEnd>(CommandEnd{128 + SIGPIPE, {}}) : output_error(broken_fd, broken);
+            // The command hears of it as it would on this machine.
+            if (broken != 0) (void)process.signal(SIGPIPE);
         }
     }
+}
+
+Result<CommandEnd> pass(const Settings& settings, Process& process, const Passing& passing, const RawTerminal* terminal,
+                        bool with_signals) {
+    std::optional<TerminalPassing> size;
+    if (terminal != nullptr) size.emplace(*settings.signals, process, *terminal);
+    // The command decides what a signal means; like ssh, this process waits for its answer.
+    std::optional<Signals::Scope> signals;
+    if (with_signals) signals.emplace(*settings.signals, [&process](int number) { (void)process.signal(number); });
+    std::optional<InputPump> input;
+    if (passing.input || terminal != nullptr) input.emplace(process);
+    return pass_output(settings, process, !with_signals);
+}
+
+} // namespace
+
+Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const std::string& session, ExecRequest request,
+                               const Passing& passing) {
+    std::unique_ptr<RawTerminal> terminal;
+    if (passing.terminal) {
+        auto taken = RawTerminal::take();
+        if (!taken) return taken.error();
+        terminal = std::move(*taken);
+        request.terminal = terminal->size();
+        if (const char* name = std::getenv("TERM"); name != nullptr) request.environment.try_emplace("TERM", name);
+    } else {
+        request.standard_input = passing.input;
+    }
+    auto process = wait(settings, engine.start_process(settings.who(), session, std::move(request)));
+    if (!process) return start_error(process.error());
+    return pass(settings, *process, passing, terminal.get(), true);
+}
+
+Result<CommandEnd> attach_command(const Settings& settings, Engine& engine, const std::string& session,
+                                  const std::string& process, std::optional<std::uint64_t> offset, const Passing& passing) {
+    std::unique_ptr<RawTerminal> terminal;
+    if (passing.terminal) {
+        auto taken = RawTerminal::take();
+        if (!taken) return taken.error();
+        terminal = std::move(*taken);
+    }
+    auto attached = wait(settings, engine.attach_process(settings.who(), session, process, offset));
+    if (!attached) return attached.error();
+    return pass(settings, *attached, passing, terminal.get(), passing.input || passing.terminal);
 }
 
 } // namespace sandboxkit::cli

@@ -6,6 +6,10 @@
 
 #include <boost/json/object.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
 namespace sandboxkit::cli {
 
 struct CommandEnd {
@@ -13,9 +17,20 @@ struct CommandEnd {
     boost::json::object answer; // with --json: how it ended and what it wrote, at most 16 MiB a stream
 };
 
-// Runs the request to its end; its output is passed through, or collected with --json. `pass_input`: standard input is
-// streamed to the command, to its end.
+// What of this process a command gets.
+struct Passing {
+    bool input = false;    // standard input, to its end
+    bool terminal = false; // the terminal: its keys and its size
+};
+
+// Runs the request to its end; its output is passed through, or collected with --json. Signals are passed on.
 [[nodiscard]] Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const std::string& session,
-                                             ExecRequest request, bool pass_input);
+                                             ExecRequest request, const Passing& passing);
+
+// The same with a process that runs, from an offset of its output on. Signals are passed on when input is; else they end the
+// reading, and the process runs on.
+[[nodiscard]] Result<CommandEnd> attach_command(const Settings& settings, Engine& engine, const std::string& session,
+                                                const std::string& process, std::optional<std::uint64_t> offset,
+                                                const Passing& passing);
 
 } // namespace sandboxkit::cli

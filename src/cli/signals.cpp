@@ -25,7 +25,7 @@ void note(int number) {
 
 void nothing(int) {}
 
-constexpr std::array numbers{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+constexpr std::array numbers{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
 
 } // namespace
 
@@ -60,12 +60,21 @@ void Signals::run() {
         if (n != 1) return;
         const int number = byte;
         std::lock_guard lock(mutex_);
+        if (number == SIGWINCH) {
+            if (resized_) resized_();
+            continue;
+        }
         last_ = number;
         if (handler_)
             handler_(number);
         else
             ::_exit(128 + number);
     }
+}
+
+void Signals::on_resize(std::function<void()> resized) {
+    std::lock_guard lock(mutex_);
+    resized_ = std::move(resized);
 }
 
 int Signals::last() const {

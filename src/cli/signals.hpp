@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT, SIGTERM, SIGHUP and SIGQUIT as calls on a thread of their own.
+// SIGINT, SIGTERM, SIGHUP and SIGQUIT as calls on a thread of their own; and SIGWINCH, apart, which ends nothing.
 #pragma once
 
 #include <functional>
@@ -31,6 +31,9 @@ public:
         Handler before_;
     };
 
+    // Called when the size of the terminal has changed; null: nobody. Returns when the one before does not run.
+    void on_resize(std::function<void()> resized);
+
     // The last one caught, 0 when there was none.
     [[nodiscard]] int last() const;
 
@@ -39,6 +42,7 @@ private:
 
     mutable std::mutex mutex_; // held while a handler runs: a Scope ends only when its handler does not run
     Handler handler_;
+    std::function<void()> resized_;
     int last_ = 0;
     int pipe_ = -1;
     std::thread thread_;

@@ -206,6 +206,89 @@ TEST_CASE("input is streamed, and signals reach the command") {
     }
 }
 
+TEST_CASE("a process is left running, found again, followed and killed") {
+    const Started started;
+    const auto& sandbox = started.sandbox;
+    const auto& session = started.session;
+    const auto id = started.exec({"--detach", "--", "sh", "-c", "echo first; echo second; exec sleep 1000"}).line();
+    REQUIRE(id.starts_with("cmd_"));
+    const auto listed = sandbox({"--json", "session", "ps", session}).json().as_array();
+    REQUIRE(listed.size() == 1);
+    CHECK(listed[0].at("id").as_string() == id.c_str());
+    CHECK(sandbox({"session", "ps", session}).out.find("sh -c echo first") != std::string::npos);
+    {
+        Running attached(Sandbox::command({"session", "attach", session, id, "--from", "6"}), sandbox.environment());
+        attached.wait_for("second\n");
+        attached.signal(SIGINT); // ends the reading, not the process
+        const auto outcome = attached.finish();
+        CHECK(outcome.code == 128 + SIGINT);
+        CHECK(outcome.out == "second\n");
+    }
+    CHECK(sandbox({"--json", "session", "ps", session}).json().as_array().size() == 1);
+    Running attached(Sandbox::command({"session", "attach", session, id}), sandbox.environment());
+    attached.wait_for("first\nsecond\n");
+    CHECK(sandbox({"session", "kill", session, id, "--signal", "9"}).code == 0);
+    CHECK(attached.finish().code == 128 + 9);
+    CHECK(sandbox({"--json", "session", "ps", session}).json().as_array().empty());
+    CHECK(sandbox({"session", "attach", session, "cmd_none"}).code == 66);
+
+    const auto reader = started.exec({"--detach", "--", "cat"}).line();
+    const auto echoed = sandbox({"session", "attach", session, reader}); // it has no input
+    CHECK(echoed.code == 0);
+    CHECK(echoed.out.empty());
+}
+
+TEST_CASE("a command gets a terminal") {
+    const Started started;
+    const auto& sandbox = started.sandbox;
+    CHECK(started.exec({"--terminal", "--", "true"}).code == 65); // there is none here
+    CHECK(sandbox({"--json", "session", "exec", started.session, "-t", "--", "true"}).code == 65);
+    // script gives it one.
+    std::string command = "stty rows 31 cols 97;";
+    for (const auto& part : Sandbox::command({"session", "exec", started.session, "-t", "--", "sh", "-c"})) command += " '" + part + "'";
+    command += " 'stty size; tty; read line; echo got $line; exit 3'";
+    auto environment = sandbox.environment();
+    environment["SHELL"] = "/bin/sh";
+    environment["TERM"] = "vt100";
+    Running terminal({"/usr/bin/script", "-qec", command, "/dev/null"}, environment);
+    terminal.wait_for("31 97\r\n/dev/pts/0\r\n");
+    terminal.write("typed\r");
+    const auto outcome = terminal.finish();
+    CHECK(outcome.code == 3);
+    CHECK(outcome.out.find("got typed\r\n") != std::string::npos);
+}
+
+TEST_CASE("trees go in and out, and changes are told") {
+    const Started started;
+    const auto& sandbox = started.sandbox;
+    const auto& session = started.session;
+    const auto from = sandbox.directory() / "from";
+    fs::create_directories(from / "deep");
+    std::ofstream(from / "deep/file") << "content\n";
+    fs::create_symlink("file", from / "deep/link");
+    auto outcome = sandbox({"session", "upload", session, from.string(), "/root/tree"});
+    INFO(outcome.err);
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out == "4 entries, 8 bytes\n");
+    CHECK(started.exec({"--", "cat", "/root/tree/deep/link"}).out == "content\n");
+    CHECK(started.exec({"--", "stat", "-c", "%U", "/root/tree/deep/file"}).out == "root\n");
+    const auto to = sandbox.directory() / "to";
+    CHECK(sandbox({"--json", "session", "download", session, "/root/tree", to.string()}).json().at("entries").as_int64() == 4);
+    CHECK(fs::read_symlink(to / "deep/link") == "file");
+    CHECK(sandbox({"session", "download", session, "/root/none", to.string()}).code == 66);
+    CHECK(sandbox({"session", "upload", session, (from / "none").string(), "/root"}).code == 66);
+
+    Running watch(Sandbox::command({"--json", "session", "watch", session, "/root/tree", "--recursive"}), sandbox.environment());
+    // Until it watches, nothing is told.
+    for (int i = 0; i < 3; ++i) {
+        CHECK(started.exec({"--", "sh", "-c", "touch /root/tree/deep/new; rm /root/tree/deep/new; touch /root/tree/deep/new"}).code == 0);
+    }
+    watch.wait_for(R"({"change":"created","name":"deep/new"})");
+    watch.signal(SIGTERM);
+    CHECK(watch.finish().code == 128 + SIGTERM);
+    CHECK(sandbox({"session", "watch", session, "/root/none"}).code == 66);
+}
+
 TEST_CASE("run: all in one go, and again") {
     const Sandbox sandbox;
     auto file = sandbox.file("web.json", document);
