@@ -72,6 +72,10 @@ std::string_view date() {
 // One for all connections: they read in turns.
 std::array<char, 64 << 10> scratch;
 
+// What held the last answer: memory that is new for each piece of a stream costs more than the piece.
+std::string spare;
+constexpr std::size_t spare_limit = 512 << 10;
+
 } // namespace
 
 Connection::Connection(Socket socket, RequestHandler& handler, std::function<void(Connection&)> closed)
@@ -329,7 +333,8 @@ void Connection::flush() {
     if (flushing_ || write_pending_ || state_ == State::closed) return;
     flushing_ = true;
     const auto self = shared_from_this();
-    for (;;) {
+    if (out_.empty() && state_ == State::streaming) std::swap(out_, spare);
+    for (int turns = 0;; ++turns) {
         if (!send_out()) break;
         if (state_ == State::writing) {
             if (!send_file()) break;
@@ -342,6 +347,10 @@ void Connection::flush() {
             const auto source = std::move(source_);
             source->delivered();
             finish_exchange();
+            break;
+        }
+        if (turns == 8) { // others want to be served, too
+            wait_writable();
             break;
         }
         // The size of the chunk is known when it is there: its place is kept, leading zeros are allowed.
@@ -360,7 +369,10 @@ void Connection::flush() {
         if (source_finished_ && chunked_) out_ += "0\r\n\r\n";
         if (out_.empty() && !source_finished_) break;
     }
-    if (out_.empty() && out_.capacity() > 4096) std::string().swap(out_); // many connections are idle at once
+    if (out_.empty() && out_.capacity() > 4096) { // many connections are idle at once
+        if (out_.capacity() <= spare_limit) std::swap(out_, spare);
+        std::string().swap(out_);
+    }
     flushing_ = false;
 }
 

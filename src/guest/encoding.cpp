@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 namespace sandboxkit::guest {
 namespace {
@@ -14,6 +15,13 @@ constexpr std::array<std::int8_t, 256> reverse_alphabet = [] {
     table.fill(-1);
     for (std::size_t i = 0; i < alphabet.size(); ++i)
         table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    return table;
+}();
+
+// The two letters of each 12 bits: half the look-ups.
+constexpr std::array<std::array<char, 2>, 4096> letter_pairs = [] {
+    std::array<std::array<char, 2>, 4096> table{};
+    for (std::size_t i = 0; i < table.size(); ++i) table[i] = {alphabet[i >> 6], alphabet[i & 63]};
     return table;
 }();
 
@@ -57,10 +65,9 @@ void append_base64(std::string& out, std::string_view bytes) {
     for (; i + 3 <= bytes.size(); i += 3) {
         const std::uint32_t triple =
             static_cast<std::uint32_t>(from[i]) << 16 | static_cast<std::uint32_t>(from[i + 1]) << 8 | from[i + 2];
-        *to++ = alphabet[triple >> 18];
-        *to++ = alphabet[triple >> 12 & 63];
-        *to++ = alphabet[triple >> 6 & 63];
-        *to++ = alphabet[triple & 63];
+        std::memcpy(to, letter_pairs[triple >> 12].data(), 2);
+        std::memcpy(to + 2, letter_pairs[triple & 4095].data(), 2);
+        to += 4;
     }
     if (i == bytes.size()) return;
     const bool two = bytes.size() - i == 2;

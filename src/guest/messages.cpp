@@ -435,6 +435,11 @@ void append_data_event(std::string& out, Stream stream, std::string_view bytes) 
     });
 }
 
+void append_raw_data(std::string& out, Stream stream, std::string_view bytes) {
+    const std::uint8_t flags = stream == Stream::standard_output ? 0x40 : stream == Stream::standard_error ? 0x41 : 0x42;
+    append_envelope(out, flags, [&] { out += bytes; });
+}
+
 void append_keepalive_event(std::string& out) {
     append_envelope(out, 0, [&] { out += R"({"event":{"keepalive":{}}})"; });
 }

@@ -124,6 +124,7 @@ enum class Stream : std::uint8_t { standard_output, standard_error, terminal };
 // Whole envelopes.
 void append_start_event(std::string& out, std::uint32_t pid);
 void append_data_event(std::string& out, Stream stream, std::string_view bytes);
+void append_raw_data(std::string& out, Stream stream, std::string_view bytes); // no message: the bytes themselves
 void append_keepalive_event(std::string& out);
 void append_end_event(std::string& out, const ExitStatus& status);
 void append_watch_start(std::string& out);

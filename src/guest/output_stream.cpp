@@ -8,13 +8,15 @@ namespace sandboxkit::guest {
 namespace {
 
 constexpr std::size_t pull_size = 96 << 10; // bytes of output, before base64
+constexpr std::size_t terminal_event_size = 16 << 10;
 
 } // namespace
 
 OutputStream::OutputStream(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process,
                            Options options)
-    : connection_(connection), process_(process), options_(options), keepalive_(connection->executor()),
-      stream_time_(connection->executor()), last_event_(std::chrono::steady_clock::now()) {}
+    : connection_(connection), process_(process), options_(options),
+      position_(std::max(options.offset.value_or(process->told()), process->output().first())),
+      keepalive_(connection->executor()), stream_time_(connection->executor()), last_event_(std::chrono::steady_clock::now()) {}
 
 OutputStream::~OutputStream() {
     detach();
@@ -24,8 +26,7 @@ void OutputStream::respond(const std::shared_ptr<Connection>& connection, const 
                            Options options) {
     const auto stream = std::make_shared<OutputStream>(connection, process, options);
     stream->attached_ = true;
-    stream->queue_ = process->attach(*stream);
-    stream->replayed_ = stream->queue_.cost();
+    process->attach(*stream);
     stream->arm_keepalive();
     if (options.stream_time) {
         stream->stream_time_.expires_after(*options.stream_time);
@@ -35,7 +36,10 @@ void OutputStream::respond(const std::shared_ptr<Connection>& connection, const 
                 self->fail({Code::deadline_exceeded, "context deadline exceeded"});
         });
     }
-    connection->respond_stream("application/connect+json", {}, stream);
+    std::string fields;
+    if (options.raw_frames) fields += "Sandboxkit-Frames: raw\r\n";
+    if (options.extensions || options.offset) fields += "Sandboxkit-Output-Offset: " + std::to_string(stream->position_) + "\r\n";
+    connection->respond_stream("application/connect+json", std::move(fields), stream);
 }
 
 bool OutputStream::pull(std::string& out) {
@@ -44,19 +48,13 @@ bool OutputStream::pull(std::string& out) {
         started_ = true;
         append_start_event(out, static_cast<std::uint32_t>(process_->pid()));
     }
-    std::size_t pulled = 0;
-    while (!queue_.empty() && pulled < pull_size) {
-        const Chunk chunk = queue_.pop();
-        replayed_ = std::min(replayed_, queue_.cost());
-        append_data_event(out, chunk.stream, *chunk.bytes);
-        pulled += chunk.bytes->size();
-    }
-    if (pulled > 0 && attached_) process_->listener_caught_up();
-    if (error_ && queue_.empty()) {
+    pull_output(out);
+    const bool all = position_ >= std::min(end_, process_->output().last());
+    if (error_ && all) {
         append_end_of_stream(out, *error_);
         return true;
     }
-    const bool end = !error_ && queue_.empty() && process_->ended();
+    const bool end = all && process_->ended();
     if (end) {
         append_end_event(out, process_->result());
         append_end_of_stream(out);
@@ -67,6 +65,24 @@ bool OutputStream::pull(std::string& out) {
     keepalive_due_ = false;
     if (out.size() != before) last_event_ = std::chrono::steady_clock::now();
     return end;
+}
+
+void OutputStream::pull_output(std::string& out) {
+    Spool& output = process_->output();
+    const std::uint64_t before = position_;
+    while (position_ < std::min(end_, output.last()) && position_ - before < pull_size) {
+        auto piece = position_ < output.first() ? Spool::Piece{} : output.read(position_);
+        if (piece.bytes.empty()) {
+            fail({Code::resource_exhausted, "this client reads too slowly: the output from byte " + std::to_string(position_) +
+                                                " on is not kept any more"});
+            end_ = position_;
+            break;
+        }
+        if (piece.stream == Stream::terminal) piece.bytes = piece.bytes.substr(0, terminal_event_size);
+        options_.raw_frames ? append_raw_data(out, piece.stream, piece.bytes) : append_data_event(out, piece.stream, piece.bytes);
+        position_ += piece.bytes.size();
+    }
+    if (position_ != before) process_->mark_told(position_);
 }
 
 void OutputStream::delivered() {
@@ -81,41 +97,19 @@ void OutputStream::abandoned() {
 void OutputStream::detach() {
     keepalive_.cancel();
     stream_time_.cancel();
-    if (!attached_) return;
-    attached_ = false;
-    ChunkQueue unsent;
-    std::swap(unsent, queue_);
-    process_->detach(*this, std::move(unsent));
-}
-
-void OutputStream::on_output(const Chunk& chunk) {
-    queue_.push(chunk);
-    // The only listener is waited for, so this is about one among several.
-    if (queue_.cost() > backlog_limit + replayed_ + (64 << 10)) {
-        queue_.clear();
-        return fail({Code::resource_exhausted,
-                     "this client reads too slowly: more than " + std::to_string(backlog_limit) + " bytes were waiting for it"});
-    }
-    wake();
-}
-
-void OutputStream::on_end() {
-    wake();
+    if (!std::exchange(attached_, false)) return;
+    process_->detach(*this);
 }
 
 void OutputStream::on_timeout() {
-    if (options_.deadline_is_an_error) fail({Code::deadline_exceeded, "context deadline exceeded"});
+    if (!options_.extensions) fail({Code::deadline_exceeded, "context deadline exceeded"});
 }
 
-// What is queued is still sent, then the error.
+// What is there is still sent, then the first error.
 void OutputStream::fail(RpcError error) {
+    if (error_) return;
     error_ = std::move(error);
-    keepalive_.cancel();
-    stream_time_.cancel();
-    if (attached_) {
-        attached_ = false;
-        process_->detach(*this, {});
-    }
+    end_ = process_->output().last();
     wake();
 }
 

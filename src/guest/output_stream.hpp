@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,14 +19,16 @@ class OutputStream : public StreamSource, public Listener, public std::enable_sh
 public:
     struct Options {
         std::chrono::seconds keepalive{90};
-        // The time limit is told by an error that ends the stream (as envd does), not by the end event.
-        bool deadline_is_an_error = true;
+        // The client knows more than the public wire: the time limit is told in the end event, not by an error that ends the
+        // stream (as envd does), and the offset of the first byte of output in a field of the response.
+        bool extensions = false;
+        // Where in the output the stream begins, or with what is still kept after that; or else with what nobody was told yet.
+        std::optional<std::uint64_t> offset;
+        // Output is sent as it is, in envelopes of their own, and not as JSON.
+        bool raw_frames = false;
         // The stream, not the process, ends after that.
         std::optional<std::chrono::milliseconds> stream_time;
     };
-
-    // A client that is slower than the others and further behind than this is dropped.
-    static constexpr std::size_t backlog_limit = 1 << 20;
 
     // Attaches to the process and responds on the connection.
     static void respond(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Process>& process, Options options);
@@ -37,11 +40,11 @@ private:
     bool pull(std::string& out) override;
     void delivered() override;
     void abandoned() override;
-    void on_output(const Chunk& chunk) override;
-    void on_end() override;
+    void on_news() override { wake(); }
     void on_timeout() override;
-    [[nodiscard]] std::size_t backlog() const override { return queue_.cost(); }
+    [[nodiscard]] std::uint64_t position() const override { return position_; }
 
+    void pull_output(std::string& out);
     void fail(RpcError error);
     void detach();
     void wake();
@@ -50,8 +53,8 @@ private:
     std::weak_ptr<Connection> connection_;
     std::shared_ptr<Process> process_;
     Options options_;
-    ChunkQueue queue_;
-    std::size_t replayed_ = 0; // of the queue, from before it was attached
+    std::uint64_t position_;
+    std::uint64_t end_ = UINT64_MAX; // of what is sent before the error
     std::optional<RpcError> error_;
     boost::asio::steady_timer keepalive_, stream_time_;
     bool started_ = false, told_end_ = false, attached_ = false, keepalive_due_ = false;

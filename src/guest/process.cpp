@@ -15,19 +15,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t piece_size = 32 << 10;
-constexpr std::size_t terminal_piece_size = 16 << 10;
-constexpr std::size_t backlog_limit = 256 << 10; // of the only listener, before the process has to wait
+constexpr std::size_t backlog_limit = 256 << 10; // of the listener that has taken most, before the process has to wait
 constexpr std::size_t pending_input_limit = 8 << 20;
 // How long a pipe that some descendant holds open can delay the end (as os/exec's WaitDelay of Go).
 constexpr auto pipe_wait_time = 1s;
 
-std::array<char, piece_size> scratch; // all processes read in turns
-
-// The largest chunk that clients are sent.
-std::size_t piece_of(Stream stream) {
-    return stream == Stream::terminal ? terminal_piece_size : piece_size;
-}
+std::array<char, 64 << 10> scratch; // all processes read in turns
 
 bool adopt(boost::asio::posix::stream_descriptor& descriptor, FileDescriptor& fd) {
     boost::system::error_code ec;
@@ -38,52 +31,21 @@ bool adopt(boost::asio::posix::stream_descriptor& descriptor, FileDescriptor& fd
 
 } // namespace
 
-void ChunkQueue::push(Chunk chunk) {
-    if (!chunks_.empty()) {
-        Chunk& last = chunks_.back();
-        if (last.stream == chunk.stream && last.bytes.use_count() == 1 &&
-            last.bytes->size() + chunk.bytes->size() <= piece_of(chunk.stream)) {
-            last.bytes->append(*chunk.bytes);
-            cost_ += chunk.bytes->size();
-            return;
-        }
-    }
-    cost_ += chunk.cost();
-    chunks_.push_back(std::move(chunk));
-}
-
-Chunk ChunkQueue::pop() {
-    Chunk chunk = std::move(chunks_.front());
-    chunks_.pop_front();
-    cost_ -= chunk.cost();
-    return chunk;
-}
-
-void ChunkQueue::put_back(ChunkQueue front) {
-    cost_ += front.cost_;
-    std::move(chunks_.begin(), chunks_.end(), std::back_inserter(front.chunks_));
-    chunks_ = std::move(front.chunks_);
-}
-
-void ChunkQueue::clear() {
-    std::deque<Chunk>().swap(chunks_);
-    cost_ = 0;
-}
-
-Process::Process(const boost::asio::any_io_executor& executor, Owner& owner, pid_t pid, StartRequest config, Pipes pipes)
+Process::Process(const boost::asio::any_io_executor& executor, Owner& owner, std::shared_ptr<SpoolSpace> space, pid_t pid,
+                 StartRequest config, Pipes pipes)
     : owner_(owner), pid_(pid), config_(std::move(config)),
-      input_(executor), outputs_{Output{boost::asio::posix::stream_descriptor(executor),
+      input_(executor), sources_{Source{boost::asio::posix::stream_descriptor(executor),
                                         config_.terminal ? Stream::terminal : Stream::standard_output},
-                                 Output{boost::asio::posix::stream_descriptor(executor), Stream::standard_error}},
-      time_limit_(executor), pipe_wait_(executor) {
-    usable_ = (!pipes.input || adopt(input_, pipes.input)) && adopt(outputs_[0].pipe, pipes.output) &&
-              (!pipes.error || adopt(outputs_[1].pipe, pipes.error));
+                                 Source{boost::asio::posix::stream_descriptor(executor), Stream::standard_error}},
+      output_(std::move(space), {}), time_limit_(executor), pipe_wait_(executor) {
+    usable_ = (!pipes.input || adopt(input_, pipes.input)) && adopt(sources_[0].pipe, pipes.output) &&
+              (!pipes.error || adopt(sources_[1].pipe, pipes.error));
 }
 
 Process::~Process() = default;
 
 void Process::start_reading() {
-    for (Output& output : outputs_) arm(output);
+    arm();
 }
 
 void Process::limit_time(std::chrono::milliseconds time) {
@@ -99,55 +61,52 @@ void Process::limit_time(std::chrono::milliseconds time) {
     });
 }
 
-// With one listener the process waits for it; among several a slow one is dropped by itself; with none the spool forgets.
+// The process waits for the fastest of its listeners; the others find the rest in the spool. With none the spool forgets.
 bool Process::may_read() const {
-    return listeners_.size() != 1 || listeners_.front()->backlog() < backlog_limit;
+    std::uint64_t taken = listeners_.empty() ? output_.last() : 0;
+    for (const Listener* listener : listeners_) taken = std::max(taken, listener->position());
+    return output_.last() - taken < backlog_limit;
 }
 
-void Process::arm(Output& output) {
-    if (output.waiting || !output.pipe.is_open() || !may_read()) return;
-    output.waiting = true;
-    output.pipe.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                           [self = shared_from_this(), &output](const boost::system::error_code& ec) {
-                               output.waiting = false;
-                               if (!ec) self->on_readable(output);
+void Process::arm() {
+    for (Source& source : sources_) arm(source);
+}
+
+void Process::arm(Source& source) {
+    if (source.waiting || !source.pipe.is_open() || !may_read()) return;
+    source.waiting = true;
+    source.pipe.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                           [self = shared_from_this(), &source](const boost::system::error_code& ec) {
+                               source.waiting = false;
+                               if (!ec) self->on_readable(source);
                            });
 }
 
-void Process::on_readable(Output& output) {
-    for (int turns = 0; turns < 4 && output.pipe.is_open() && may_read(); ++turns)
-        if (!read_piece(output, piece_of(output.stream))) break;
-    arm(output);
+void Process::on_readable(Source& source) {
+    const std::uint64_t before = output_.last();
+    for (int turns = 0; turns < 4 && source.pipe.is_open() && may_read(); ++turns)
+        if (!read_piece(source, scratch.size())) break;
+    if (output_.last() != before) tell_news();
+    arm(source);
     end_if_done();
 }
 
-bool Process::read_piece(Output& output, std::size_t limit) {
-    const ssize_t n = ::read(output.pipe.native_handle(), scratch.data(), limit);
+bool Process::read_piece(Source& source, std::size_t limit) {
+    const ssize_t n = ::read(source.pipe.native_handle(), scratch.data(), limit);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         boost::system::error_code ignored;
-        output.pipe.close(ignored);
+        source.pipe.close(ignored);
         return false;
     }
-    deliver(Chunk{output.stream, std::make_shared<std::string>(scratch.data(), static_cast<std::size_t>(n))});
+    output_.append(source.stream, std::string_view(scratch.data(), static_cast<std::size_t>(n)));
     // Less than asked for: the pipe is empty, or it is quicker to be told again than to ask again. A terminal gives at most
     // 4 KiB at once, whatever it has.
-    return output.stream == Stream::terminal || static_cast<std::size_t>(n) == limit;
+    return source.stream == Stream::terminal || static_cast<std::size_t>(n) == limit;
 }
 
-template <class Change>
-void Process::change_spool(Change change) {
-    const std::size_t before = spool_.cost();
-    change();
-    owner_.spool_changed(*this, before, spool_.cost());
-}
-
-void Process::deliver(Chunk chunk) {
-    if (listeners_.empty()) {
-        change_spool([&] { spool_.push(std::move(chunk)); });
-        return;
-    }
-    for (Listener* listener : std::vector(listeners_)) listener->on_output(chunk);
+void Process::tell_news() {
+    for (Listener* listener : std::vector(listeners_)) listener->on_news();
 }
 
 void Process::leader_exited(int status) {
@@ -163,8 +122,8 @@ void Process::leader_exited(int status) {
     leader_ = result;
     fail_input(input_error("the process has ended"));
     // What it wrote is in the pipes already: no need to wait for the loop to say so.
-    for (Output& output : outputs_)
-        if (output.pipe.is_open()) on_readable(output);
+    for (Source& source : sources_)
+        if (source.pipe.is_open()) on_readable(source);
     end_if_done();
     if (ended()) return;
     pipe_wait_.expires_after(pipe_wait_time);
@@ -177,35 +136,35 @@ void Process::leader_exited(int status) {
 // Takes what is in the pipes now, however slow the listener: that is bounded by their size. What comes later is nobody's.
 void Process::stop_waiting_for_pipes() {
     const auto self = shared_from_this();
-    for (Output& output : outputs_) {
-        if (!output.pipe.is_open()) continue;
+    for (Source& source : sources_) {
+        if (!source.pipe.is_open()) continue;
         int available = 0;
-        if (::ioctl(output.pipe.native_handle(), FIONREAD, &available) != 0) available = 0;
-        while (available > 0 && output.pipe.is_open()) {
-            const std::size_t piece = std::min<std::size_t>(static_cast<std::size_t>(available), piece_of(output.stream));
-            if (!read_piece(output, piece)) break;
+        if (::ioctl(source.pipe.native_handle(), FIONREAD, &available) != 0) available = 0;
+        while (available > 0 && source.pipe.is_open()) {
+            const std::size_t piece = std::min(static_cast<std::size_t>(available), scratch.size());
+            if (!read_piece(source, piece)) break;
             available -= static_cast<int>(piece);
         }
-        if (!output.pipe.is_open()) continue;
+        if (!source.pipe.is_open()) continue;
         boost::system::error_code ignored;
         // A terminal hangs up for those who still have it; a pipe must not break for them.
-        if (output.stream == Stream::terminal)
-            output.pipe.close(ignored);
+        if (source.stream == Stream::terminal)
+            source.pipe.close(ignored);
         else
-            owner_.forget(FileDescriptor(output.pipe.release()));
+            owner_.forget(FileDescriptor(source.pipe.release()));
     }
     end_if_done();
 }
 
 void Process::end_if_done() {
-    if (result_ || !leader_ || abandoned_ || outputs_[0].pipe.is_open() || outputs_[1].pipe.is_open()) return;
+    if (result_ || !leader_ || abandoned_ || sources_[0].pipe.is_open() || sources_[1].pipe.is_open()) return;
     const auto self = shared_from_this();
     result_ = leader_;
     config_.args.clear();
     config_.envs.clear(); // what is listed is what runs
     time_limit_.cancel();
     pipe_wait_.cancel();
-    for (Listener* listener : std::vector(listeners_)) listener->on_end();
+    tell_news();
     owner_.ended(*this);
 }
 
@@ -253,8 +212,8 @@ void Process::close_written_input() {
 
 Answer<void> Process::resize(const TerminalSize& size) {
     if (!config_.terminal) return RpcError{Code::invalid_argument, "error resizing tty: tty not assigned to process"};
-    if (!outputs_[0].pipe.is_open()) return RpcError{Code::internal, "error resizing tty: the terminal is closed"};
-    return resize_terminal(outputs_[0].pipe.native_handle(), size);
+    if (!sources_[0].pipe.is_open()) return RpcError{Code::internal, "error resizing tty: the terminal is closed"};
+    return resize_terminal(sources_[0].pipe.native_handle(), size);
 }
 
 void Process::write_pending_input() {
@@ -293,40 +252,39 @@ void Process::fail_input(const RpcError& error) {
     for (const Input& input : failed) input.done(error);
 }
 
-ChunkQueue Process::attach(Listener& listener) {
+void Process::attach(Listener& listener) {
     listeners_.push_back(&listener);
-    ChunkQueue kept;
-    change_spool([&] { std::swap(kept, spool_); });
-    listener_caught_up();
-    return kept;
+    need_untaken();
+    arm();
 }
 
-void Process::detach(Listener& listener, ChunkQueue unsent) {
+void Process::detach(Listener& listener) {
     std::erase(listeners_, &listener);
-    // Nobody asks any more for what a process that was given up has said, and nothing counts it.
-    if (listeners_.empty() && !abandoned_ && !unsent.empty()) {
-        change_spool([&] { spool_.put_back(std::move(unsent)); });
-    }
-    listener_caught_up();
+    need_untaken();
+    arm();
+}
+
+void Process::mark_told(std::uint64_t position) {
+    told_ = std::max(told_, position);
+    need_untaken();
+    arm();
+}
+
+void Process::need_untaken() {
+    std::uint64_t first = told_;
+    for (const Listener* listener : listeners_) first = std::min(first, listener->position());
+    output_.need_from(first);
 }
 
 void Process::mark_collected() {
     owner_.collected(*this);
 }
 
-void Process::listener_caught_up() {
-    for (Output& output : outputs_) arm(output);
-}
-
-void Process::drop_oldest_output() {
-    if (!spool_.empty()) change_spool([&] { spool_.pop(); });
-}
-
 void Process::abandon() {
     abandoned_ = true;
     boost::system::error_code ignored;
-    for (Output& output : outputs_)
-        if (output.pipe.is_open()) output.pipe.close(ignored);
+    for (Source& source : sources_)
+        if (source.pipe.is_open()) source.pipe.close(ignored);
     fail_input(input_error("the process was given up"));
     time_limit_.cancel();
     pipe_wait_.cancel();

@@ -5,6 +5,7 @@
 #include "guest/file_descriptor.hpp"
 #include "guest/messages.hpp"
 #include "guest/rpc_error.hpp"
+#include "guest/spool.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -14,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -23,38 +25,14 @@
 
 namespace sandboxkit::guest {
 
-// A piece of output, shared by all who have yet to send it.
-struct Chunk {
-    Stream stream = Stream::standard_output;
-    std::shared_ptr<std::string> bytes;
-
-    // What keeping it costs: a program that writes byte by byte must not take a hundred times its output.
-    [[nodiscard]] std::size_t cost() const { return bytes->size() + 96; }
-};
-
-class ChunkQueue {
-public:
-    void push(Chunk chunk);          // joins small neighbours of the same stream
-    Chunk pop();                     // not when empty
-    void put_back(ChunkQueue front); // in front of what is there
-    void clear();
-    [[nodiscard]] bool empty() const { return chunks_.empty(); }
-    [[nodiscard]] std::size_t cost() const { return cost_; }
-
-private:
-    std::deque<Chunk> chunks_;
-    std::size_t cost_ = 0;
-};
-
-// Someone who is told everything that a process does, from when it was attached.
+// Someone who is told what a process does, from when it was attached, and takes the output at its own pace.
 class Listener {
 public:
     virtual ~Listener() = default;
-    virtual void on_output(const Chunk& chunk) = 0;
-    virtual void on_end() = 0;     // result() is set
+    virtual void on_news() = 0;    // there is more output, or result() is set
     virtual void on_timeout() = 0; // the time limit has just killed the process
-    // Bytes it has not passed on.
-    [[nodiscard]] virtual std::size_t backlog() const = 0;
+    // Where in the output that begins which it has not taken.
+    [[nodiscard]] virtual std::uint64_t position() const = 0;
 };
 
 class Process : public std::enable_shared_from_this<Process> {
@@ -63,7 +41,6 @@ public:
     class Owner {
     public:
         virtual ~Owner() = default;
-        virtual void spool_changed(Process& process, std::size_t before, std::size_t after) = 0;
         virtual void ended(Process& process) = 0;
         virtual void collected(Process& process) = 0;
         // Takes the read end of a pipe that is of no interest any more and that somebody can still write to.
@@ -75,7 +52,8 @@ public:
         FileDescriptor input, output, error;
     };
 
-    Process(const boost::asio::any_io_executor& executor, Owner& owner, pid_t pid, StartRequest config, Pipes pipes);
+    Process(const boost::asio::any_io_executor& executor, Owner& owner, std::shared_ptr<SpoolSpace> space, pid_t pid,
+            StartRequest config, Pipes pipes);
     ~Process();
 
     // False: the event loop could not take the pipes, and the process cannot be served.
@@ -101,16 +79,17 @@ public:
     Answer<void> close_input(); // after what is still to be written
     Answer<void> resize(const TerminalSize& size);
 
-    // The listener takes over what was kept while nobody listened; it stays valid until detach().
-    ChunkQueue attach(Listener& listener);
-    void detach(Listener& listener, ChunkQueue unsent);
+    [[nodiscard]] Spool& output() { return output_; }
+    // Up to there somebody has taken the output.
+    [[nodiscard]] std::uint64_t told() const { return told_; }
+    // The listener stays valid until detach().
+    void attach(Listener& listener);
+    void detach(Listener& listener);
+    // Somebody has taken the output up to there.
+    void mark_told(std::uint64_t position);
     // A listener has told the end to its client.
     void mark_collected();
-    // Its backlog became smaller.
-    void listener_caught_up();
 
-    [[nodiscard]] std::size_t spooled() const { return spool_.cost(); }
-    void drop_oldest_output();
     // Closes everything; no end is reported.
     void abandon();
 
@@ -120,18 +99,18 @@ private:
         std::size_t written = 0;
         std::function<void(Answer<void>)> done;
     };
-    struct Output {
+    struct Source {
         boost::asio::posix::stream_descriptor pipe;
         Stream stream;
         bool waiting = false;
     };
 
-    void arm(Output& output);
-    void on_readable(Output& output);
-    bool read_piece(Output& output, std::size_t limit); // false: nothing more now
-    void deliver(Chunk chunk);
-    template <class Change>
-    void change_spool(Change change);
+    void arm();
+    void arm(Source& source);
+    void on_readable(Source& source);
+    bool read_piece(Source& source, std::size_t limit); // false: nothing more now
+    void tell_news();
+    void need_untaken();
     [[nodiscard]] bool may_read() const;
     void end_if_done();
     void write_pending_input();
@@ -146,9 +125,10 @@ private:
     std::deque<Input> pending_input_;
     std::size_t pending_input_size_ = 0;
     bool input_waiting_ = false, close_input_after_ = false;
-    std::array<Output, 2> outputs_;
+    std::array<Source, 2> sources_;
+    Spool output_;
     std::vector<Listener*> listeners_;
-    ChunkQueue spool_; // what was said while nobody listened
+    std::uint64_t told_ = 0;
     std::optional<ExitStatus> leader_, result_;
     bool usable_ = false, timed_out_ = false, abandoned_ = false;
     boost::asio::steady_timer time_limit_, pipe_wait_;

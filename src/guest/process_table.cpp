@@ -83,6 +83,7 @@ RpcError unwatched() {
 
 ProcessTable::ProcessTable(boost::asio::any_io_executor executor, SpawnSettings settings, int descriptor_limit)
     : executor_(std::move(executor)), settings_(std::move(settings)), descriptor_limit_(descriptor_limit),
+      space_(std::make_shared<SpoolSpace>(SpillFile({"/var/tmp", "/tmp", "/"}, slot_limit), memory_limit)),
       forgotten_(executor_, std::min(forgotten_limit, static_cast<std::size_t>(descriptor_limit) / 8)) {}
 
 ProcessTable::~ProcessTable() {
@@ -159,7 +160,8 @@ void ProcessTable::settle(pid_t pid, const Answer<void>& begun) {
     auto node = starting_.extract(pid);
     Starting& starting = node.mapped();
     if (!begun) return starting.done(begun.error());
-    const auto process = std::make_shared<Process>(executor_, *this, pid, std::move(starting.config), std::move(starting.pipes));
+    const auto process =
+        std::make_shared<Process>(executor_, *this, space_, pid, std::move(starting.config), std::move(starting.pipes));
     if (!process->usable()) {
         ::kill(-pid, SIGKILL);
         return starting.done(unwatched());
@@ -215,22 +217,6 @@ void ProcessTable::shut_down() {
     ended_.clear();
 }
 
-void ProcessTable::spool_changed(Process& process, std::size_t before, std::size_t after) {
-    total_spool_ += after;
-    total_spool_ -= before;
-    if (trimming_ || after <= before) return;
-    trimming_ = true;
-    while (process.spooled() > spool_limit) process.drop_oldest_output();
-    while (total_spool_ > total_spool_limit) {
-        Process* largest = &process;
-        for (const auto& [pid, entry] : entries_)
-            if (entry.process->spooled() > largest->spooled()) largest = entry.process.get();
-        if (largest->spooled() == 0) break;
-        largest->drop_oldest_output();
-    }
-    trimming_ = false;
-}
-
 void ProcessTable::ended(Process& process) {
     const auto it = entries_.find(process.pid());
     if (it == entries_.end() || it->second.process.get() != &process) return;
@@ -270,7 +256,6 @@ void ProcessTable::displace(pid_t pid) {
 void ProcessTable::erase(pid_t pid) {
     const auto it = entries_.find(pid);
     if (it == entries_.end()) return;
-    total_spool_ -= it->second.process->spooled();
     ended_.erase(it->second.ended_order);
     tagged_.erase(tagged(it->second));
     it->second.process->abandon();

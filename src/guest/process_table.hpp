@@ -26,10 +26,10 @@ public:
     static constexpr std::size_t running_limit = 4096;
     static constexpr std::chrono::seconds start_time{2}; // until its program has begun
     static constexpr std::size_t ended_limit = 1000;
-    static constexpr std::size_t spool_limit = 1 << 20;        // of one process
-    static constexpr std::size_t total_spool_limit = 16 << 20; // of all
-    static constexpr std::chrono::seconds ended_time{30};      // after somebody was told
-    static constexpr std::size_t forgotten_limit = 1024;       // pipes of processes that ended, and an eighth of the descriptors
+    static constexpr std::size_t memory_limit = 16 << 20; // bytes of the output of all processes
+    static constexpr std::size_t slot_limit = 16384;      // of what is on disk of it: 512 MiB
+    static constexpr std::chrono::seconds ended_time{30}; // after somebody was told
+    static constexpr std::size_t forgotten_limit = 1024;  // pipes of processes that ended, and an eighth of the descriptors
 
     // `descriptor_limit`: no process is started when its pipes would get numbers from there on, so that connections and files
     // have some left.
@@ -77,7 +77,6 @@ private:
     // Its program has begun; or, with an error, it will not.
     void settle(pid_t pid, const Answer<void>& begun);
 
-    void spool_changed(Process& process, std::size_t before, std::size_t after) override;
     void ended(Process& process) override;
     void collected(Process& process) override;
     void forget(FileDescriptor pipe) override;
@@ -92,8 +91,7 @@ private:
     std::set<Tagged> tagged_;
     std::map<std::uint64_t, pid_t> ended_; // oldest first
     std::uint64_t next_ended_ = 1;
-    std::size_t total_spool_ = 0;
-    bool trimming_ = false;
+    std::shared_ptr<SpoolSpace> space_;
     ForgottenPipes forgotten_;
 };
 

@@ -7,6 +7,7 @@
 #include "guest/output_stream.hpp"
 #include "guest/paths.hpp"
 #include "guest/service.hpp"
+#include "guest/stream_fields.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -15,7 +16,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 namespace sandboxkit::guest {
 namespace {
@@ -50,36 +50,14 @@ bool is_content_type(std::string_view value, std::string_view type) {
     return equals_ignoring_case(rest, "charset=utf-8");
 }
 
-// A header of digits: nothing when it is absent.
-Answer<std::optional<std::uint64_t>> number_field(const RequestHead& head, std::string_view name) {
-    const std::string* text = head.find(name);
-    if (text == nullptr || text->empty()) return std::optional<std::uint64_t>();
-    std::uint64_t value = 0;
-    const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), value);
-    if (ec != std::errc() || end != text->data() + text->size() || text->size() > 10)
-        return RpcError{Code::invalid_argument, "protocol error: invalid " + std::string(name) + ": '" + *text + "'"};
-    return std::optional(value);
-}
-
-Answer<OutputStream::Options> stream_options(const RequestHead& head) {
-    OutputStream::Options options;
-    const auto ping = number_field(head, "Keepalive-Ping-Interval");
-    if (!ping) return ping.error();
-    if (*ping && **ping > 0) options.keepalive = std::chrono::seconds(std::min<std::uint64_t>(**ping, 86400));
-    options.deadline_is_an_error = head.field("Sandboxkit-Extensions") != "1";
-    return options;
-}
-
-Answer<std::optional<std::chrono::milliseconds>> time_limit(const RequestHead& head) {
-    const auto limit = number_field(head, "Connect-Timeout-Ms");
-    if (!limit) return limit.error();
-    if (!*limit || **limit == 0) return std::optional<std::chrono::milliseconds>();
-    return std::optional(std::chrono::milliseconds(**limit));
-}
-
 RpcError no_such_process(const Selector& selector) {
     return {Code::not_found, selector.pid ? "process with pid " + std::to_string(*selector.pid) + " not found"
                                           : "process with tag " + selector.tag + " not found"};
+}
+
+RpcError offset_beyond(std::uint64_t offset, std::uint64_t produced) {
+    return {Code::invalid_argument, "Sandboxkit-Output-Offset: " + std::to_string(offset) + " is beyond the " +
+                                        std::to_string(produced) + " bytes that the process has written"};
 }
 
 // Removes step by step, and answers at the end.
@@ -256,8 +234,9 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     if (!message) return refuse(message.error());
     auto request = decode_start(*message);
     if (!request) return refuse(request.error());
-    const auto options = stream_options(head);
+    const auto options = output_options(head);
     if (!options) return refuse(options.error());
+    if (options->offset.value_or(0) > 0) return refuse(offset_beyond(*options->offset, 0));
     const auto limit = time_limit(head);
     if (!limit) return refuse(limit.error());
 
@@ -301,13 +280,15 @@ void Service::connect(const Shared& connection, const RequestHead& head, std::st
     if (!message) return refuse(message.error());
     const auto selector = decode_selector(*message);
     if (!selector) return refuse(selector.error());
-    auto options = stream_options(head);
+    auto options = output_options(head);
     if (!options) return refuse(options.error());
     const auto limit = time_limit(head);
     if (!limit) return refuse(limit.error());
     options->stream_time = *limit;
     const auto process = processes_.find(*selector);
     if (!process) return refuse(no_such_process(*selector));
+    const std::uint64_t produced = process->output().last();
+    if (options->offset.value_or(0) > produced) return refuse(offset_beyond(*options->offset, produced));
     OutputStream::respond(connection, process, *options);
 }
 
@@ -317,11 +298,11 @@ void Service::watch(const Shared& connection, const RequestHead& head, const Ide
     if (!message) return refuse(message.error());
     const auto request = decode_watch(*message);
     if (!request) return refuse(request.error());
-    const auto options = stream_options(head);
-    if (!options) return refuse(options.error());
+    const auto keepalive = keepalive_interval(head);
+    if (!keepalive) return refuse(keepalive.error());
     const auto limit = time_limit(head);
     if (!limit) return refuse(limit.error());
-    watch(connection, *request, user, options->keepalive, *limit);
+    watch(connection, *request, user, *keepalive, *limit);
 }
 
 } // namespace sandboxkit::guest

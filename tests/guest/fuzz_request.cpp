@@ -11,6 +11,7 @@
 #include "guest/paths.hpp"
 #include "guest/request_reader.hpp"
 #include "guest/service.hpp"
+#include "guest/stream_fields.hpp"
 
 #include "net/connect_envelope.hpp"
 
@@ -70,6 +71,7 @@ void decode_body(const RequestHead& head, std::string_view body) {
     }
     std::string event;
     append_data_event(event, Stream::standard_output, body);
+    append_raw_data(event, Stream::terminal, body);
     append_json_string(event, body);
 }
 
@@ -110,6 +112,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto boundary = multipart_boundary(head.field("Content-Type"))) multipart.emplace(*boundary);
                 (void)basic_auth_user(head.field("Authorization"));
                 (void)parse_query(head.query);
+                (void)output_options(head);
+                (void)time_limit(head);
                 (void)accepts_gzip(head.field("Accept-Encoding"));
                 (void)refuses_identity(head.field("Accept-Encoding"));
                 (void)check_conditions(head, 1'000'000'000);

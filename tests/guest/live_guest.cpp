@@ -3,7 +3,6 @@
 
 #include "guest/encoding.hpp"
 #include "guest/messages.hpp"
-#include "net/connect_envelope.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -163,12 +162,13 @@ Reply Client::request(std::string_view method, std::string_view target, const He
     return read_reply();
 }
 
-EventStream::EventStream(Client client, std::string_view method, std::string_view message, Headers headers)
+EventStream::EventStream(Client client, std::string_view method, std::string_view message, Headers sent)
     : client_(std::move(client)) {
-    headers.emplace_back("Content-Type", "application/connect+json");
-    headers.emplace_back("Connect-Protocol-Version", "1");
-    client_.send(request_bytes("POST", "/process.Process/" + std::string(method), headers, net::encode_envelope(0, message)));
+    sent.emplace_back("Content-Type", "application/connect+json");
+    sent.emplace_back("Connect-Protocol-Version", "1");
+    client_.send(request_bytes("POST", "/process.Process/" + std::string(method), sent, net::encode_envelope(0, message)));
     const Reply head = client_.read_head();
+    headers = head.headers;
     if (head.status != 200) throw std::runtime_error("HTTP status " + std::to_string(head.status));
     if (!head.headers.contains("transfer-encoding")) {
         bytes_ = client_.read_exactly(std::stoul(head.headers.at("content-length")));
@@ -183,6 +183,11 @@ EventStream::EventStream(Client client, std::string_view method, std::string_vie
 }
 
 std::pair<boost::json::object, bool> EventStream::next() {
+    const net::Envelope envelope = next_envelope();
+    return {boost::json::parse(envelope.payload).as_object(), envelope.flags == net::envelope_end_of_stream};
+}
+
+net::Envelope EventStream::next_envelope() {
     const auto need = [&](std::size_t size) {
         while (bytes_.size() < size) {
             const std::string chunk = client_.read_chunk();
@@ -194,17 +199,22 @@ std::pair<boost::json::object, bool> EventStream::next() {
     std::uint32_t length = 0;
     for (std::size_t i = 1; i < 5; ++i) length = length << 8 | static_cast<unsigned char>(bytes_[i]);
     need(5 + length);
-    const bool end = (bytes_[0] & 2) != 0;
-    auto payload = boost::json::parse(std::string_view(bytes_).substr(5, length)).as_object();
+    net::Envelope envelope{static_cast<std::uint8_t>(bytes_[0]), bytes_.substr(5, length)};
     bytes_.erase(0, 5 + length);
-    return {std::move(payload), end};
+    return envelope;
 }
 
 EventStream::Result EventStream::rest() {
     Result result;
     for (;;) {
-        auto [payload, end] = next();
-        if (end) {
+        const net::Envelope envelope = next_envelope();
+        if (envelope.flags >= 0x40) {
+            (envelope.flags == 0x40 ? result.out : envelope.flags == 0x41 ? result.err : result.terminal) += envelope.payload;
+            result.largest = std::max(result.largest, envelope.payload.size());
+            continue;
+        }
+        const auto payload = boost::json::parse(envelope.payload).as_object();
+        if (envelope.flags == net::envelope_end_of_stream) {
             result.end_of_stream = payload;
             if (!bytes_.empty() || !client_.read_chunk().empty()) throw std::runtime_error("something follows the end frame");
             return result;

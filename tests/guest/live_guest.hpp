@@ -2,6 +2,8 @@
 // A guest in a process of its own (this test program, executed again), and a plain client of its wire.
 #pragma once
 
+#include "net/connect_envelope.hpp"
+
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -64,13 +66,16 @@ private:
 // The events of a Start or Connect.
 class EventStream {
 public:
-    EventStream(Client client, std::string_view method, std::string_view message, Headers headers);
+    EventStream(Client client, std::string_view method, std::string_view message, Headers sent);
     // The payload of the next envelope, and whether it was the end of the stream.
     std::pair<boost::json::object, bool> next();
+    // The same, whatever it is.
+    net::Envelope next_envelope();
     void close() { client_.close(); }
 
-    std::uint32_t pid = 0;       // from the start event, read by the constructor; 0 when the stream ended at once
-    boost::json::object refusal; // then: the end of the stream
+    std::map<std::string, std::string> headers; // of the response, names in lower case
+    std::uint32_t pid = 0;                      // from the start event, read by the constructor; 0 when the stream ended at once
+    boost::json::object refusal;                // then: the end of the stream
 
     struct Result {
         std::string out, err, terminal;

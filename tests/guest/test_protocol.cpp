@@ -9,14 +9,10 @@
 #include "guest/messages.hpp"
 #include "guest/multipart.hpp"
 #include "guest/paths.hpp"
-#include "guest/process.hpp"
 #include "guest/request_reader.hpp"
 #include "guest/service.hpp"
 #include "guest/sha256.hpp"
-
-#include <boost/asio/io_context.hpp>
-
-#include <unistd.h>
+#include "guest/stream_fields.hpp"
 
 using namespace sandboxkit::guest;
 using Event = RequestReader::Event;
@@ -270,62 +266,25 @@ TEST_CASE("paths, queries, users") {
     CHECK(OwnerNames().user(4294967290U) == "4294967290");
 }
 
-TEST_CASE("the queue of output joins small pieces and knows its cost") {
-    ChunkQueue queue;
-    const auto push = [&](Stream stream, std::string text) {
-        queue.push({stream, std::make_shared<std::string>(std::move(text))});
+TEST_CASE("the fields of a stream") {
+    const auto options = [](std::string name, std::string value) {
+        RequestHead head;
+        head.fields = {{std::move(name), std::move(value)}};
+        return output_options(head);
     };
-    for (int i = 0; i < 1000; ++i) push(Stream::standard_output, "x");
-    CHECK(queue.cost() == 1000 + 96);
-    push(Stream::standard_error, "e");
-    push(Stream::standard_output, "y");
-    ChunkQueue front;
-    front.push({Stream::standard_output, std::make_shared<std::string>("front")});
-    queue.put_back(std::move(front));
-    CHECK(*queue.pop().bytes == "front");
-    CHECK(queue.pop().bytes->size() == 1000);
-    CHECK(queue.pop().stream == Stream::standard_error);
-    CHECK(*queue.pop().bytes == "y");
-    CHECK(queue.empty());
-    CHECK(queue.cost() == 0);
-}
-
-TEST_CASE("a process that was given up keeps no output, which nobody would count") {
-    struct : Process::Owner {
-        void spool_changed(Process&, std::size_t before, std::size_t after) override { total += after - before; }
-        void ended(Process&) override {}
-        void collected(Process&) override {}
-        void forget(FileDescriptor) override {}
-        std::size_t total = 0;
-    } owner;
-    struct : Listener {
-        void on_output(const Chunk&) override {}
-        void on_end() override {}
-        void on_timeout() override {}
-        [[nodiscard]] std::size_t backlog() const override { return 0; }
-    } slow;
-    const auto unsent = [] {
-        ChunkQueue queue;
-        queue.push({Stream::standard_output, std::make_shared<std::string>("not sent yet")});
-        return queue;
-    };
-    int out[2];
-    int err[2];
-    REQUIRE(::pipe(out) == 0);
-    REQUIRE(::pipe(err) == 0);
-    boost::asio::io_context loop;
-    const auto process =
-        std::make_shared<Process>(loop.get_executor(), owner, 1, StartRequest{},
-                                  Process::Pipes{FileDescriptor(), FileDescriptor(out[0]), FileDescriptor(err[0])});
-    REQUIRE(process->usable());
-    process->attach(slow);
-    process->detach(slow, unsent());
-    CHECK(owner.total == unsent().cost());
-    CHECK(process->attach(slow).cost() == unsent().cost());
-    CHECK(owner.total == 0);
-    process->abandon();
-    process->detach(slow, unsent());
-    CHECK(owner.total == 0);
-    ::close(out[1]);
-    ::close(err[1]);
+    CHECK(output_options({})->keepalive == std::chrono::seconds(90));
+    CHECK(!output_options({})->extensions);
+    CHECK(!output_options({})->offset);
+    CHECK(!output_options({})->raw_frames);
+    CHECK(options("keepalive-ping-interval", "7")->keepalive == std::chrono::seconds(7));
+    CHECK(options("Sandboxkit-Extensions", "1")->extensions);
+    CHECK(!options("Sandboxkit-Extensions", "2")->extensions);
+    CHECK(options("sandboxkit-output-offset", "0")->offset == 0U);
+    CHECK(options("Sandboxkit-Output-Offset", "18446744073709551615")->offset == UINT64_MAX);
+    CHECK(!options("Sandboxkit-Output-Offset", "")->offset);
+    for (const char* offset : {"-1", "+1", "x", "1x", "0x1", "1 2", "18446744073709551616", "000000000000000000000"})
+        CHECK(options("Sandboxkit-Output-Offset", offset).error().code == Code::invalid_argument);
+    CHECK(options("Sandboxkit-Frames", "raw")->raw_frames);
+    for (const char* frames : {"", "Raw", "json", "raw, json"})
+        CHECK(options("Sandboxkit-Frames", frames).error().code == Code::invalid_argument);
 }

@@ -6,7 +6,7 @@
 // and refuses those it cannot; and its other half, which writes files, goes by paths, which others may change meanwhile.
 #pragma once
 
-#include "guest/tar_entry.hpp"
+#include "tree/tar_entry.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 class TarReader {
 public:
@@ -82,4 +82,4 @@ private:
     std::string error_;
 };
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree
