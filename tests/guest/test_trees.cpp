@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -554,6 +555,25 @@ TEST_CASE("an unpacker that does not come on holds its client back, and nobody e
         }
         wait_for_no_children(guest);
     }
+}
+
+TEST_CASE("a full disk ends the unpacking with its name") {
+    const LiveGuest guest;
+    const std::string small = guest.directory().path("small");
+    fs::create_directory(small);
+    if (::mount("none", small.c_str(), "tmpfs", 0, "size=1m") != 0) {
+        MESSAGE("no tmpfs can be mounted here");
+        return;
+    }
+    Client client = guest.connect();
+    const Reply full = client.request("POST", target(small + "/d"), tar_type,
+                                      archive_of({{entry(file, "f", {}, 3 << 20), std::string(3 << 20, 'x')}}));
+    const Reply after = client.request("GET", "/health");
+    wait_for_no_children(guest);
+    CHECK(::umount2(small.c_str(), MNT_DETACH) == 0);
+    CHECK(full.status == 507);
+    CHECK(message_of(full) == "not enough disk space available: error writing 'f': No space left on device");
+    CHECK(after.status == 204);
 }
 
 TEST_CASE("the work ends with the guest") {
