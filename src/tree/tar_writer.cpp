@@ -32,11 +32,12 @@ bool put_text(std::array<char, N>& field, std::string_view text) {
     return text.size() <= N;
 }
 
-// False, and nothing is written, when the number has too many digits.
+// Octal digits, and what the last byte was before. False, and they are zeros, when the number has more of them.
 template <std::size_t N>
 bool put_number(std::array<char, N>& field, std::uint64_t number) {
     const bool fits = number >> (3 * (N - 1)) == 0;
-    std::snprintf(field.data(), N, "%0*llo", static_cast<int>(N - 1), static_cast<unsigned long long>(fits ? number : 0));
+    if (!fits) number = 0;
+    for (std::size_t i = N - 1; i-- > 0; number >>= 3) field[i] = static_cast<char>('0' + (number & 7));
     return fits;
 }
 
@@ -96,7 +97,9 @@ void append_header(std::string& out, Header& header) {
     unsigned sum = 0;
     for (const char byte : std::string_view(reinterpret_cast<const char*>(&header), sizeof header))
         sum += static_cast<unsigned char>(byte);
-    std::snprintf(header.checksum.data(), header.checksum.size(), "%06o", sum); // and a space after the NUL
+    std::array<char, 7> digits{};
+    put_number(digits, sum);
+    std::copy(digits.begin(), digits.end(), header.checksum.begin()); // a space follows
     out.append(reinterpret_cast<const char*>(&header), sizeof header);
 }
 

@@ -194,6 +194,22 @@ TEST_CASE("a million chunks of one byte") {
     for (int i = 0; i < 2000; ++i) CHECK(client.read_reply().status == 204);
 }
 
+TEST_CASE("a million small frames on one stream") {
+    const LiveGuest guest;
+    EventStream count = guest.start(R"({"process":{"cmd":"wc","args":["-c"]}})");
+    const std::string process = R"({"process":{"pid":)" + std::to_string(count.pid) + "}}";
+    std::string frames = sandboxkit::net::encode_envelope(0, "{\"start\":" + process + "}");
+    for (int i = 0; i < 1'000'000; ++i)
+        frames +=
+            sandboxkit::net::encode_envelope(0, i % 10 == 0 ? R"({"data":{"input":{"stdin":"eA=="}}})" : R"({"keepalive":{}})");
+    const Reply reply =
+        guest.request("POST", "/process.Process/StreamInput", {{"Content-Type", "application/connect+json"}}, frames);
+    CHECK(reply.status == 200);
+    CHECK(reply.body.find("error") == std::string::npos);
+    CHECK(guest.unary("/process.Process/CloseStdin", "{\"process\":{\"pid\":" + std::to_string(count.pid) + "}}").status == 200);
+    CHECK(count.rest().out == "100000\n");
+}
+
 // The clock of the wall may jump: what the guest waits for is measured by another.
 TEST_CASE("its timers are of the clock that does not jump") {
     if (::geteuid() != 0) {

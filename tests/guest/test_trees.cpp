@@ -8,10 +8,13 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -552,6 +555,51 @@ TEST_CASE("an unpacker that does not come on holds its client back, and nobody e
         }
         wait_for_no_children(guest);
     }
+}
+
+TEST_CASE("a full disk ends the unpacking with its name") {
+    const LiveGuest guest;
+    const std::string small = guest.directory().path("small");
+    fs::create_directory(small);
+    if (::mount("none", small.c_str(), "tmpfs", 0, "size=1m") != 0) {
+        MESSAGE("no tmpfs can be mounted here");
+        return;
+    }
+    Client client = guest.connect();
+    const Reply full = client.request("POST", target(small + "/d"), tar_type,
+                                      archive_of({{entry(file, "f", {}, 3 << 20), std::string(3 << 20, 'x')}}));
+    const Reply after = client.request("GET", "/health");
+    wait_for_no_children(guest);
+    CHECK(::umount2(small.c_str(), MNT_DETACH) == 0);
+    CHECK(full.status == 507);
+    CHECK(message_of(full) == "not enough disk space available: error writing 'f': No space left on device");
+    CHECK(after.status == 204);
+}
+
+TEST_CASE("the work ends with the guest") {
+    if (::geteuid() != 0) {
+        MESSAGE("not root: users cannot be changed");
+        return;
+    }
+    LiveGuest guest;
+    const std::string path = guest.directory().path("d");
+    fs::create_directory(path);
+    REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
+    Client client = guest.connect();
+    const std::string bytes = request_bytes("POST", target(path + "/new", "nobody"), tar_type, archive_of({}));
+    client.send(std::string_view(bytes).substr(0, bytes.size() - 1));
+    const std::string pid = std::to_string(guest.pid());
+    pid_t child = 0;
+    while (child == 0) std::ifstream("/proc/" + pid + "/task/" + pid + "/children") >> child;
+    while (!fs::exists(path + "/new")) CHECK(guest.request("GET", "/health").status == 204);
+    // It does not notice by itself that the archive has no more of it.
+    REQUIRE(::kill(child, SIGSTOP) == 0);
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0); // so that this process can wait for it
+    guest.terminate();
+    int status = 0;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 }
 
 TEST_CASE("many trees at once are refused by name") {
