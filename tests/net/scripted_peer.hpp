@@ -71,6 +71,12 @@ public:
             if (!read_some()) return {};
         }
     }
+    // All that comes until the end of a body in chunks; empty when the client closed before.
+    std::string read_chunked_request() {
+        while (!received_.ends_with("\r\n0\r\n\r\n"))
+            if (!read_some()) return {};
+        return std::exchange(received_, {});
+    }
     bool read_some() {
         char buffer[65536];
         const auto n = ::recv(fd_, buffer, sizeof buffer, 0);

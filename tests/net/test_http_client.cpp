@@ -281,6 +281,85 @@ TEST_CASE("a kept connection closed before any byte of the answer") {
     }
 }
 
+namespace {
+
+// Hands out the pieces, and then the end.
+net::HttpBodySource pieces(std::vector<std::string> all) {
+    auto next = std::make_shared<std::size_t>(0);
+    auto kept = std::make_shared<std::vector<std::string>>(std::move(all));
+    return [next, kept]() -> asio::awaitable<Result<std::string>> {
+        std::string piece = *next < kept->size() ? (*kept)[(*next)++] : std::string();
+        co_return piece;
+    };
+}
+
+} // namespace
+
+TEST_CASE("a body of unknown length goes in chunks") {
+    ScriptedPeer peer([](PeerConnection& connection) {
+        const auto request = connection.read_chunked_request();
+        if (!request.empty()) connection.send(ok(request));
+    });
+    Loop loop;
+    HttpClient client(loop.executor(), unix_target(peer.path()));
+    const auto response = loop.run(client.upload(post(""), pieces({"hello", std::string(1, '\0'), std::string(20, 'x')})));
+    REQUIRE(response);
+    CHECK(response->body == "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            "5\r\nhello\r\n1\r\n" +
+                                std::string(1, '\0') + "\r\n14\r\n" + std::string(20, 'x') + "\r\n0\r\n\r\n");
+    CHECK(loop.run(client.upload(post(""), pieces({}))));
+}
+
+TEST_CASE("a peer that answers before the body's end is heard") {
+    const std::string refusal = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
+    ScriptedPeer peer([&](PeerConnection& connection) {
+        (void)connection.read_some();
+        connection.send(refusal);
+        ::shutdown(connection.fd(), SHUT_RDWR);
+    });
+    Loop loop;
+    HttpClient client(loop.executor(), unix_target(peer.path()));
+    int asked = 0;
+    const auto endless = [&]() -> asio::awaitable<Result<std::string>> {
+        ++asked;
+        std::string piece(1 << 16, 'x');
+        co_return piece;
+    };
+    const auto response = loop.run(client.upload(post(""), endless));
+    REQUIRE(response);
+    CHECK(response->head.status == 400);
+    CHECK(response->body == "no");
+}
+
+TEST_CASE("an upload that its source gives up, that nobody takes, or that is cancelled") {
+    std::atomic<bool> cut_off = false;
+    {
+        ScriptedPeer peer([&](PeerConnection& connection) { cut_off = connection.read_chunked_request().empty(); });
+        Loop loop;
+        HttpClient client(loop.executor(), unix_target(peer.path()));
+        const auto failing = []() -> asio::awaitable<Result<std::string>> {
+            co_return Error{ErrorClass::not_found, "gone", "the file is gone", "", "", {}};
+        };
+        expect(loop.run(client.upload(post(""), failing)).error(), ErrorClass::not_found, "gone");
+    }
+    CHECK(cut_off); // the peer did not take it for complete
+
+    ScriptedPeer deaf([](PeerConnection& connection) {
+        std::array<pollfd, 1> closed{{{connection.fd(), 0, 0}}}; // reads nothing
+        ::poll(closed.data(), closed.size(), -1);
+    });
+    Loop loop;
+    HttpClient client(loop.executor(), unix_target(deaf.path()));
+    const auto endless = []() -> asio::awaitable<Result<std::string>> {
+        std::string piece(1 << 16, 'x');
+        co_return piece;
+    };
+    expect(loop.run(client.upload(post(""), endless, {1024, 50ms})).error(), ErrorClass::timeout, "peer_timeout");
+    auto running = loop.start(client.upload(post(""), endless, {1024, 60s}));
+    running.cancel();
+    expect(loop.finish(running).error(), ErrorClass::cancelled, "cancelled");
+}
+
 TEST_CASE("a connection that was kept for too long is not used again") {
     ScriptedPeer peer(echo_requests);
     Loop loop;
