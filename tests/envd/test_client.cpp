@@ -49,6 +49,7 @@ std::string recorded_answer(const std::string& request) {
         {"/process.Process/SendInput", recorded::json("{}")},
         {"/process.Process/CloseStdin", recorded::json("{}")},
         {"/process.Process/SendSignal", recorded::json("{}")},
+        {"/process.Process/Update", recorded::json("{}")},
         {"/filesystem.Filesystem/Stat", recorded::json(recorded::entry_body)},
         {"/filesystem.Filesystem/MakeDir", recorded::json(recorded::entry_body)},
         {"/filesystem.Filesystem/Move", recorded::json(recorded::entry_body)},
@@ -137,6 +138,7 @@ const std::pair<std::string, Work> operations[] = {
     {"remove", [](auto client) { return client->remove("/a"); }},
     {"read_file", [](auto client) { return ignore_value(client->read_file("/a")); }},
     {"write_file", [](auto client) { return ignore_value(client->write_file("/a", "bytes")); }},
+    {"resize", [](auto client) { return client->resize(7, {80, 24}); }},
 };
 
 bool is_stream(std::string_view name) {
@@ -397,6 +399,26 @@ TEST_CASE("signals other than 9 and 15 are sent only where the server has them")
             CHECK(seen == "/health\n/process.Process/SendSignal{\"process\":{\"pid\":7},\"signal\":\"SIGNAL_SIGKILL\"}\n");
         }
     }
+}
+
+TEST_CASE("what a server without our extensions cannot do is said before anything is done") {
+    ScriptedPeer peer(serve_recorded);
+    Loop loop;
+    const auto client = Client::make(loop.executor(), endpoint_of(peer));
+    expect(loop.run(client->connect(envd::ProcessSelector(7659), 0)).error(), ErrorClass::unsupported, "replay_not_supported");
+    const auto none = [](auto...) -> Task<void> { co_return Result<void>{}; };
+    expect(loop.run(client->download_tree("/a", none)).error(), ErrorClass::unsupported, "trees_not_supported");
+    const auto nothing = []() -> Task<std::string> { co_return std::string(); };
+    expect(loop.run(client->upload_tree("/a", nothing)).error(), ErrorClass::unsupported, "trees_not_supported");
+    // And a stream that breaks is broken.
+    ScriptedPeer cut([&](PeerConnection& connection) {
+        if (connection.read_request().empty()) return;
+        const auto answer = recorded::command();
+        connection.send(std::string_view(answer).substr(0, answer.size() / 2));
+    });
+    const auto second = Client::make(loop.executor(), endpoint_of(cut));
+    expect(loop.run(run(second, command())).error(), ErrorClass::unavailable, "guest_disconnected");
+    CHECK(cut.connections() == 1);
 }
 
 TEST_CASE("the token that init sets is used from then on") {

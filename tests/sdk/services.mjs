@@ -43,7 +43,7 @@ function service(name, messages, methods, enums) {
         name: name.split('.')[1],
         method: Object.entries(methods).map(([name, types]) => {
           const [inputType, outputType] = words(types).map((type) => `.${home}.${type.replace('*', '')}`)
-          return { name, inputType, outputType, serverStreaming: types.endsWith('*') }
+          return { name, inputType, outputType, clientStreaming: types.includes('* '), serverStreaming: types.endsWith('*') }
         }),
       },
     ],
@@ -74,6 +74,7 @@ export const Process = service(
     Update: 'process:Selector pty:Terminal',
     Input: 'stdin:bytes pty:bytes',
     SendInput: 'process:Selector input:Input',
+    StreamInput: 'start:One data:SendInput keepalive:Nothing',
     SendSignal: 'process:Selector signal:Signal',
   },
   {
@@ -82,6 +83,7 @@ export const Process = service(
     Connect: 'One Events*',
     Update: 'Update Nothing',
     SendInput: 'SendInput Nothing',
+    StreamInput: 'StreamInput* Nothing',
     SendSignal: 'SendSignal Nothing',
     CloseStdin: 'One Nothing',
     NotThere: 'Nothing Nothing',

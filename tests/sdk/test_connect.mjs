@@ -93,6 +93,21 @@ test('bytes of every value, and much of them, both ways', async () => {
   assert.deepEqual(await result.then(({ stdout }) => stdout), Buffer.concat([bytes, bytes]))
 })
 
+test('a stream of the client', async () => {
+  const script = 'sleep 0.1; wc -c; exit 3' // reads late: what comes waits for it
+  const { selector, rest } = await started(processes.start({ ...shell(script), stdin: true }))
+  async function* input() {
+    yield { start: { process: selector } }
+    yield { keepalive: {} }
+    for (let i = 0; i < 64; ++i) yield { data: { input: { stdin: new Uint8Array(megabyte / 4) } } }
+  }
+  await processes.streamInput(input())
+  await processes.closeStdin({ process: selector })
+  const { stdout, end } = await read(rest)
+  assert.deepEqual([decode(stdout).trim(), end.exitCode], [`${16 * megabyte}`, 3])
+  assert.equal(await code(processes.streamInput(input())), Code.NotFound)
+})
+
 test('a terminal', async () => {
   const process = { cmd: '/bin/sh', args: ['-c', 'read line; stty size; echo "got $line"'] }
   const terminal = await started(processes.start({ process, pty: { size: { cols: 100, rows: 30 } } }))
