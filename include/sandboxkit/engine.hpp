@@ -49,8 +49,8 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Four more serve the
-    // store and clones.
+    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Six more serve the
+    // store, clones and trees of files.
     std::size_t workers = 4;
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
@@ -254,6 +254,15 @@ public:
     Operation<FileInfo> move_file(const Principal& who, std::string_view session_id, std::string from, std::string to);
     // A directory with all that it holds. What is not there is removed.
     Operation<void> remove_file(const Principal& who, std::string_view session_id, std::string path);
+    // The tree below a path of this machine, or the one file that it is, into a directory of the sandbox, which is made if it is
+    // missing; it belongs to root there. The other way, it belongs to this process's user. Kept: permissions, times, symbolic and
+    // hard links, holes. Left out: sockets and devices, and, towards this machine, set-user-id and set-group-id bits. What is there
+    // and has no counterpart stays; nothing outside of the directory is written, whatever the sandbox sends. Not atomic. Where
+    // sandboxes do not run sandboxkit-guest: unsupported "trees_not_supported".
+    Operation<TreeSummary> upload_tree(const Principal& who, std::string_view session_id, std::filesystem::path from,
+                                       std::string to_directory);
+    Operation<TreeSummary> download_tree(const Principal& who, std::string_view session_id, std::string from,
+                                         std::filesystem::path to_directory);
     // Completes when every change from then on will be told. `recursive`: in the directories below it, too.
     Operation<FileWatch> watch_directory(const Principal& who, std::string_view session_id, std::string path,
                                          bool recursive = false);

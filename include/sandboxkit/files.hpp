@@ -27,4 +27,10 @@ struct FileEvent {
     std::string name;                        // relative to the directory that is watched
 };
 
+// What was packed or unpacked of a tree.
+struct TreeSummary {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0; // of files, without holes
+};
+
 } // namespace sandboxkit

@@ -81,6 +81,7 @@ void Context::close() {
     pool.join();
     store_pool.join();
     clone_pool.join();
+    tree_pool.join();
     providers_.clear();
     options = {};
     store.reset();

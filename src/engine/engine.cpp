@@ -295,6 +295,18 @@ Operation<void> Engine::remove_file(const Principal& who, std::string_view id, s
     return impl_->run<void>(who, [&](Context& c) { return engine::remove_file(c, std::string(id), std::move(path)); });
 }
 
+Operation<TreeSummary> Engine::upload_tree(const Principal& who, std::string_view id, std::filesystem::path from,
+                                           std::string to) {
+    return impl_->run<TreeSummary>(
+        who, [&](Context& c) { return engine::upload_tree(c, std::string(id), std::move(from), std::move(to)); });
+}
+
+Operation<TreeSummary> Engine::download_tree(const Principal& who, std::string_view id, std::string from,
+                                             std::filesystem::path to) {
+    return impl_->run<TreeSummary>(
+        who, [&](Context& c) { return engine::download_tree(c, std::string(id), std::move(from), std::move(to)); });
+}
+
 Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_view id, std::string path, bool recursive) {
     return impl_->run<FileWatch>(
         who, [&](Context& c) { return engine::watch_directory(c, std::string(id), std::move(path), recursive); });

@@ -7,6 +7,7 @@
 #include "envd/event_stream.hpp"
 #include "envd/process_stream.hpp"
 #include "envd/requests.hpp"
+#include "envd/trees.hpp"
 #include "envd/watch_events.hpp"
 
 #include <algorithm>
@@ -181,6 +182,13 @@ public:
     }
     Task<FileInfo> write_file(std::string path, std::string bytes) override {
         return async::without_exceptions(run_write_file(core_, std::move(path), std::move(bytes)));
+    }
+
+    Task<void> download_tree(std::string path, std::function<Task<void>(std::string)> sink) override {
+        return async::without_exceptions(envd::download_tree(core_, std::move(path), std::move(sink)));
+    }
+    Task<TreeSummary> upload_tree(std::string path, std::function<Task<std::string>()> source) override {
+        return async::without_exceptions(envd::upload_tree(core_, std::move(path), std::move(source)));
     }
 
 private:

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -100,6 +101,12 @@ public:
     virtual Task<std::shared_ptr<WatchStream>> watch(std::string path, bool recursive) = 0;
     virtual Task<std::string> read_file(std::string path, std::uint64_t limit = 64ULL << 20) = 0; // quota when larger
     virtual Task<FileInfo> write_file(std::string path, std::string bytes) = 0;
+
+    // Whole trees as tar streams, see docs/in-sandbox-api.md; unsupported "trees_not_supported" where the server has no such
+    // extension. A `sink` or `source` that fails ends the transfer with its error; an empty piece is the end.
+    // The archive is the peer's: nothing in it is to be trusted.
+    virtual Task<void> download_tree(std::string path, std::function<Task<void>(std::string)> sink) = 0;
+    virtual Task<TreeSummary> upload_tree(std::string path, std::function<Task<std::string>()> source) = 0;
 };
 
 } // namespace sandboxkit::envd

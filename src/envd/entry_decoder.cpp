@@ -159,4 +159,19 @@ Result<FileInfo> decode_written_file(std::string_view body) {
     return entry;
 }
 
+Result<TreeSummary> decode_tree_summary(std::string_view body) {
+    TreeSummary summary;
+    const auto parsed = with_json_object(body, [&](const json::object& answer) -> Result<void> {
+        constexpr auto most = std::numeric_limits<std::int64_t>::max();
+        const auto entries = integer_member(answer, "entries", 0, most);
+        if (!entries) return entries.error();
+        const auto bytes = integer_member(answer, "bytes", 0, most);
+        if (!bytes) return bytes.error();
+        summary = {static_cast<std::uint64_t>(entries->value_or(0)), static_cast<std::uint64_t>(bytes->value_or(0))};
+        return {};
+    });
+    if (!parsed) return parsed.error();
+    return summary;
+}
+
 } // namespace sandboxkit::envd

@@ -22,4 +22,7 @@ Result<std::vector<ProcessInfo>> decode_processes(std::string_view body);
 // [{"path", "name", "type"}] of POST /files with one file; what it does not say stays empty.
 Result<FileInfo> decode_written_file(std::string_view body);
 
+// {"entries": 12, "bytes": "34567"} of a tree that was taken.
+Result<TreeSummary> decode_tree_summary(std::string_view body);
+
 } // namespace sandboxkit::envd

@@ -300,4 +300,20 @@ Result<net::HttpRequest> write_file_request(std::string_view path, std::string b
     return request;
 }
 
+Result<net::HttpRequest> download_tree_request(std::string_view path) {
+    const auto ok = check_path(path);
+    if (!ok) return ok.error();
+    net::HttpRequest request;
+    request.target = "/sandboxkit/tree?path=" + net::percent_encode_path(path);
+    return request;
+}
+
+Result<net::HttpRequest> upload_tree_request(std::string_view path) {
+    auto request = download_tree_request(path);
+    if (!request) return request;
+    request->method = "POST";
+    request->headers = {{"Content-Type", "application/x-tar"}};
+    return request;
+}
+
 } // namespace sandboxkit::envd

@@ -33,12 +33,15 @@ std::string_view reason(unsigned status) {
     case 200: return "OK";
     case 204: return "No Content";
     case 206: return "Partial Content";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
     case 409: return "Conflict";
+    case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
     case 416: return "Range Not Satisfiable";
@@ -240,8 +243,8 @@ void Connection::begin_response(const Response& response, std::string_view frami
 
 void Connection::respond(Response response) {
     if (state_ == State::closed) return;
-    begin_response(response,
-                   response.status == 204 ? std::string() : "Content-Length: " + std::to_string(response.body.size()) + "\r\n");
+    const bool bodyless = response.status == 204 || response.status == 304;
+    begin_response(response, bodyless ? std::string() : "Content-Length: " + std::to_string(response.body.size()) + "\r\n");
     if (!head_only_) {
         // In place: a listing has tens of megabytes.
         response.body.insert(0, out_);

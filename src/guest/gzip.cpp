@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <optional>
 
 namespace sandboxkit::guest {
 namespace {
@@ -24,9 +25,8 @@ Bytef* bytes_of(std::string_view text) {
     return reinterpret_cast<Bytef*>(const_cast<char*>(text.data())); // zlib does not write there
 }
 
-} // namespace
-
-bool accepts_gzip(std::string_view field) {
+// Whether a coding is asked for, or refused by a weight of nothing; nothing when it is not named.
+std::optional<bool> wants(std::string_view field, std::string_view wanted) {
     while (!field.empty()) {
         const std::size_t comma = field.find(',');
         std::string_view coding = field.substr(0, comma);
@@ -36,12 +36,21 @@ bool accepts_gzip(std::string_view field) {
         coding = coding.substr(0, semicolon);
         while (coding.starts_with(' ')) coding.remove_prefix(1);
         while (coding.ends_with(' ')) coding.remove_suffix(1);
-        if (!equals_ignoring_case(coding, "gzip")) continue;
+        if (!equals_ignoring_case(coding, wanted)) continue;
         while (weight.starts_with(' ')) weight.remove_prefix(1);
-        // A weight of nothing refuses it.
         return !weight.starts_with("q=0") || weight.find_first_of("123456789") != std::string_view::npos;
     }
-    return false;
+    return std::nullopt;
+}
+
+} // namespace
+
+bool accepts_gzip(std::string_view accept_encoding) {
+    return wants(accept_encoding, "gzip").value_or(false);
+}
+
+bool refuses_identity(std::string_view accept_encoding) {
+    return !wants(accept_encoding, "identity").value_or(wants(accept_encoding, "*").value_or(true));
 }
 
 Deflater::Deflater() {

@@ -16,6 +16,8 @@ namespace sandboxkit::guest {
 
 // Whether an Accept-Encoding field asks for it.
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding);
+// Whether it rules out the file as it is.
+[[nodiscard]] bool refuses_identity(std::string_view accept_encoding);
 
 class Deflater {
 public:

@@ -3,6 +3,7 @@
 #include "guest/body_sinks.hpp"
 #include "guest/composition.hpp"
 #include "guest/encoding.hpp"
+#include "guest/file_conditions.hpp"
 #include "guest/file_error.hpp"
 #include "guest/file_range.hpp"
 #include "guest/gzip.hpp"
@@ -235,7 +236,16 @@ void send_file(const std::shared_ptr<Connection>& connection, const RequestHead&
                       "Accept-Ranges: bytes\r\nContent-Disposition: inline; filename=" + disposition_name(base_name(path)) +
                           "\r\nLast-Modified: " + modified + "\r\nVary: Accept-Encoding\r\n"};
     // Ranges are of the file, not of what it becomes.
-    if (head.find("Range") == nullptr && accepts_gzip(head.field("Accept-Encoding"))) {
+    const bool gzip = head.find("Range") == nullptr && accepts_gzip(head.field("Accept-Encoding"));
+    if (!gzip && refuses_identity(head.field("Accept-Encoding")))
+        return connection->respond(plain_error(406, "no acceptable encoding: there are gzip, of whole files, and identity"));
+    switch (check_conditions(head, status.st_mtim.tv_sec)) {
+    case Conditions::met: break;
+    case Conditions::not_modified:
+        return connection->respond({304, {}, {}, "Last-Modified: " + modified + "\r\nVary: Accept-Encoding\r\n"});
+    case Conditions::failed: return connection->respond({412, {}, {}, "Last-Modified: " + modified + "\r\n"});
+    }
+    if (gzip) {
         response.fields += "Content-Encoding: gzip\r\n";
         if (!whole)
             return connection->respond_stream(response.content_type, std::move(response.fields),

@@ -2,7 +2,8 @@
 #include "guest/tree_worker.hpp"
 
 #include "guest/file_descriptor.hpp"
-#include "guest/tree_unpacker.hpp"
+#include "guest/paths.hpp"
+#include "tree/tree_unpacker.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -22,11 +24,16 @@ namespace sandboxkit::guest {
 namespace {
 
 using Report = TreeWorker::Report;
+using tree::TreeFailure;
+using tree::TreePacker;
+using tree::TreeUnpacker;
 
 // Where the child finds its ends.
 constexpr int archive_place = 0, report_place = 1;
 
-void send(Report::Kind kind, const UploadFailure& failure, const TreeCount& count) {
+static_assert(sizeof(Report) <= PIPE_BUF, "a report is written in one piece");
+
+void send(Report::Kind kind, const TreeFailure& failure, const tree::TreeCount& count) {
     Report report;
     report.kind = kind;
     report.error = failure.error;
@@ -37,16 +44,54 @@ void send(Report::Kind kind, const UploadFailure& failure, const TreeCount& coun
     [[maybe_unused]] const ssize_t ignored = ::write(report_place, &report, sizeof report);
 }
 
-UploadFailure unpack(const std::string& path, TreeUnpacker& unpacker) {
-    auto failure = unpacker.begin(path);
+TreeFailure open_root(const std::string& path, FileDescriptor& root) {
+    const auto refused = [&](int error, const char* what) {
+        return TreeFailure{error, "error " + std::string(what) + " '" + path + "': " + std::string(describe(error))};
+    };
+    if (const int error = make_directories(path); error != 0) return refused(error, "creating");
+    root.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return root ? TreeFailure{} : refused(errno, "opening");
+}
+
+TreeFailure unpack(TreeUnpacker& unpacker) {
     std::array<char, 64 << 10> piece;
-    while (failure.error == 0) {
+    for (;;) {
         const ssize_t n = ::read(archive_place, piece.data(), piece.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return {errno, "error reading the archive: " + std::string(describe(errno))};
         if (n == 0) return unpacker.finish();
-        failure = unpacker.feed(std::string_view(piece.data(), static_cast<std::size_t>(n)));
+        auto failure = unpacker.feed(std::string_view(piece.data(), static_cast<std::size_t>(n)));
+        if (failure.error != 0) return failure;
     }
+}
+
+TreeFailure write_archive(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(archive_place, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return {errno, "error writing the archive: " + std::string(describe(errno))};
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+}
+
+TreeFailure pack(const std::string& path, tree::TreeCount& count) {
+    const OwnerNames names;
+    bool begun = false;
+    TreePacker packer(
+        [&begun](std::string_view bytes) {
+            if (!std::exchange(begun, true)) send(Report::Kind::begun, {}, {});
+            return write_archive(bytes);
+        },
+        [&names](const struct stat& status, tree::TarEntry& entry) {
+            entry.uid = status.st_uid;
+            entry.gid = status.st_gid;
+            // A number is not a name.
+            if (entry.user = names.user(status.st_uid); entry.user == std::to_string(status.st_uid)) entry.user.clear();
+            if (entry.group = names.group(status.st_gid); entry.group == std::to_string(status.st_gid)) entry.group.clear();
+        });
+    auto failure = packer.pack(path);
+    count = packer.count();
     return failure;
 }
 
@@ -56,15 +101,15 @@ void work_as(const Identity& user, pid_t parent, TreeWorker::Work work, const st
     // Only now: another user's process forgets it.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != parent) return;
-    UploadFailure failure;
-    TreeCount count;
+    TreeFailure failure;
+    tree::TreeCount count;
     if (work == TreeWorker::Work::pack) {
-        TreePacker packer(archive_place, [] { send(Report::Kind::begun, {}, {}); });
-        failure = packer.pack(path);
-        count = packer.count();
+        failure = pack(path, count);
     } else {
-        TreeUnpacker unpacker;
-        failure = unpack(path, unpacker);
+        FileDescriptor root;
+        failure = open_root(path, root);
+        TreeUnpacker unpacker(std::move(root), {::geteuid() == 0});
+        if (failure.error == 0) failure = unpack(unpacker);
         count = unpacker.count();
     }
     send(failure.error == 0 ? Report::Kind::done : Report::Kind::failed, failure, count);

@@ -6,8 +6,8 @@
 #include "guest/accounts.hpp"
 #include "guest/rpc_error.hpp"
 #include "guest/spawn.hpp"
-#include "guest/tree_packer.hpp"
 #include "guest/upload.hpp"
+#include "tree/tree_packer.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -33,7 +33,7 @@ public:
         enum class Kind : std::uint8_t { begun, done, failed };
         Kind kind = Kind::failed;
         int error = 0; // as UploadFailure
-        TreeCount count;
+        tree::TreeCount count;
         std::uint32_t length = 0;
         std::array<char, 2000> text{}; // the message of a failure
 

@@ -8,6 +8,7 @@
 #include "net/tls_context.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <vector>
 
@@ -19,10 +20,10 @@ namespace {
 
 std::string host_header(const HttpTarget& target) {
     if (target.host.empty()) return "localhost";
-    const bool v6 = target.host.find(':') != std::string::npos;
-    const std::string name = v6 ? "[" + target.host + "]" : target.host;
+    std::string authority = authority_of(target.host, target.port);
     // Some proxies route by this header and take a port that goes without saying for a part of the name.
-    return target.port == (target.tls ? 443 : 80) ? name : name + ":" + std::to_string(target.port);
+    if (target.port == (target.tls ? 443 : 80)) authority.erase(authority.rfind(':'));
+    return authority;
 }
 
 bool announces_more_than(const HttpHead& head, std::size_t limit) {
@@ -86,6 +87,10 @@ asio::awaitable<Result<HttpStream>> HttpClient::stream(HttpRequest request, std:
     return async::without_exceptions(run_stream(state_, std::move(request), limit));
 }
 
+asio::awaitable<Result<HttpResponse>> HttpClient::upload(HttpRequest request, HttpBodySource source, HttpLimits limits) {
+    return async::without_exceptions(run_upload(state_, std::move(request), std::move(source), limits));
+}
+
 namespace {
 
 // Closes a connection that leaves its scope in the middle of an exchange, by error, cancellation or exception.
@@ -107,11 +112,10 @@ struct Exchange {
     bool unread = false;    // the peer cannot have read the whole request
 };
 
-asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, std::shared_ptr<const HttpTarget> target,
-                                   const std::string& head, const std::string& body, HttpLimits limits) {
+// The answer to what was `written` of the request.
+asio::awaitable<Exchange> read_answer(std::shared_ptr<HttpConnection> connection, std::shared_ptr<const HttpTarget> target,
+                                      HttpConnection::Written written, HttpLimits limits) {
     Exchange out;
-    connection->expire_after(limits.total);
-    auto written = co_await HttpConnection::write(connection, head, body);
     if (!written.complete && !written.broken) {
         out.result = written.result.error();
         co_return out;
@@ -155,6 +159,20 @@ asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, s
     co_return out;
 }
 
+asio::awaitable<Exchange> exchange(std::shared_ptr<HttpConnection> connection, std::shared_ptr<const HttpTarget> target,
+                                   const std::string& head, const std::string& body, HttpLimits limits) {
+    connection->expire_after(limits.total);
+    auto written = co_await HttpConnection::write(connection, head, body);
+    auto out = co_await read_answer(std::move(connection), std::move(target), std::move(written), limits);
+    co_return out;
+}
+
+std::string chunk_head(std::size_t size) {
+    std::array<char, 18> text{};
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), size, 16).ptr;
+    return std::string(text.data(), end) + "\r\n";
+}
+
 } // namespace
 
 asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<State> state, HttpRequest request,
@@ -179,6 +197,32 @@ asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<Stat
         const bool again = reused && gone && done.untouched && (request.idempotent || done.unread);
         if (!again) co_return std::move(done.result);
     }
+}
+
+asio::awaitable<Result<HttpResponse>> HttpClient::run_upload(std::shared_ptr<State> state, HttpRequest request,
+                                                             HttpBodySource source, HttpLimits limits) {
+    request.chunked = true;
+    auto head = encode_request_head(request, state->host);
+    if (!head) co_return head.error();
+    if (!state->tls) co_return state->tls.error();
+    Closing closing(std::make_shared<HttpConnection>(state->executor, state->target, *state->tls));
+    const auto& connection = closing.connection;
+    auto connected = co_await HttpConnection::connect(connection);
+    if (!connected) co_return connected.error();
+    connection->expire_after(limits.total);
+    auto written = co_await HttpConnection::write(connection, *head, {});
+    for (bool last = false; written.complete && !last;) {
+        connection->expire_never(); // the source takes the time it needs
+        auto piece = co_await source();
+        if (!piece) co_return piece.error();
+        last = piece->empty();
+        const std::string size = chunk_head(piece->size());
+        *piece += "\r\n";
+        connection->expire_after(limits.total);
+        written = co_await HttpConnection::write(connection, size, *piece);
+    }
+    auto done = co_await read_answer(connection, state->target, std::move(written), limits);
+    co_return std::move(done.result);
 }
 
 class HttpStream::Impl {

@@ -6,7 +6,8 @@
 // from a coroutine on it. Lifetimes: what is under way keeps the client's state alive.
 // Cancellation: total, at every suspension; the result is ErrorClass::cancelled, and a unary request's connection is closed.
 // Errors, with <prefix> of the target (see peer_errors.hpp): no connection: unavailable "<prefix>_name_not_found",
-// "<prefix>_refused", "<prefix>_unreachable"; no trust: unavailable "<prefix>_certificate_untrusted",
+// "<prefix>_refused", "<prefix>_unreachable"; through a proxy unavailable "<prefix>_proxy_failed", permission
+// "<prefix>_proxy_credentials"; no trust: unavailable "<prefix>_certificate_untrusted",
 // "<prefix>_certificate_wrong_host", "<prefix>_certificate_expired", "<prefix>_tls_refused", permission
 // "<prefix>_client_certificate_refused"; it broke in the middle: unavailable "<prefix>_disconnected"; timeout "<prefix>_timeout";
 // internal "peer_protocol" (not HTTP); quota "<prefix>_answer_too_large"; invalid "http_request" (see http_message.hpp),
@@ -14,6 +15,7 @@
 #pragma once
 
 #include "net/http_message.hpp"
+#include "net/http_proxy.hpp"
 #include "net/tls_options.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -23,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +38,7 @@ struct HttpTarget {
     std::string host;                  // name or address, an IPv6 address without brackets
     std::uint16_t port = 0;            // 1..65535 with `host`
     std::optional<TlsOptions> tls;     // absent: none; only with `host`, which the certificate must be for
+    std::optional<HttpProxy> proxy;    // only with `host`: the way to it, which TLS goes through unread
     std::string name = "the peer";     // how messages call it
     std::string code_prefix = "peer";  // of the error codes above
     std::chrono::milliseconds connect_limit = std::chrono::seconds(10); // > 0; for name, connection and TLS together
@@ -46,6 +50,9 @@ struct HttpLimits {
     std::size_t body = 8U << 20;                                // bytes of the answer's body
     std::chrono::milliseconds total = std::chrono::seconds(60); // from the connected socket to the last byte
 };
+
+// The next piece of a body; empty: its end. An error ends the request, whose body the peer then sees cut off.
+using HttpBodySource = std::function<boost::asio::awaitable<Result<std::string>>()>;
 
 // The answer to a streaming request.
 class HttpStream {
@@ -78,12 +85,18 @@ public:
     boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request,
                                                       std::chrono::milliseconds limit = std::chrono::seconds(60));
 
+    // Sends a body of unknown length in chunks, on a connection of its own, and reads the whole answer, which the peer may give
+    // early. `limits.total` is for each piece to be taken, and for the answer after the last.
+    boost::asio::awaitable<Result<HttpResponse>> upload(HttpRequest request, HttpBodySource source, HttpLimits limits = {});
+
 private:
     struct State;
     static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request,
                                                                   HttpLimits limits);
     static boost::asio::awaitable<Result<HttpStream>> run_stream(std::shared_ptr<State> state, HttpRequest request,
                                                                  std::chrono::milliseconds limit);
+    static boost::asio::awaitable<Result<HttpResponse>> run_upload(std::shared_ptr<State> state, HttpRequest request,
+                                                                   HttpBodySource source, HttpLimits limits);
     std::shared_ptr<State> state_;
 };
 

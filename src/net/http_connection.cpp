@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_connection.hpp"
 
+#include "net/http_parser.hpp"
 #include "net/name_lookup.hpp"
 #include "net/peer_errors.hpp"
 #include "net/unix_path.hpp"
@@ -94,7 +95,9 @@ Error HttpConnection::tls_failure() const {
 
 asio::awaitable<Result<void>> HttpConnection::connect(std::shared_ptr<HttpConnection> self) {
     const HttpTarget& target = *self->target_;
-    if (self->is_unix() != target.host.empty() || self->is_unix() != (target.port == 0) || (self->is_unix() && target.tls))
+    if (self->is_unix() != target.host.empty() || self->is_unix() != (target.port == 0) ||
+        (self->is_unix() && (target.tls || target.proxy)) ||
+        (target.proxy && (target.proxy->host.empty() || target.proxy->port == 0)))
         co_return bad_target(target);
     self->expire_after(target.connect_limit);
     if (self->is_unix()) {
@@ -102,7 +105,12 @@ asio::awaitable<Result<void>> HttpConnection::connect(std::shared_ptr<HttpConnec
         co_return connected;
     }
     auto connected = co_await self->connect_tcp();
-    if (!connected || !self->tls_) co_return connected;
+    if (!connected) co_return connected;
+    if (target.proxy) {
+        auto through = co_await tunnel(self);
+        if (!through) co_return through;
+    }
+    if (!self->tls_) co_return connected;
     auto secured = co_await handshake(self);
     co_return secured;
 }
@@ -148,7 +156,9 @@ void set_options(asio::generic::stream_protocol::socket& socket) {
 
 asio::awaitable<Result<void>> HttpConnection::connect_tcp() {
     const auto deadline = deadline_;
-    auto addresses = co_await look_up(socket_.get_executor(), target_->host, target_->port, deadline);
+    const std::string& host = target_->proxy ? target_->proxy->host : target_->host;
+    const std::uint16_t port = target_->proxy ? target_->proxy->port : target_->port;
+    auto addresses = co_await look_up(socket_.get_executor(), host, port, deadline);
     if (addresses.error == asio::error::timed_out) expired_ = true;
     if (addresses.error) co_return not_connected(addresses.error);
     // The first address is the preferred one: why it failed is the error, and the detail says it of all.
@@ -180,6 +190,29 @@ asio::awaitable<Result<void>> HttpConnection::connect_tcp() {
         attempts << (attempts.tellp() > 0 ? "; " : "") << endpoint << ": " << error.message();
     }
     co_return net::not_connected(*target_, first, attempts.str());
+}
+
+asio::awaitable<Result<void>> HttpConnection::tunnel(std::shared_ptr<HttpConnection> self) {
+    const HttpTarget& target = *self->target_;
+    auto request = encode_connect(*target.proxy, target.host, target.port);
+    if (!request) co_return request.error();
+    Buffers buffers{asio::buffer(*request), asio::const_buffer()};
+    auto written = co_await write_raw(self, buffers);
+    if (!written.complete && !written.broken) co_return written.result.error();
+    HttpResponseParser parser;
+    std::string early;
+    while (!parser.head_done()) {
+        auto read = co_await read_raw(self);
+        if (!read.result && read.result.error().kind != ErrorClass::unavailable) co_return read.result.error();
+        if (!read.result || read.bytes.empty()) co_return proxy_failed(target, "the proxy closed the connection");
+        auto fed = parser.feed(read.bytes, early);
+        if (!fed) co_return proxy_failed(target, fed.error().message);
+    }
+    const unsigned status = parser.head().status;
+    if (status >= 300) co_return proxy_refused(target, status);
+    // Neither TLS nor HTTP lets the peer speak first: these bytes would be the proxy's own.
+    if (!early.empty()) co_return proxy_failed(target, "the proxy sent more than its answer");
+    co_return Result<void>{};
 }
 
 asio::awaitable<Result<void>> HttpConnection::handshake(std::shared_ptr<HttpConnection> self) {

@@ -34,7 +34,7 @@ public:
     // Ends the timer too, so that a connection kept for later is no outstanding work of the executor.
     void rest();
 
-    // Ready for a request: name, connection and TLS within the target's limit.
+    // Ready for a request: name, connection, proxy and TLS within the target's limit.
     static boost::asio::awaitable<Result<void>> connect(std::shared_ptr<HttpConnection> self);
 
     // What became of a write that failed: the peer may still have sent its answer.
@@ -63,6 +63,7 @@ private:
 
     boost::asio::awaitable<Result<void>> connect_unix();
     boost::asio::awaitable<Result<void>> connect_tcp();
+    static boost::asio::awaitable<Result<void>> tunnel(std::shared_ptr<HttpConnection> self);
     static boost::asio::awaitable<Result<void>> handshake(std::shared_ptr<HttpConnection> self);
     // To and from the socket itself.
     static boost::asio::awaitable<Written> write_raw(std::shared_ptr<HttpConnection> self, Buffers& buffers);

@@ -75,7 +75,9 @@ Result<std::string> encode_request_head(const HttpRequest& request, std::string_
         if (!is_field_value(host)) return bad_request("the host name contains control characters");
         head.append("Host: ").append(host).append("\r\n");
     }
-    if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
+    if (request.chunked)
+        head.append("Transfer-Encoding: chunked\r\n");
+    else if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
         head.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
     head.append("\r\n");
     return head;

@@ -19,6 +19,7 @@ struct HttpRequest {
     std::string target = "/"; // path and query, already percent-encoded
     HttpHeaders headers;      // Content-Length and Connection are the client's; Host unless given here
     std::string body;
+    bool chunked = false;    // the body follows in chunks, and `body` is empty
     bool idempotent = false; // sending it twice does what sending it once does
 };
 

@@ -69,6 +69,22 @@ Error not_connected(const HttpTarget& target, const boost::system::error_code& e
                        "check the network between this machine and it", std::move(detail));
 }
 
+Error proxy_failed(const HttpTarget& target, std::string detail) {
+    return unavailable(target, "_proxy_failed", "the proxy on the way to " + target.name + " makes no connection",
+                       "check the proxy's address, and whether it allows this host and port", std::move(detail));
+}
+
+Error proxy_refused(const HttpTarget& target, unsigned status) {
+    std::string detail = "HTTP status " + std::to_string(status);
+    if (status != 407) return proxy_failed(target, std::move(detail));
+    return Error{ErrorClass::permission,
+                 target.code_prefix + "_proxy_credentials",
+                 "the proxy on the way to " + target.name + " wants credentials, or others",
+                 "give a user and a password that it accepts",
+                 std::move(detail),
+                 {}};
+}
+
 Error not_secured(const HttpTarget& target, const TlsFailure& failure) {
     switch (failure.fault) {
     case TlsFault::untrusted:

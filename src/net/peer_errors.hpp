@@ -23,6 +23,11 @@ namespace sandboxkit::net {
 // socket is only ever "_unreachable".
 [[nodiscard]] Error not_connected(const HttpTarget& target, const boost::system::error_code& error, std::string detail);
 
+// No way through the proxy: permission "_proxy_credentials" when it asks for them, or for others; else unavailable
+// "_proxy_failed".
+[[nodiscard]] Error proxy_failed(const HttpTarget& target, std::string detail);
+[[nodiscard]] Error proxy_refused(const HttpTarget& target, unsigned status);
+
 // No trust: unavailable "_certificate_untrusted", "_certificate_wrong_host", "_certificate_expired" or "_tls_refused"; permission
 // "_client_certificate_refused".
 [[nodiscard]] Error not_secured(const HttpTarget& target, const TlsFailure& failure);

@@ -64,7 +64,8 @@ TlsEngine::TlsEngine(std::shared_ptr<TlsContext> context, const std::string& hos
     SSL_set_verify(ssl_, SSL_VERIFY_PEER, &on_verify);
     SSL_set_cert_cb(ssl_, &on_certificate_request, this);
     X509_VERIFY_PARAM* expected = SSL_get0_param(ssl_);
-    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // RFC 9525: the names are those of subjectAltName; a common name is none.
+    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str()) == 1;
     // An empty name would mean to OpenSSL that none is to be checked.
     const bool is_name = !is_address && !host.empty() && X509_VERIFY_PARAM_set1_host(expected, host.data(), host.size()) == 1 &&

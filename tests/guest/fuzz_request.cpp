@@ -2,6 +2,7 @@
 // Everything between the bytes of a connection and a typed request, without doing what it asks. The first byte of the
 // input says how the rest is cut into pieces.
 #include "guest/encoding.hpp"
+#include "guest/file_conditions.hpp"
 #include "guest/file_metadata.hpp"
 #include "guest/file_range.hpp"
 #include "guest/gzip.hpp"
@@ -114,6 +115,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 (void)output_options(head);
                 (void)time_limit(head);
                 (void)accepts_gzip(head.field("Accept-Encoding"));
+                (void)refuses_identity(head.field("Accept-Encoding"));
+                (void)check_conditions(head, 1'000'000'000);
                 if (const auto metadata = metadata_of(head)) {
                     require(!metadata->contains(""));
                     std::string json;

@@ -78,6 +78,12 @@ void Client::send(std::string_view bytes) const {
     }
 }
 
+std::size_t Client::send_some(std::string_view bytes) const {
+    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN) fail("send");
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
 void Client::shut_down_writing() const {
     ::shutdown(fd_, SHUT_WR);
 }
@@ -129,7 +135,7 @@ Reply Client::read_reply() {
     Reply reply = read_head();
     if (reply.headers.contains("transfer-encoding")) {
         for (std::string chunk = read_chunk(); !chunk.empty(); chunk = read_chunk()) reply.body += chunk;
-    } else if (reply.status != 204 && reply.status != 100) {
+    } else if (reply.status != 204 && reply.status != 304 && reply.status != 100) {
         reply.body = read_exactly(std::stoul(reply.headers.at("content-length")));
     }
     return reply;

@@ -39,6 +39,8 @@ public:
     Client& operator=(const Client&) = delete;
 
     void send(std::string_view bytes) const;
+    // As much as the socket takes now.
+    [[nodiscard]] std::size_t send_some(std::string_view bytes) const;
     void shut_down_writing() const;
     Reply read_head();
     Reply read_reply();

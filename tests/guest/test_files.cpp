@@ -116,6 +116,46 @@ TEST_CASE("upload and download") {
     CHECK(guest.request("GET", "/files?path=%00").status == 400);
 }
 
+TEST_CASE("a file under conditions, and what encodings a client takes") {
+    const LiveGuest guest;
+    const std::string file = guest.directory().path("f");
+    const std::string target = "/files?path=" + file;
+    std::ofstream(file) << "hello";
+    const timespec times[2] = {{0, UTIME_OMIT}, {1'000'000'000, 999'999'999}};
+    REQUIRE(::utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
+    const std::string time = "Sun, 09 Sep 2001 01:46:40 GMT";
+    const std::string before = "Sun, 09 Sep 2001 01:46:39 GMT";
+    Client client = guest.connect(); // the same one: no answer has more or less than it says
+    const auto status = [&](const Headers& headers) {
+        const Reply reply = client.request("GET", target, headers);
+        CHECK(reply.body == (reply.status == 200 ? "hello" : reply.status == 206 ? "e" : reply.status == 406 ? reply.body : ""));
+        return reply.status;
+    };
+    CHECK(client.request("GET", target).headers.at("last-modified") == time);
+    CHECK(status({{"If-Modified-Since", time}}) == 304);
+    CHECK(status({{"If-Modified-Since", "Sunday, 09-Sep-01 01:46:40 GMT"}}) == 304);
+    CHECK(status({{"If-Modified-Since", "Sun Sep  9 01:46:40 2001"}}) == 304);
+    CHECK(status({{"If-Modified-Since", before}}) == 200);
+    CHECK(status({{"If-Modified-Since", "yesterday"}}) == 200);
+    CHECK(status({{"If-Unmodified-Since", time}}) == 200);
+    CHECK(status({{"If-Unmodified-Since", before}}) == 412);
+    CHECK(status({{"If-Match", "*"}, {"If-Unmodified-Since", before}}) == 200);
+    CHECK(status({{"If-Match", "\"tag\""}}) == 412);
+    CHECK(status({{"If-None-Match", "*"}}) == 304);
+    CHECK(status({{"If-None-Match", "\"tag\""}, {"If-Modified-Since", time}}) == 200);
+    CHECK(status({{"If-Range", time}, {"Range", "bytes=1-1"}}) == 206);
+    CHECK(status({{"If-Modified-Since", before}, {"Range", "bytes=1-1"}}) == 206);
+
+    CHECK(status({{"Accept-Encoding", "br"}}) == 200);
+    CHECK(status({{"Accept-Encoding", "identity;q=0"}}) == 406);
+    CHECK(status({{"Accept-Encoding", "br, *;q=0"}}) == 406);
+    CHECK(status({{"Accept-Encoding", "*;q=0, identity"}}) == 200);
+    CHECK(status({{"Accept-Encoding", "identity;q=0, gzip"}, {"Range", "bytes=1-1"}}) == 406);
+    const Reply packed = client.request("GET", target, {{"Accept-Encoding", "identity;q=0, gzip"}});
+    CHECK(decompressed(packed.body, 6) == "hello");
+    CHECK(client.request("GET", target, {{"Accept-Encoding", "identity;q=0"}}).json().at("code") == 406);
+}
+
 TEST_CASE("files of the kernel, whose sizes are made up") {
     const LiveGuest guest;
     const Reply version = guest.request("GET", "/files?path=/proc/version");

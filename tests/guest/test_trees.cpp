@@ -7,13 +7,18 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -21,6 +26,7 @@
 #include <functional>
 #include <map>
 #include <sstream>
+#include <thread>
 
 using namespace sandboxkit::guest::test;
 using sandboxkit::guest::TarEntry;
@@ -127,7 +133,8 @@ void make_tree(const std::string& root) {
         REQUIRE(::chown((root + "/fifo").c_str(), 65534, 0) == 0);
         REQUIRE(::chown((root + "/closed").c_str(), 65534, 65534) == 0);
     }
-    ::chmod((root + "/tool").c_str(), 06755);
+    // Only root may unpack these rights.
+    ::chmod((root + "/tool").c_str(), ::geteuid() == 0 ? 06755 : 0755);
     set_time(root + "/text", 1'000'000'000, 123'456'789);
     set_time(root + "/none", 10'000'000'000, 0); // more than eleven octal digits
     set_time(root + "/link", 1'100'000'000, 1);
@@ -375,6 +382,57 @@ TEST_CASE("names that lead out of the directory are refused") {
     CHECK(describe(at("outside")) == before);
 }
 
+TEST_CASE("a directory that becomes a link while it is unpacked to leads nowhere") {
+    const LiveGuest guest;
+    const auto at = [&](std::string_view name) { return guest.directory().path(name); };
+    fs::create_directory(at("outside"));
+    fs::create_directories(at("d/a"));
+    fs::create_directory_symlink(at("outside"), at("d/l"));
+    std::vector<std::pair<TarEntry, std::string>> entries;
+    for (int i = 0; i < 100; ++i) {
+        // Leaving the directory and coming back has it opened again.
+        entries.push_back({entry(file, "a/" + std::to_string(i), {}, 1), "x"});
+        entries.push_back({entry(directory, "other"), ""});
+        entries.push_back({entry(hard_link, "a/again" + std::to_string(i), "a/" + std::to_string(i)), ""});
+    }
+    const std::string archive = archive_of(entries);
+    std::atomic<bool> stop = false;
+    std::thread changing([&] {
+        while (!stop) ::syscall(SYS_renameat2, AT_FDCWD, at("d/a").c_str(), AT_FDCWD, at("d/l").c_str(), RENAME_EXCHANGE);
+    });
+    int refused = 0;
+    for (int i = 0; i < 200; ++i) {
+        const int status = guest.request("POST", target(at("d")), tar_type, archive).status;
+        if (status != 200) ++refused;
+        if (status != 200 && status != 400) FAIL_CHECK(status);
+    }
+    stop = true;
+    changing.join();
+    MESSAGE(refused, " of 200 were refused");
+    CHECK(fs::is_empty(at("outside")));
+}
+
+TEST_CASE("what is remembered of an archive is bounded") {
+    const LiveGuest guest;
+    const std::string path = guest.directory().path("d");
+    std::string deep;
+    for (int i = 0; i < 125; ++i) deep += std::string(255, 'd') + "/";
+    Client client = guest.connect();
+    client.send("POST " + target(path) + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\n" +
+                "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 2200; ++i) {
+        const std::string header = archive_of({{entry(directory, deep + std::to_string(i)), ""}}, false);
+        std::array<char, 16> size{};
+        std::snprintf(size.data(), size.size(), "%zx\r\n", header.size());
+        client.send(size.data() + header + "\r\n");
+    }
+    client.send("0\r\n\r\n");
+    const Reply reply = client.read_reply();
+    CHECK(reply.status == 400);
+    CHECK(message_of(reply).find("it has too many directories") != std::string::npos);
+    run("rm -rf " + path); // so deep, it is the quickest
+}
+
 TEST_CASE("what is no archive, or not all of it, is refused") {
     const LiveGuest guest;
     const std::string path = guest.directory().path("d");
@@ -462,6 +520,38 @@ TEST_CASE("a client that goes away ends the work") {
     half.send(request_bytes("GET", target(path + "/new"), {}, ""));
     half.shut_down_writing();
     CHECK(half.read_reply().status == 200);
+}
+
+TEST_CASE("an unpacker that does not come on holds its client back, and nobody else") {
+    const LiveGuest guest;
+    const std::string path = guest.directory().path("d");
+    const std::string bytes =
+        request_bytes("POST", target(path), tar_type, archive_of({{entry(file, "new", {}, 8 << 20), std::string(8 << 20, 'n')}}));
+    for (const bool goes_away : {false, true}) {
+        Client client = guest.connect();
+        std::size_t sent = client.send_some(std::string_view(bytes).substr(0, 4096));
+        const std::string pid = std::to_string(guest.pid());
+        pid_t child = 0;
+        while (child == 0) std::ifstream("/proc/" + pid + "/task/" + pid + "/children") >> child;
+        REQUIRE(::kill(child, SIGSTOP) == 0);
+        // As often as the guest has had its turn and took nothing more.
+        for (int refused = 0; refused < 3;) {
+            const std::size_t more = client.send_some(std::string_view(bytes).substr(sent, 64 << 10));
+            sent += more;
+            refused = more == 0 ? refused + 1 : 0;
+            if (more == 0) CHECK(guest.request("GET", "/health").status == 204);
+        }
+        CHECK(sent < (4 << 20));
+        if (goes_away) {
+            client.close();
+        } else {
+            REQUIRE(::kill(child, SIGCONT) == 0);
+            client.send(std::string_view(bytes).substr(sent));
+            CHECK(client.read_reply().status == 200);
+            CHECK(fs::file_size(path + "/new") == 8 << 20);
+        }
+        wait_for_no_children(guest);
+    }
 }
 
 TEST_CASE("many trees at once are refused by name") {

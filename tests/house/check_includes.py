@@ -16,7 +16,7 @@ import tempfile
 FLOORS = [
     ["include/sandboxkit"],
     ["src/async"],
-    ["src/net"],
+    ["src/net", "src/tree"],
     ["src/guest", "src/envd"],
     ["src/providers/*"],
     ["src/store", "src/git", "src/image"],
@@ -27,7 +27,7 @@ FLOORS = [
 # What a room may see of the project at most, where that is less than everything below it.
 NARROW = {
     # The program in the sandbox is static and small, and hostile hands are beside it.
-    "src/guest": {"include/sandboxkit/error.hpp", "src/net/connect_envelope.hpp"},
+    "src/guest": {"include/sandboxkit/error.hpp", "src/net/connect_envelope.hpp", "src/tree/*"},
     # Faces: no rule of the domain lives in them, so that they need nothing but the public headers.
     "src/cli": {"include/sandboxkit/*"},
     "capi": {"include/sandboxkit/*"},

@@ -7,10 +7,11 @@
 
 #include "net/http_client.hpp"
 #include "net/loop.hpp"
+#include "net/relay.hpp"
 #include "net/tls_terminator.hpp"
 
 #include <cstdio>
-#include <future>
+#include <mutex>
 
 using namespace sandboxkit;
 using net::HttpClient;
@@ -20,6 +21,7 @@ using net::TlsOptions;
 using test::Authority;
 using test::Loop;
 using test::PeerConnection;
+using test::Relay;
 using test::ScriptedPeer;
 using test::TlsTerminator;
 using namespace std::chrono_literals;
@@ -94,47 +96,6 @@ Error failure(HttpTarget target) {
     return unary.error();
 }
 
-// Passes bytes between the client and a port of 127.0.0.1, at most `limit` of them to the client.
-struct Relay {
-    explicit Relay(std::uint16_t to) : peer([this, to](PeerConnection& client) { pass(client, to); }, ScriptedPeer::Kind::tcp) {}
-
-    std::atomic<std::size_t> limit = SIZE_MAX;
-    std::atomic<bool> complete = false; // the other side closed and all it sent was passed on
-    ScriptedPeer peer;
-
-private:
-    void pass(PeerConnection& client, std::uint16_t to) {
-        complete = false;
-        const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        address.sin_port = htons(to);
-        if (::connect(server, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) pump(client, server);
-        ::close(server);
-    }
-    void pump(PeerConnection& client, int server) {
-        std::size_t left = limit;
-        char buffer[65536];
-        while (left > 0) {
-            pollfd waits[2] = {{client.fd(), POLLIN, 0}, {server, POLLIN, 0}};
-            if (::poll(waits, 2, -1) < 0) return;
-            if (waits[1].revents != 0) {
-                const auto n = ::recv(server, buffer, sizeof buffer, 0);
-                complete = n == 0;
-                if (n <= 0) return;
-                const auto some = std::min(left, static_cast<std::size_t>(n));
-                if (!client.send({buffer, some})) return;
-                left -= some;
-            }
-            if (waits[0].revents != 0) {
-                const auto n = ::recv(client.fd(), buffer, sizeof buffer, 0);
-                if (n <= 0 || ::send(server, buffer, static_cast<std::size_t>(n), MSG_NOSIGNAL) != n) return;
-            }
-        }
-    }
-};
-
 } // namespace
 
 TEST_CASE("an authority of one's own, as text or file; the peer by name or address; one kept connection") {
@@ -174,7 +135,8 @@ TEST_CASE("a certificate that does not prove who the peer is") {
     const Authority authority;
     const Authority stranger("Stranger");
     authority.issue("server", here);
-    authority.issue("localhost", "DNS:other.example,IP:127.0.0.2"); // the common name counts for nothing
+    authority.issue("other", "DNS:other.example,DNS:*.localhost,IP:127.0.0.2");
+    authority.issue("localhost", ""); // the common name counts for nothing
     authority.issue("old", here, -1);
     authority.issue_by_itself("alone", here);
     ScriptedPeer peer(echo_requests);
@@ -190,6 +152,7 @@ TEST_CASE("a certificate that does not prove who the peer is") {
     refused("server", {}, "peer_certificate_untrusted");
     refused("server", trusting(stranger), "peer_certificate_untrusted");
     refused("alone", trusting(authority), "peer_certificate_untrusted");
+    refused("other", trusting(authority), "peer_certificate_wrong_host");
     refused("localhost", trusting(authority), "peer_certificate_wrong_host");
     refused("old", trusting(authority), "peer_certificate_expired");
     CHECK(peer.connections() == 0); // not a byte of a request was sent
@@ -328,6 +291,37 @@ TEST_CASE("a connection cut at any byte is never a whole answer") {
     }
 }
 
+TEST_CASE("cancelling at every stage closes the connection and says so") {
+    const Authority authority;
+    authority.issue("server", here);
+    ScriptedPeer peer(echo_requests);
+    for (const std::string version : {"TLSv1.2", "TLSv1.3"}) {
+        const TlsTerminator terminator(authority.file("server.both"), peer.path(),
+                                       "ssl-min-ver " + version + " ssl-max-ver " + version);
+        bool whole = false;
+        for (std::size_t stage = 0; !whole; stage += 61) {
+            CAPTURE(stage);
+            test::Trigger cancel;
+            std::atomic<bool> closed = false;
+            Relay relay(terminator.port(), Relay::nothing, [&](PeerConnection& client) {
+                cancel();
+                client.wait_for_close();
+                closed = true;
+            });
+            relay.limit = stage;
+            Loop loop;
+            HttpClient client(loop.executor(), target_of(relay.peer.port(), trusting(authority)));
+            auto operation = loop.start(client.unary(get()));
+            cancel.set([operation]() mutable { operation.cancel(); });
+            const auto response = loop.finish(operation);
+            whole = response.has_value();
+            if (whole) continue;
+            expect(response.error(), ErrorClass::cancelled, "cancelled");
+            while (!closed) std::this_thread::yield(); // with the client alive: nothing was kept
+        }
+    }
+}
+
 TEST_CASE("an answer with a length that is cut off") {
     const Authority authority;
     authority.issue("server", here);
@@ -372,6 +366,60 @@ TEST_CASE("a kept connection that the peer closed is replaced") {
         REQUIRE(loop.run(client.unary(get())));
         CHECK(requests == i);
     }
+}
+
+TEST_CASE("through a proxy") {
+    const Authority authority;
+    authority.issue("server", here);
+    ScriptedPeer peer(echo_requests);
+    const TlsTerminator terminator(authority.file("server.both"), peer.path());
+    std::mutex mutex;
+    std::string asked;
+    std::string answer = "HTTP/1.1 200 Connection established\r\n\r\n";
+    Relay proxy(terminator.port(), [&](PeerConnection& client) {
+        const auto request = client.read_request();
+        const std::lock_guard lock(mutex);
+        asked = request;
+        client.send(answer);
+    });
+    const auto last_asked = [&] {
+        const std::lock_guard lock(mutex);
+        return asked;
+    };
+    const auto answer_with = [&](const std::string& text) {
+        const std::lock_guard lock(mutex);
+        answer = text;
+    };
+    auto target = target_of(terminator.port(), trusting(authority));
+    const auto host = "localhost:" + std::to_string(terminator.port());
+    target.proxy = {"127.0.0.1", proxy.peer.port(), "", ""};
+    REQUIRE(ask(target));
+    CHECK(last_asked() == "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    target.proxy = {"localhost", proxy.peer.port(), "Aladdin", "open sesame"}; // RFC 7617's example
+    REQUIRE(ask(target));
+    CHECK(last_asked().ends_with("\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"));
+    target.tls->ca = Authority("Stranger").text("authority.pem");
+    expect(failure(target), ErrorClass::unavailable, "peer_certificate_untrusted");
+
+    answer_with("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    expect(failure(target), ErrorClass::permission, "peer_proxy_credentials");
+    const std::string failures[] = {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+                                    "HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 Conn",
+                                    "SSH-2.0-OpenSSH\r\n", ""};
+    for (const auto& each : failures) {
+        CAPTURE(each);
+        answer_with(each);
+        proxy.limit = 0;
+        expect(failure(target), ErrorClass::unavailable, "peer_proxy_failed");
+    }
+    CHECK(peer.connections() == 2); // no request but the first two
+    target.host = "a host";
+    expect(failure(target), ErrorClass::invalid, "http_target");
+    target.host = "localhost";
+    target.proxy->user = "a:b";
+    expect(failure(target), ErrorClass::invalid, "http_target");
+    target.proxy->port = 0;
+    expect(failure(target), ErrorClass::invalid, "http_target");
 }
 
 TEST_CASE("later connections resume the first one's session") {

@@ -24,10 +24,11 @@ public:
     explicit Authority(const std::string& name = "Test Authority") {
         run("req -x509 " + new_key("authority") + " -days 2 -subj '/CN=" + name + "' -out authority.pem");
     }
-    // `host` as in subjectAltName: DNS:... or IP:...
+    // `host` as in subjectAltName: DNS:... or IP:..., or empty for none.
     void issue(const std::string& name, const std::string& host, int days = 2) const {
         run("req " + new_key(name) + " -subj '/CN=" + name + "' -out request.pem");
-        std::ofstream(directory_.path() / "extensions") << "basicConstraints=CA:FALSE\nsubjectAltName=" << host << "\n";
+        std::ofstream(file("extensions")) << "basicConstraints=CA:FALSE\n"
+                                          << (host.empty() ? "" : "subjectAltName=" + host + "\n");
         run("x509 -req -in request.pem -CA authority.pem -CAkey authority.key -days " + std::to_string(days) +
             " -extfile extensions -out " + name + ".pem");
         join(name);

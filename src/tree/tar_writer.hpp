@@ -3,15 +3,15 @@
 // libarchive and Python read, too.
 #pragma once
 
-#include "guest/tar_entry.hpp"
+#include "tree/tar_entry.hpp"
 
 #include <string>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 // What stands before the content. Of a file `size` bytes follow, or those of its extents one after the other, and then
 // zeros up to the next block.
 void append_tar_header(std::string& out, const TarEntry& entry);
 void append_tar_end(std::string& out);
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

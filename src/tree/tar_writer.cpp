@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "guest/tar_writer.hpp"
+#include "tree/tar_writer.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 namespace {
 
 // The fields of a ustar header, all bytes.
@@ -161,4 +161,4 @@ void append_tar_end(std::string& out) {
     out.append(2 * tar_block, '\0');
 }
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

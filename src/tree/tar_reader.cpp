@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "guest/tar_reader.hpp"
+#include "tree/tar_reader.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 namespace {
 
 constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -410,4 +410,4 @@ TarReader::Event TarReader::read_content() {
     return Event::data;
 }
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

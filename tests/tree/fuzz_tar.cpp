@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entries out of the bytes of an archive, and back to bytes that say the same. The first byte of the input says how the rest
 // is cut into pieces.
-#include "guest/tar_reader.hpp"
-#include "guest/tar_writer.hpp"
+#include "tree/tar_reader.hpp"
+#include "tree/tar_writer.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-using namespace sandboxkit::guest;
+using namespace sandboxkit::tree;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 inline constexpr std::size_t tar_block = 512;
 inline constexpr std::size_t tar_name_limit = 32 << 10;    // bytes of a name, and of what a link leads to
@@ -41,4 +41,4 @@ struct TarEntry {
     return static_cast<std::size_t>((tar_block - size % tar_block) % tar_block);
 }
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entries out of the bytes of a tar archive, without any I/O: feed it what arrived, take events until there are no more.
 // Reads ustar, pax, and the format of GNU tar with its long names and all its ways to write sparse files.
+//
+// It is not libarchive's: that one converts names by the locale, with modules that a static program loads from the sandbox,
+// and refuses those it cannot; and its other half, which writes files, goes by paths, which others may change meanwhile.
 #pragma once
 
-#include "guest/tar_entry.hpp"
+#include "tree/tar_entry.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 class TarReader {
 public:
@@ -79,4 +82,4 @@ private:
     std::string error_;
 };
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "guest/tree_packer.hpp"
+#include "tree/tree_packer.hpp"
 
-#include "guest/paths.hpp"
-#include "guest/rpc_error.hpp"
-#include "guest/tar_writer.hpp"
+#include "tree/tar_writer.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -15,11 +13,15 @@
 #include <cerrno>
 #include <climits>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 namespace {
 
 constexpr std::size_t piece_size = 128 << 10;
 constexpr std::size_t map_node_size = 96; // bytes that a remembered name takes besides itself
+
+std::string_view base_name(std::string_view path) {
+    return path.substr(path.rfind('/') + 1); // 0 where there is none
+}
 
 bool is_of_the_kernel(int directory) {
     struct statfs status {};
@@ -44,17 +46,17 @@ TreePacker::~TreePacker() {
     for (const Level& level : levels_) ::closedir(level.directory);
 }
 
-UploadFailure TreePacker::fail(int error, const char* what) const {
-    return {error, "error " + std::string(what) + " '" + name_ + "': " + std::string(describe(error))};
+TreeFailure TreePacker::fail(int error, const char* what) const {
+    return {error, "error " + std::string(what) + " '" + name_ + "': " + describe(error)};
 }
 
-UploadFailure TreePacker::pack(const std::string& path) {
+TreeFailure TreePacker::pack(const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) return {ENOENT, "path '" + path + "' does not exist"};
-        return {errno, "error reading '" + path + "': " + std::string(describe(errno))};
+        return {errno, "error reading '" + path + "': " + describe(errno)};
     }
-    UploadFailure failure;
+    TreeFailure failure;
     if (S_ISDIR(status.st_mode)) {
         name_ = "./";
         FileDescriptor root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -88,13 +90,13 @@ UploadFailure TreePacker::pack(const std::string& path) {
     return flush();
 }
 
-UploadFailure TreePacker::add(int parent, const char* name, dev_t parents_device) {
+TreeFailure TreePacker::add(int parent, const char* name, dev_t parents_device) {
     name_ += base_name(name);
     if (name_.size() >= tar_name_limit)
         return {ENAMETOOLONG, "the path of an entry is longer than " + std::to_string(tar_name_limit) + " bytes"};
     struct stat status {};
     if (::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? UploadFailure{} : fail(errno, "reading"); // removed meanwhile
+        return errno == ENOENT ? TreeFailure{} : fail(errno, "reading"); // removed meanwhile
     if (S_ISDIR(status.st_mode)) {
         name_ += '/';
         FileDescriptor directory(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -123,12 +125,12 @@ UploadFailure TreePacker::add(int parent, const char* name, dev_t parents_device
     entry.type = TarEntry::Type::symbolic_link;
     std::array<char, PATH_MAX> target;
     const ssize_t n = ::readlinkat(parent, name, target.data(), target.size());
-    if (n < 0) return errno == ENOENT ? UploadFailure{} : fail(errno, "reading");
+    if (n < 0) return errno == ENOENT ? TreeFailure{} : fail(errno, "reading");
     entry.link.assign(target.data(), static_cast<std::size_t>(n));
     return put(entry);
 }
 
-UploadFailure TreePacker::add_directory(FileDescriptor directory, const struct stat& status, dev_t parents_device) {
+TreeFailure TreePacker::add_directory(FileDescriptor directory, const struct stat& status, dev_t parents_device) {
     TarEntry entry = entry_of(status);
     entry.type = TarEntry::Type::directory;
     if (auto failure = put(entry); failure.error != 0) return failure;
@@ -142,7 +144,7 @@ UploadFailure TreePacker::add_directory(FileDescriptor directory, const struct s
     return {};
 }
 
-UploadFailure TreePacker::add_file(int parent, const char* name, TarEntry entry) {
+TreeFailure TreePacker::add_file(int parent, const char* name, TarEntry entry) {
     const FileDescriptor file(::openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file && errno == ENOENT) return {};
     struct stat status {};
@@ -162,7 +164,7 @@ UploadFailure TreePacker::add_file(int parent, const char* name, TarEntry entry)
     return {};
 }
 
-UploadFailure TreePacker::find_extents(int file, TarEntry& entry) const {
+TreeFailure TreePacker::find_extents(int file, TarEntry& entry) const {
     std::vector<TarExtent> extents;
     const auto size = static_cast<off_t>(entry.size);
     for (off_t at = 0; at < size;) {
@@ -181,7 +183,7 @@ UploadFailure TreePacker::find_extents(int file, TarEntry& entry) const {
     return {};
 }
 
-UploadFailure TreePacker::copy(int file, std::uint64_t offset, std::uint64_t size) {
+TreeFailure TreePacker::copy(int file, std::uint64_t offset, std::uint64_t size) {
     for (std::uint64_t left = size; left > 0;) {
         if (out_.size() >= piece_size)
             if (auto failure = flush(); failure.error != 0) return failure;
@@ -201,23 +203,17 @@ UploadFailure TreePacker::copy(int file, std::uint64_t offset, std::uint64_t siz
     return {};
 }
 
-UploadFailure TreePacker::put(const TarEntry& entry) {
+TreeFailure TreePacker::put(const TarEntry& entry) {
     if (++count_.entries > tree_entry_limit)
         return {EINVAL, "the tree has more than " + std::to_string(tree_entry_limit) + " entries"};
     append_tar_header(out_, entry);
-    return out_.size() >= piece_size ? flush() : UploadFailure{};
+    return out_.size() >= piece_size ? flush() : TreeFailure{};
 }
 
-UploadFailure TreePacker::flush() {
-    if (const auto begun = std::exchange(begun_, nullptr)) begun();
-    for (std::size_t written = 0; written < out_.size();) {
-        const ssize_t n = ::write(out_fd_, out_.data() + written, out_.size() - written);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return {errno, "error writing the archive: " + std::string(describe(errno))};
-        written += static_cast<std::size_t>(n);
-    }
+TreeFailure TreePacker::flush() {
+    auto failure = sink_(out_);
     out_.clear();
-    return {};
+    return failure;
 }
 
 const std::string* TreePacker::known_as(const struct stat& status) {
@@ -230,13 +226,9 @@ TarEntry TreePacker::entry_of(const struct stat& status) const {
     TarEntry entry;
     entry.name = name_;
     entry.mode = status.st_mode & 07777;
-    entry.uid = status.st_uid;
-    entry.gid = status.st_gid;
-    // A number is not a name.
-    if (entry.user = owners_.user(status.st_uid); entry.user == std::to_string(status.st_uid)) entry.user.clear();
-    if (entry.group = owners_.group(status.st_gid); entry.group == std::to_string(status.st_gid)) entry.group.clear();
     entry.modified = status.st_mtim;
+    owner_(status, entry);
     return entry;
 }
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

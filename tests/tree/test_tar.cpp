@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entries to bytes and back, without files.
-#include "guest/tar_reader.hpp"
-#include "guest/tar_writer.hpp"
+#include "tree/tar_reader.hpp"
+#include "tree/tar_writer.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-using namespace sandboxkit::guest;
+using namespace sandboxkit::tree;
 
 namespace {
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "guest/tree_unpacker.hpp"
-
-#include "guest/paths.hpp"
-#include "guest/rpc_error.hpp"
+#include "tree/tree_unpacker.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,14 +10,10 @@
 #include <cerrno>
 #include <utility>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 namespace {
 
 constexpr std::size_t map_node_size = 128; // bytes that a remembered directory takes besides its name
-
-bool may_give_away() {
-    return ::geteuid() == 0;
-}
 
 std::array<timespec, 2> times(const timespec& modified) {
     return {timespec{0, UTIME_OMIT}, modified};
@@ -28,31 +21,19 @@ std::array<timespec, 2> times(const timespec& modified) {
 
 } // namespace
 
-UploadFailure TreeUnpacker::fail(int error, std::string_view what) const {
-    return {error, "error " + std::string(what) + " '" + reader_.entry().name + "': " + std::string(describe(error))};
+TreeFailure TreeUnpacker::fail(int error, std::string_view what) const {
+    return {error, "error " + std::string(what) + " '" + reader_.entry().name + "': " + describe(error)};
 }
 
-UploadFailure TreeUnpacker::begin(const std::string& path) {
-    const auto refused = [&](const char* what) {
-        return UploadFailure{errno, "error " + std::string(what) + " '" + path + "': " + std::string(describe(errno))};
-    };
-    if (const int error = make_directories(path); error != 0) {
-        errno = error;
-        return refused("creating");
-    }
-    root_.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return root_ ? UploadFailure{} : refused("opening");
-}
-
-UploadFailure TreeUnpacker::feed(std::string_view bytes) {
+TreeFailure TreeUnpacker::feed(std::string_view bytes) {
     if (complete_) return {}; // padding
     reader_.feed(bytes);
     return take_entries();
 }
 
-UploadFailure TreeUnpacker::take_entries() {
+TreeFailure TreeUnpacker::take_entries() {
     for (;;) {
-        UploadFailure failure;
+        TreeFailure failure;
         switch (reader_.next()) {
         case TarReader::Event::need_more: return {};
         case TarReader::Event::bad: return {EINVAL, "the archive is refused: " + reader_.error()};
@@ -77,7 +58,7 @@ UploadFailure TreeUnpacker::take_entries() {
     }
 }
 
-UploadFailure TreeUnpacker::finish() {
+TreeFailure TreeUnpacker::finish() {
     if (complete_) return {};
     return {EINVAL, "the archive is cut off after " + std::to_string(count_.entries) + " entries"};
 }
@@ -106,7 +87,7 @@ TreeUnpacker::Place TreeUnpacker::find(const std::string& name, bool make) {
 }
 
 // Entries of a directory follow one another, mostly: what is open already is not opened again.
-UploadFailure TreeUnpacker::enter(const std::vector<std::string_view>& directories, bool make) {
+TreeFailure TreeUnpacker::enter(const std::vector<std::string_view>& directories, bool make) {
     std::size_t common = 0;
     while (common < directories.size() && common < levels_.size() && levels_[common].name == directories[common]) ++common;
     levels_.resize(common);
@@ -130,15 +111,14 @@ UploadFailure TreeUnpacker::enter(const std::vector<std::string_view>& directori
     return {};
 }
 
-UploadFailure TreeUnpacker::begin_entry() {
+TreeFailure TreeUnpacker::begin_entry() {
     const TarEntry& entry = reader_.entry();
     if (++count_.entries > tree_entry_limit)
         return {EINVAL, "the archive is refused: it has more than " + std::to_string(tree_entry_limit) + " entries"};
     if (entry.uid >= static_cast<uid_t>(-1) || entry.gid >= static_cast<gid_t>(-1))
         return {EINVAL, "the archive is refused: the owner of '" + entry.name + "' is not a number of a user"};
     attributes_ = {entry.mode, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid), entry.modified};
-    // Who cannot give a file to its owner would make these rights another's.
-    if (!may_give_away()) attributes_.mode &= 01777U;
+    if (!options_.owners) attributes_.mode &= 01777U;
     if (entry.type == TarEntry::Type::hard_link) return make_hard_link(find(entry.name, true), entry);
     const Place place = find(entry.name, true);
     if (place.failure.error != 0) return place.failure;
@@ -150,11 +130,11 @@ UploadFailure TreeUnpacker::begin_entry() {
     return make(place, entry);
 }
 
-UploadFailure TreeUnpacker::make(const Place& place, const TarEntry& entry) {
+TreeFailure TreeUnpacker::make(const Place& place, const TarEntry& entry) {
     const char* name = place.name.c_str();
     if (entry.type == TarEntry::Type::file) {
         file_.reset(::openat(place.directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-        return file_ ? UploadFailure{} : fail(errno, "creating");
+        return file_ ? TreeFailure{} : fail(errno, "creating");
     }
     if (entry.type == TarEntry::Type::symbolic_link) {
         if (entry.link.empty() || entry.link.find('\0') != std::string::npos)
@@ -167,7 +147,7 @@ UploadFailure TreeUnpacker::make(const Place& place, const TarEntry& entry) {
 }
 
 // Of a link or a fifo, through a descriptor: it may be another file by now, but not that one.
-UploadFailure TreeUnpacker::set_attributes(const Place& place, const TarEntry& entry) {
+TreeFailure TreeUnpacker::set_attributes(const Place& place, const TarEntry& entry) {
     const char* name = place.name.c_str();
     const bool fifo = entry.type == TarEntry::Type::fifo;
     // One for reading does not wait for a writer.
@@ -175,7 +155,7 @@ UploadFailure TreeUnpacker::set_attributes(const Place& place, const TarEntry& e
     struct stat status {};
     if (!made || ::fstat(made.get(), &status) != 0) return fail(errno, "creating");
     if (fifo ? !S_ISFIFO(status.st_mode) : !S_ISLNK(status.st_mode)) return fail(EEXIST, "creating");
-    if (may_give_away() && ::fchownat(made.get(), "", attributes_.uid, attributes_.gid, AT_EMPTY_PATH) != 0)
+    if (options_.owners && ::fchownat(made.get(), "", attributes_.uid, attributes_.gid, AT_EMPTY_PATH) != 0)
         return fail(errno, "setting the owner of");
     if (fifo && ::fchmod(made.get(), attributes_.mode) != 0) return fail(errno, "setting the mode of");
     const auto modified = times(attributes_.modified);
@@ -186,7 +166,7 @@ UploadFailure TreeUnpacker::set_attributes(const Place& place, const TarEntry& e
 }
 
 // Its attributes are those of the file that it is another name of.
-UploadFailure TreeUnpacker::make_hard_link(const Place& place, const TarEntry& entry) {
+TreeFailure TreeUnpacker::make_hard_link(const Place& place, const TarEntry& entry) {
     if (place.failure.error != 0) return place.failure;
     if (place.name.empty())
         return {EINVAL,
@@ -210,7 +190,7 @@ UploadFailure TreeUnpacker::make_hard_link(const Place& place, const TarEntry& e
     return {};
 }
 
-UploadFailure TreeUnpacker::make_directory(const Place& place, const TarEntry& entry) {
+TreeFailure TreeUnpacker::make_directory(const Place& place, const TarEntry& entry) {
     if (!place.name.empty() && ::mkdirat(place.directory, place.name.c_str(), 0700) != 0) {
         if (errno != EEXIST) return fail(errno, "creating");
         struct stat status {};
@@ -233,13 +213,13 @@ UploadFailure TreeUnpacker::make_directory(const Place& place, const TarEntry& e
     return {};
 }
 
-UploadFailure TreeUnpacker::end_entry() {
+TreeFailure TreeUnpacker::end_entry() {
     if (!file_) return {};
     const FileDescriptor file = std::move(file_);
     const auto size = static_cast<off_t>(reader_.entry().size);
     // What ends with a hole.
     if (reader_.entry().extents && ::ftruncate(file.get(), size) != 0) return fail(errno, "writing");
-    if (may_give_away() && ::fchown(file.get(), attributes_.uid, attributes_.gid) != 0)
+    if (options_.owners && ::fchown(file.get(), attributes_.uid, attributes_.gid) != 0)
         return fail(errno, "setting the owner of");
     if (::fchmod(file.get(), attributes_.mode) != 0) return fail(errno, "setting the mode of");
     if (::futimens(file.get(), times(attributes_.modified).data()) != 0) return fail(errno, "setting the time of");
@@ -247,13 +227,13 @@ UploadFailure TreeUnpacker::end_entry() {
 }
 
 // The deepest first: entries change the time of their directory, and its mode may lock it.
-UploadFailure TreeUnpacker::apply_to_directories() {
+TreeFailure TreeUnpacker::apply_to_directories() {
     levels_.clear();
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
         const auto& [path, attributes] = *it;
         const auto refused = [&, &name = path](const char* what) {
-            return UploadFailure{errno, "error setting the " + std::string(what) + " of './" + name +
-                                            "': " + std::string(describe(errno))};
+            return TreeFailure{errno, "error setting the " + std::string(what) + " of './" + name +
+                                            "': " + describe(errno)};
         };
         const Place place = find(path, false);
         if (place.failure.error != 0) return place.failure;
@@ -267,8 +247,8 @@ UploadFailure TreeUnpacker::apply_to_directories() {
         struct stat status {};
         if (::fstat(directory, &status) != 0) return refused("attributes");
         // The directory that was named may be another's, in which the user may write; it stays as it is.
-        if (place.name.empty() && !may_give_away() && status.st_uid != ::geteuid()) continue;
-        if (may_give_away() && ::fchown(directory, attributes.uid, attributes.gid) != 0) return refused("owner");
+        if (place.name.empty() && !options_.owners && status.st_uid != ::geteuid()) continue;
+        if (options_.owners && ::fchown(directory, attributes.uid, attributes.gid) != 0) return refused("owner");
         if (::fchmod(directory, attributes.mode) != 0) return refused("mode");
         if (::futimens(directory, times(attributes.modified).data()) != 0) return refused("time");
     }
@@ -276,7 +256,7 @@ UploadFailure TreeUnpacker::apply_to_directories() {
 }
 
 // A directory is not removed for what is none.
-UploadFailure TreeUnpacker::remove_what_is_there(const Place& place) const {
+TreeFailure TreeUnpacker::remove_what_is_there(const Place& place) const {
     if (::unlinkat(place.directory, place.name.c_str(), 0) == 0 || errno == ENOENT) return {};
     struct stat status {};
     const int error = errno;
@@ -285,4 +265,4 @@ UploadFailure TreeUnpacker::remove_what_is_there(const Place& place) const {
     return fail(error, "replacing");
 }
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tree of files as a tar stream. It blocks: it runs in a child of its own (see tree_worker.hpp), as the user whose rights
-// count.
+// A tree of files as a tar stream. It blocks, and reads with the rights of its process.
 #pragma once
 
-#include "guest/accounts.hpp"
-#include "guest/file_descriptor.hpp"
-#include "guest/tar_entry.hpp"
-#include "guest/upload.hpp"
+#include "tree/file_descriptor.hpp"
+#include "tree/tar_entry.hpp"
+#include "tree/tree_failure.hpp"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -20,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::guest {
+namespace sandboxkit::tree {
 
 inline constexpr std::size_t tree_depth_limit = 512;          // levels of directories, each an open descriptor
 inline constexpr std::uint64_t tree_entry_limit = 10'000'000; // of one archive
@@ -32,15 +30,19 @@ struct TreeCount {
 
 class TreePacker {
 public:
-    // `out`: where the archive is written. `begun` is called before the first byte of it: failures before that leave nothing.
-    TreePacker(int out, std::function<void()> begun) : out_fd_(out), begun_(std::move(begun)) {}
+    // Takes all of a piece of the archive. Before the first, failures leave nothing.
+    using Sink = std::function<TreeFailure(std::string_view)>;
+    // Says in an entry whose it is.
+    using Owner = std::function<void(const struct stat& status, TarEntry& entry)>;
+
+    TreePacker(Sink sink, Owner owner) : sink_(std::move(sink)), owner_(std::move(owner)) {}
     ~TreePacker();
     TreePacker(const TreePacker&) = delete;
     TreePacker& operator=(const TreePacker&) = delete;
 
     // What is below `path`, which is absolute; a link is not followed. Sockets and devices are left out, and so is the content
     // of the kernel's own file systems.
-    UploadFailure pack(const std::string& path);
+    TreeFailure pack(const std::string& path);
     [[nodiscard]] const TreeCount& count() const { return count_; }
 
 private:
@@ -50,21 +52,20 @@ private:
         dev_t device;
     };
 
-    UploadFailure add(int parent, const char* name, dev_t parents_device);
-    UploadFailure add_file(int parent, const char* name, TarEntry entry);
-    UploadFailure add_directory(FileDescriptor directory, const struct stat& status, dev_t parents_device);
-    UploadFailure find_extents(int file, TarEntry& entry) const;
-    UploadFailure copy(int file, std::uint64_t offset, std::uint64_t size);
-    UploadFailure put(const TarEntry& entry);
-    UploadFailure flush();
+    TreeFailure add(int parent, const char* name, dev_t parents_device);
+    TreeFailure add_file(int parent, const char* name, TarEntry entry);
+    TreeFailure add_directory(FileDescriptor directory, const struct stat& status, dev_t parents_device);
+    TreeFailure find_extents(int file, TarEntry& entry) const;
+    TreeFailure copy(int file, std::uint64_t offset, std::uint64_t size);
+    TreeFailure put(const TarEntry& entry);
+    TreeFailure flush();
     // Whether it is another name of a file that was packed: then that one's.
     const std::string* known_as(const struct stat& status);
     [[nodiscard]] TarEntry entry_of(const struct stat& status) const;
-    [[nodiscard]] UploadFailure fail(int error, const char* what) const;
+    [[nodiscard]] TreeFailure fail(int error, const char* what) const;
 
-    int out_fd_;
-    std::function<void()> begun_;
-    OwnerNames owners_;
+    Sink sink_;
+    Owner owner_;
     std::string name_; // in the archive, of what is being packed
     std::vector<Level> levels_;
     std::map<std::pair<dev_t, ino_t>, std::string> linked_;
@@ -73,4 +74,4 @@ private:
     TreeCount count_;
 };
 
-} // namespace sandboxkit::guest
+} // namespace sandboxkit::tree
