@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands between an engine and a guest, and can keep the guest's answer to itself.
+// Stands between an engine and a guest, and can keep the guest's answer to itself, or break what is open.
 #pragma once
 
 #include <sys/socket.h>
@@ -61,6 +61,12 @@ public:
     void wait_for_answer() {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [this] { return answered_; });
+    }
+
+    // All that is open now; new connections are served.
+    void break_connections() {
+        std::lock_guard lock(mutex_);
+        for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
     }
 
 private:

@@ -211,7 +211,7 @@ TEST_CASE("a guest that dies in the middle") {
     guest.reset();
     const auto result = loop.finish(output);
     REQUIRE(!result);
-    CHECK(result.error().code == "guest_disconnected");
+    CHECK(result.error().code == "guest_unreachable"); // not only the connection is gone
     CHECK(loop.run(client->health()).error().code == "guest_unreachable");
     ::kill(-pid, SIGKILL); // what the guest left: it was no PID 1 here
     ::kill(pid, SIGKILL);

@@ -2,7 +2,7 @@
 // Trees as tar streams, with GNU tar on the other side.
 #include "live_guest.hpp"
 
-#include "guest/tar_writer.hpp"
+#include "tree/tar_writer.hpp"
 
 #include <doctest/doctest.h>
 
@@ -29,7 +29,7 @@
 #include <thread>
 
 using namespace sandboxkit::guest::test;
-using sandboxkit::guest::TarEntry;
+using sandboxkit::tree::TarEntry;
 namespace json = boost::json;
 namespace fs = std::filesystem;
 
@@ -151,11 +151,11 @@ void make_tree(const std::string& root) {
 std::string archive_of(const std::vector<std::pair<TarEntry, std::string>>& entries, bool end = true) {
     std::string bytes;
     for (const auto& [entry, content] : entries) {
-        sandboxkit::guest::append_tar_header(bytes, entry);
+        sandboxkit::tree::append_tar_header(bytes, entry);
         bytes += content;
-        bytes.append(sandboxkit::guest::tar_padding(content.size()), '\0');
+        bytes.append(sandboxkit::tree::tar_padding(content.size()), '\0');
     }
-    if (end) sandboxkit::guest::append_tar_end(bytes);
+    if (end) sandboxkit::tree::append_tar_end(bytes);
     return bytes;
 }
 

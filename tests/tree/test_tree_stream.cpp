@@ -2,6 +2,7 @@
 // Trees of this machine through a socket and back.
 #include "tree/file_descriptor.hpp"
 #include "tree/tar_writer.hpp"
+#include "net/result_text.hpp"
 #include "tree/tree_stream.hpp"
 
 #include <doctest/doctest.h>
