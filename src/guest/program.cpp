@@ -168,6 +168,7 @@ int run(int argc, char** argv) {
     ::umask(022);
     stop_ignoring_signals(); // SIGCHLD, too: were it ignored, the kernel would wait for the children itself
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN); // a limit of the size of files is an error like others
     sigset_t handled;
     sigemptyset(&handled);
     for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&handled, number);

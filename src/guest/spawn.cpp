@@ -78,10 +78,11 @@ struct Child {
     };
 
     ::syscall(SYS_setsid);
-    // Dispositions and mask are inherited by execve; a program expects the defaults. This one ignores SIGPIPE and no
-    // other (see program.cpp). The kernel's own struct is all zeros for the default.
+    // Dispositions and mask are inherited by execve; a program expects the defaults. This one ignores two (see
+    // program.cpp). The kernel's own struct is all zeros for the default.
     const unsigned long kernel_sigaction[8] = {};
     ::syscall(SYS_rt_sigaction, SIGPIPE, kernel_sigaction, nullptr, 8);
+    ::syscall(SYS_rt_sigaction, SIGXFSZ, kernel_sigaction, nullptr, 8);
     const unsigned long no_signals = 0;
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, 8);
 

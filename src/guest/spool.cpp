@@ -103,7 +103,7 @@ void Spool::need_from(std::uint64_t offset) {
 }
 
 void Spool::forget_unneeded() {
-    while (!blocks_.empty() && blocks_.front().end() <= needed_ && last_ - blocks_.front().end() >= limits_.recent) drop_oldest();
+    while (!blocks_.empty() && blocks_.front().end() + limits_.recent <= needed_) drop_oldest();
 }
 
 void Spool::leave_memory() {
@@ -113,7 +113,7 @@ void Spool::leave_memory() {
 // Of the oldest block in memory, or at least comes nearer to it.
 void Spool::free_oldest_memory() {
     Block& block = blocks_[on_disk_];
-    if (block.end() <= needed_ || on_disk_ == limits_.slots) return drop_oldest();
+    if (on_disk_ == limits_.slots) return drop_oldest();
     block.runs = block.contents.runs.size();
     std::string image = block.contents.bytes;
     image.append(reinterpret_cast<const char*>(block.contents.runs.data()), block.runs * sizeof(Run));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The output of one process, numbered in bytes from 0 in the order in which it was read: its latest part in memory, before
-// that what is still needed on disk, and nothing older.
+// The output of one process, numbered in bytes from 0 in the order in which it was read: what is still needed, the latest in
+// memory and the rest on disk.
 #pragma once
 
 #include "guest/messages.hpp"
@@ -24,7 +24,7 @@ struct SpoolSpace;
 class Spool {
 public:
     struct Limits {
-        std::size_t recent = 256 << 10; // bytes of output that are kept though nobody needs them
+        std::size_t recent = 512 << 10; // bytes that are kept before what is needed: they may have been lost on their way
         std::size_t memory = 1 << 20;   // bytes, with what keeping it costs
         std::size_t slots = 2048;       // of the file: 64 MiB
     };
@@ -47,10 +47,10 @@ public:
     [[nodiscard]] std::uint64_t first() const { return blocks_.empty() ? last_ : blocks_.front().begin; }
     [[nodiscard]] std::uint64_t last() const { return last_; } // one past the last byte
 
-    // Nobody needs what is before that, at present.
+    // What is before that, but for the last of it, nobody needs at present.
     void need_from(std::uint64_t offset);
-    // What is needed goes to disk, or is forgotten when the disk does not take it, and the rest is forgotten. A spool does so
-    // by itself when those of its space hold too much.
+    // Everything goes to disk, or is forgotten when the disk does not take it. A spool does so by itself when those of its
+    // space hold too much.
     void leave_memory();
     [[nodiscard]] std::size_t memory() const { return memory_; } // bytes
 

@@ -272,6 +272,10 @@ LiveGuest::LiveGuest(const LaunchOptions& options) {
             const rlimit limit{options.descriptor_limit, options.descriptor_limit};
             ::setrlimit(RLIMIT_NOFILE, &limit);
         }
+        if (options.file_size_limit != 0) {
+            const rlimit limit{options.file_size_limit, options.file_size_limit};
+            ::setrlimit(RLIMIT_FSIZE, &limit);
+        }
         ::execve(argv[0], argv.data(), envp.data());
         ::_exit(127);
     }

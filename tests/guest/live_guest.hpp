@@ -109,6 +109,7 @@ struct LaunchOptions {
     std::string program;                // empty: this program in its guest form
     bool new_pid_namespace = false;     // needs root
     rlim_t descriptor_limit = 0;        // 0: inherited
+    rlim_t file_size_limit = 0;         // bytes; 0: inherited
 };
 
 class LiveGuest {

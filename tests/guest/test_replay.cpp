@@ -139,10 +139,26 @@ TEST_CASE("a client that comes too late is told from where on it has the output"
     CHECK(first + result.out.size() == size + 4);
     CHECK(result.out.size() >= (56 << 20)); // of 64: small pieces are not cut, which leaves gaps
     CHECK(result.out.ends_with("last"));
-    // Now it was told, and the recent part is kept all the same.
+    // Now it was told, and the last of it is kept all the same.
     EventStream again = guest.attach(flood.pid, from(0));
-    CHECK(offset_of(again) > size - 500'000);
-    CHECK(again.rest().out.size() >= (256 << 10));
+    CHECK(offset_of(again) > size - 1'000'000);
+    CHECK(again.rest().out.size() >= (512 << 10));
+}
+
+TEST_CASE("what the disk does not take is lost from the oldest on, and nothing else is") {
+    LaunchOptions options;
+    options.file_size_limit = 1 << 20;
+    const LiveGuest guest(options);
+    EventStream flood = guest.start(shell_request("head -c 5000000 /dev/zero; printf last"));
+    flood.close();
+    wait_for_all(guest);
+    EventStream late = guest.attach(flood.pid, from(0));
+    const std::uint64_t first = offset_of(late);
+    const auto result = late.rest();
+    CHECK(first + result.out.size() == 5'000'004);
+    CHECK(result.out.size() > 1'500'000);
+    CHECK(result.out.size() < 2'500'000);
+    CHECK(result.out.ends_with("last"));
 }
 
 TEST_CASE("from an offset on, and then what comes") {
