@@ -9,6 +9,7 @@
 #include "net/scripted_peer.hpp"
 
 #include <atomic>
+#include <future>
 #include <optional>
 #include <sys/stat.h>
 
@@ -332,17 +333,17 @@ TEST_CASE("a peer that answers before the body's end is heard") {
 }
 
 TEST_CASE("an upload that its source gives up, that nobody takes, or that is cancelled") {
-    std::atomic<bool> cut_off = false;
     {
-        ScriptedPeer peer([&](PeerConnection& connection) { cut_off = connection.read_chunked_request().empty(); });
+        std::promise<bool> cut_off;
+        ScriptedPeer peer([&](PeerConnection& connection) { cut_off.set_value(connection.read_chunked_request().empty()); });
         Loop loop;
         HttpClient client(loop.executor(), unix_target(peer.path()));
         const auto failing = []() -> asio::awaitable<Result<std::string>> {
             co_return Error{ErrorClass::not_found, "gone", "the file is gone", "", "", {}};
         };
         expect(loop.run(client.upload(post(""), failing)).error(), ErrorClass::not_found, "gone");
+        CHECK(cut_off.get_future().get()); // the peer did not take it for complete
     }
-    CHECK(cut_off); // the peer did not take it for complete
 
     ScriptedPeer deaf([](PeerConnection& connection) {
         std::array<pollfd, 1> closed{{{connection.fd(), 0, 0}}}; // reads nothing
