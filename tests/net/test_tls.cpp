@@ -137,7 +137,7 @@ TEST_CASE("a certificate that does not prove who the peer is") {
     authority.issue("server", here);
     authority.issue("other", "DNS:other.example,DNS:*.localhost,IP:127.0.0.2");
     authority.issue("localhost", ""); // the common name counts for nothing
-    authority.issue("old", here, -1);
+    authority.issue_expired("old", here);
     authority.issue_by_itself("alone", here);
     ScriptedPeer peer(echo_requests);
     const auto refused = [&](const std::string& certificate, const TlsOptions& tls, std::string_view code) {

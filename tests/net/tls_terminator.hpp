@@ -25,12 +25,20 @@ public:
         run("req -x509 " + new_key("authority") + " -days 2 -subj '/CN=" + name + "' -out authority.pem");
     }
     // `host` as in subjectAltName: DNS:... or IP:..., or empty for none.
-    void issue(const std::string& name, const std::string& host, int days = 2) const {
-        run("req " + new_key(name) + " -subj '/CN=" + name + "' -out request.pem");
-        std::ofstream(file("extensions")) << "basicConstraints=CA:FALSE\n"
-                                          << (host.empty() ? "" : "subjectAltName=" + host + "\n");
-        run("x509 -req -in request.pem -CA authority.pem -CAkey authority.key -days " + std::to_string(days) +
-            " -extfile extensions -out " + name + ".pem");
+    void issue(const std::string& name, const std::string& host) const {
+        request(name, host);
+        run("x509 -req -in request.pem -CA authority.pem -CAkey authority.key -days 2 -extfile extensions -out " + name + ".pem");
+        join(name);
+    }
+    // Only `openssl ca` takes dates of the past in every version.
+    void issue_expired(const std::string& name, const std::string& host) const {
+        request(name, host);
+        std::ofstream(file("issued"));
+        std::ofstream(file("ca.conf")) << "[ca]\ndefault_ca=this\n[this]\nnew_certs_dir=.\ndatabase=issued\nrand_serial=yes\n"
+                                          "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n";
+        run("ca -batch -notext -config ca.conf -in request.pem -cert authority.pem -keyfile authority.key "
+            "-startdate 20200101000000Z -enddate 20200102000000Z -extfile extensions -out " +
+            name + ".pem");
         join(name);
     }
     void issue_by_itself(const std::string& name, const std::string& host) const {
@@ -47,6 +55,11 @@ public:
 private:
     static std::string new_key(const std::string& name) {
         return "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout " + name + ".key";
+    }
+    void request(const std::string& name, const std::string& host) const {
+        run("req " + new_key(name) + " -subj '/CN=" + name + "' -out request.pem");
+        std::ofstream(file("extensions")) << "basicConstraints=CA:FALSE\n"
+                                          << (host.empty() ? "" : "subjectAltName=" + host + "\n");
     }
     void join(const std::string& name) const {
         std::ofstream(file(name + ".both")) << text(name + ".pem") << text(name + ".key");
