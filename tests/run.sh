@@ -36,7 +36,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 as_root=()
 if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
     as_root=(sudo -n -E)
-    echo "tests that make sandboxes run with sudo"
+    echo "tests that need root run with sudo"
 fi
 
 reports=()
@@ -61,8 +61,8 @@ run_tests() { # PRESET INCLUDED-LABELS EXCLUDED-LABELS: regular expressions, emp
     if [ ${#as_root[@]} -eq 0 ]; then
         run_ctest all -- "${include[@]}" ${exclude:+-LE "$exclude"}
     else
-        run_ctest user -- "${include[@]}" -LE "${exclude:+$exclude|}^real$"
-        run_ctest root "${as_root[@]}" -- "${include[@]}" -L '^real$' ${exclude:+-LE "$exclude"}
+        run_ctest user -- "${include[@]}" -LE "${exclude:+$exclude|}^(real|root)$"
+        run_ctest root "${as_root[@]}" -- "${include[@]}" -L '^(real|root)$' ${exclude:+-LE "$exclude"}
     fi
 }
 
