@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t none = 0xff;
+constexpr std::uint32_t not_a_digit = 0xc0; // bits that only `none` has
 
 constexpr std::array<std::uint8_t, 256> make_values() {
     std::array<std::uint8_t, 256> values{};
@@ -39,19 +40,25 @@ std::optional<std::string> base64_decode(std::string_view text) {
     std::string bytes;
     if (text.empty()) return bytes;
     const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-    bytes.reserve(text.size() / 4 * 3);
-    for (std::size_t i = 0; i < text.size(); i += 4) {
-        const std::size_t digits = i + 4 == text.size() ? 4 - padding : 4;
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 4; ++k) {
-            const std::uint8_t value = k < digits ? values[static_cast<unsigned char>(text[i + k])] : std::uint8_t{0};
-            if (value == none) return {};
-            group = group << 6 | value;
-        }
-        if (digits == 3 && (group & 0xff) != 0) return {};
-        if (digits == 2 && (group & 0xffff) != 0) return {};
-        for (std::size_t k = 0; k + 1 < digits; ++k) bytes += static_cast<char>(group >> (16 - 8 * k) & 0xff);
+    bytes.resize(text.size() / 4 * 3 - padding);
+    const auto value = [text](std::size_t i) -> std::uint32_t { return values[static_cast<unsigned char>(text[i])]; };
+    char* out = bytes.data();
+    // All output comes this way where the server has no raw frames.
+    const std::size_t whole = padding == 0 ? text.size() : text.size() - 4;
+    for (std::size_t i = 0; i < whole; i += 4) {
+        const std::uint32_t a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
+        if (((a | b | c | d) & not_a_digit) != 0) return {};
+        *out++ = static_cast<char>(a << 2 | b >> 4);
+        *out++ = static_cast<char>(b << 4 | c >> 2);
+        *out++ = static_cast<char>(c << 6 | d);
     }
+    if (padding == 0) return bytes;
+    const std::uint32_t a = value(whole), b = value(whole + 1), c = padding == 1 ? value(whole + 2) : 0;
+    if (((a | b | c) & not_a_digit) != 0) return {};
+    // The bits that are left over have one form only.
+    if (((padding == 1 ? c << 6 : b << 4) & 0xff) != 0) return {};
+    *out++ = static_cast<char>(a << 2 | b >> 4);
+    if (padding == 1) *out++ = static_cast<char>(b << 4 | c >> 2);
     return bytes;
 }
 

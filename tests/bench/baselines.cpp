@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <stdexcept>
 
 extern char** environ;
@@ -46,24 +48,46 @@ MountedRoot::~MountedRoot() {
     ::umount2(path().c_str(), MNT_DETACH);
 }
 
-Milliseconds spawn_and_wait(const std::vector<std::string>& argv) {
+// Standard output goes to `output`, or nowhere.
+static pid_t spawn(const std::vector<std::string>& argv, std::optional<int> output = {}) {
     std::vector<char*> arguments;
     for (const auto& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    const auto begin = std::chrono::steady_clock::now();
+    if (output)
+        posix_spawn_file_actions_adddup2(&actions, *output, 1);
+    else
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     pid_t pid = 0;
     const int failed = ::posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) throw std::runtime_error(argv[0] + ": " + std::strerror(failed));
+    return pid;
+}
+
+static void wait_for(pid_t pid, const std::string& name) {
     int status = 0;
     ::waitpid(pid, &status, 0);
-    const Milliseconds took = std::chrono::steady_clock::now() - begin;
-    if (status != 0) throw std::runtime_error(argv[0] + " failed with wait status " + std::to_string(status));
-    return took;
+    if (status != 0) throw std::runtime_error(name + " failed with wait status " + std::to_string(status));
+}
+
+Milliseconds spawn_and_wait(const std::vector<std::string>& argv) {
+    return timed([&] { wait_for(spawn(argv), argv[0]); });
+}
+
+std::uint64_t spawn_and_read(const std::vector<std::string>& argv) {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("pipe2: ") + std::strerror(errno));
+    const pid_t pid = spawn(argv, ends[1]);
+    ::close(ends[1]);
+    static std::array<char, 64 << 10> buffer; // what a pipe holds
+    std::uint64_t total = 0;
+    for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;) total += static_cast<std::uint64_t>(n);
+    ::close(ends[0]);
+    wait_for(pid, argv[0]);
+    return total;
 }
 
 Milliseconds kernel_floor(const fs::path& scratch, const std::vector<fs::path>& root, const std::vector<fs::path>& usr) {

@@ -2,14 +2,14 @@
 // What sandboxkit is measured against: the bare OCI runtime, the kernel's own floor, and posix_spawn.
 #pragma once
 
-#include <chrono>
+#include "bench/figures.hpp"
+
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace sandboxkit::bench {
-
-using Milliseconds = std::chrono::duration<double, std::milli>;
 
 // An overlay mount that goes with the object; for a `host` image, with the second overlay on usr.
 class MountedRoot {
@@ -29,6 +29,9 @@ private:
 
 // posix_spawn and wait; throws std::runtime_error unless it exits with 0.
 Milliseconds spawn_and_wait(const std::vector<std::string>& argv);
+
+// posix_spawn with a pipe as standard output, read to its end, and wait: so many bytes. Throws as spawn_and_wait.
+std::uint64_t spawn_and_read(const std::vector<std::string>& argv);
 
 // clone3 with six namespaces, an overlay mount, pivot_root, exec of /bin/true in it, wait.
 Milliseconds kernel_floor(const std::filesystem::path& scratch, const std::vector<std::filesystem::path>& root,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
-// sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [DIRECTORY [RUNTIME]]
+// sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
+//   --only      one of: start, exec, output, processes, capture, trees, idle
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
+#include "bench/figures.hpp"
+#include "bench/in_sandbox.hpp"
 
 #include "async/spawn.hpp"
 #include "providers/local/image_store.hpp"
@@ -15,9 +18,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <sstream>
@@ -29,39 +32,16 @@ namespace fs = std::filesystem;
 
 static const Principal me{"bench", {}, {}};
 
-template <class T>
-static T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().code + ": " + result.error().message + " " + result.error().detail);
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-struct Samples {
-    std::vector<double> values;
-    void add(Milliseconds m) { values.push_back(m.count()); }
-    [[nodiscard]] double percentile(double p) const {
-        auto sorted = values;
-        std::sort(sorted.begin(), sorted.end());
-        return sorted.at(static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1)));
-    }
-};
-
 // How much of everything.
 struct Size {
     int start_samples, exec_samples, idle_sandboxes;
     int files;
     std::uint64_t bytes;
+    int output_samples, few_processes, many_processes, process_samples, tree_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30}, brief{2, 5, 3, 100, 1 << 20};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
-
-static void row(const char* what, const Samples& samples) {
-    std::printf("  %-44s p50 %8.2f ms   p95 %8.2f ms   (%zu samples)\n", what, samples.percentile(0.5), samples.percentile(0.95),
-                samples.values.size());
-}
-
-static void ratio(const char* what, double value, const char* aim) {
-    std::printf("  %-44s     %8.2f      aim: %s\n", what, value, aim);
-}
 
 static std::string read_text(const fs::path& path) {
     std::ifstream in(path);
@@ -172,7 +152,7 @@ static void bench_exec(Engine& engine, const std::string& profile, int samples) 
     ratio("exec / posix_spawn", ours.percentile(0.5) / spawn.percentile(0.5), "-");
     const auto status =
         must(engine.exec(me, session.id, {{"grep", "VmRSS", "/proc/1/status"}, {}, {}, {}, false, {}}).get()).standard_output;
-    std::printf("  guest resident: %s", status.c_str());
+    std::printf("  guest resident: %.2f MiB      aim: 3\n", std::stod(status.substr(status.find(':') + 1)) / 1024);
     must(engine.remove_session(me, session.id).get());
 }
 
@@ -242,14 +222,32 @@ static std::string runtime_of(const EngineOptions& options) {
     return {};
 }
 
-static void bench_all(Engine& engine, const EngineOptions& options, const fs::path& scratch, const Size& size) {
+// All of them, or the one of that name.
+static void run_measures(Engine& engine, const EngineOptions& options, const fs::path& scratch, const Size& size,
+                         const std::string& only) {
     const auto profile = ready_profile(engine);
     const auto state = options.state_directory;
-    bench_start(engine, runtime_of(options), profile, scratch, state, size.start_samples);
-    bench_exec(engine, profile, size.exec_samples);
-    bench_capture(engine, profile, state, 10, size.bytes / 100);
-    bench_capture(engine, profile, state, size.files, size.bytes);
-    bench_idle(engine, profile, size.idle_sandboxes);
+    const auto session = [&] { return BenchSession(engine, me, profile, state); };
+    const std::pair<std::string_view, std::function<void()>> measures[] = {
+        {"start", [&] { bench_start(engine, runtime_of(options), profile, scratch, state, size.start_samples); }},
+        {"exec", [&] { bench_exec(engine, profile, size.exec_samples); }},
+        {"output", [&] { bench_output(session(), size.bytes, size.output_samples); }},
+        {"processes", [&] { bench_processes(session(), size.few_processes, size.many_processes, size.process_samples); }},
+        {"capture",
+         [&] {
+             bench_capture(engine, profile, state, 10, size.bytes / 100);
+             bench_capture(engine, profile, state, size.files, size.bytes);
+         }},
+        {"trees", [&] { bench_trees(session(), scratch, size.files, size.tree_samples); }},
+        {"idle", [&] { bench_idle(engine, profile, size.idle_sandboxes); }},
+    };
+    bool found = false;
+    for (const auto& [name, run] : measures) {
+        if (!only.empty() && name != only) continue;
+        found = true;
+        run();
+    }
+    if (!found) throw std::runtime_error("there is no measure '" + only + "'");
 }
 
 int main(int argc, char** argv) {
@@ -258,6 +256,11 @@ int main(int argc, char** argv) {
         const bool in_brief = !arguments.empty() && arguments.front() == "--brief";
         if (in_brief) arguments.erase(arguments.begin());
         const Size& size = in_brief ? brief : full;
+        std::string only;
+        if (arguments.size() > 1 && arguments[0] == "--only") {
+            only = arguments[1];
+            arguments.erase(arguments.begin(), arguments.begin() + 2);
+        }
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
         EngineOptions options;
         options.store = scratch.path() / "store.db";
@@ -268,7 +271,7 @@ int main(int argc, char** argv) {
             for (const auto& session : must(engine.sessions(me))) must(engine.remove_session(me, session.id).get());
         };
         try {
-            bench_all(engine, options, scratch.path(), size);
+            run_measures(engine, options, scratch.path(), size, only);
         } catch (...) {
             remove_sessions();
             throw;

@@ -252,6 +252,8 @@ TEST_CASE("a terminal: its size, what is typed, and its one stream of output") {
     REQUIRE(piped);
     CHECK(!loop.run(client->resize((*piped)->pid(), {80, 24})));
     CHECK(!loop.run(client->send_input((*piped)->pid(), "x", ProcessInput::terminal)));
+    REQUIRE(loop.run(client->send_signal((*piped)->pid(), SIGKILL))); // the guest is no process 1 here
+    REQUIRE(loop.run(collect(*piped)));
 }
 
 TEST_CASE("a watch tells what happens below a directory, as it happens") {
