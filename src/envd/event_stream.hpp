@@ -33,6 +33,10 @@ struct EventSource {
 template <class Decoder>
 using EventSourcePtr = std::shared_ptr<EventSource<Decoder>>;
 
+inline Error out_of_patience() {
+    return {ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
+}
+
 template <class Decoder>
 Task<typename Decoder::Item> next_item(EventSourcePtr<Decoder> source) {
     using std::chrono::milliseconds;
@@ -44,9 +48,7 @@ Task<typename Decoder::Item> next_item(EventSourcePtr<Decoder> source) {
         const auto left = std::chrono::ceil<milliseconds>(source->patience);
         auto bytes = co_await source->stream.read_some(std::min(source->limits.silence, left));
         source->patience -= std::chrono::steady_clock::now() - begin;
-        if (source->patience <= source->patience.zero())
-            co_return Error{
-                ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
+        if (source->patience <= source->patience.zero()) co_return out_of_patience();
         if (!bytes) co_return bytes.error();
         if (bytes->empty()) co_return source->decoder.truncated();
         source->decoder.feed(*bytes);

@@ -606,6 +606,22 @@ TEST_CASE("a sandbox that keeps the connection alive and does nothing is not wai
         REQUIRE(!event);
         expect(event.error(), ErrorClass::timeout, "guest_timeout");
     }
+    SUBCASE("with connections that break after a byte each") {
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            if (connection.index() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            connection.send(numbered_head(4 * connection.index()) + recorded::chunk(recorded::start_event) +
+                            recorded::chunk(recorded::command_chunks[1]));
+        });
+        auto request = command();
+        request.timeout = std::chrono::milliseconds(50);
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(request));
+        REQUIRE(process);
+        const auto all = loop.run(collect(*process));
+        REQUIRE(!all);
+        expect(all.error(), ErrorClass::timeout, "guest_timeout");
+        CHECK(peer.connections() < 10); // each took of the time
+    }
     SUBCASE("in the text of a refusal") {
         ScriptedPeer peer([&](PeerConnection& connection) {
             connection.read_request();
