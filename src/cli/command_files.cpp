@@ -51,7 +51,7 @@ int watch(const Settings& settings, const std::string& session, const std::strin
         if (!event) return settings.fail(event.error());
         const std::string line =
             settings.json ? boost::json::serialize(boost::json::object{{"change", name_of(event->change)}, {"name", event->name}})
-                          : std::string(name_of(event->change)) + ' ' + event->name;
+                          : std::string(name_of(event->change)) + ' ' + one_line(event->name);
         const int broken = write_all(STDOUT_FILENO, line + '\n');
         if (broken == EPIPE) return exit_ok; // nobody reads any more
         if (broken != 0) return settings.fail(output_error(STDOUT_FILENO, broken));

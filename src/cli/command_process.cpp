@@ -60,7 +60,7 @@ int list(const Settings& settings, const std::string& session) {
             command += (command.empty() ? "" : " ") + argument;
             argv.emplace_back(argument);
         }
-        rows.push_back({process.id, std::to_string(process.pid), command});
+        rows.push_back({one_line(process.id), std::to_string(process.pid), one_line(command)});
         answer.push_back({{"id", process.id}, {"pid", process.pid}, {"argv", std::move(argv)}});
     }
     return settings.answer(answer, table(rows));

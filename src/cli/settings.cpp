@@ -31,7 +31,8 @@ const passwd* user() {
     return ::getpwuid(::geteuid());
 }
 
-// What others wrote may contain anything: no control character of it reaches the terminal.
+} // namespace
+
 std::string one_line(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -44,8 +45,6 @@ std::string one_line(std::string_view text) {
     }
     return out;
 }
-
-} // namespace
 
 Principal Settings::who() const {
     std::string id = principal.empty() ? variable("USER") : principal;

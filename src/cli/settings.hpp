@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,9 @@ template <class T>
     });
     return operation.get();
 }
+
+// What others wrote may contain anything: no control character of it reaches the terminal.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 // The text of an error as people read it.
 [[nodiscard]] std::string error_text(const Error& error);

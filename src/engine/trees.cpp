@@ -6,8 +6,9 @@
 
 #include <sandboxkit/asio.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -80,8 +81,9 @@ public:
         if (!self->result_) {
             boost::system::error_code ignored;
             self->socket_.shutdown(asio::local::stream_protocol::socket::shutdown_both, ignored);
-            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-            self->result_ = co_await async_wait(*self->work_, asio::use_awaitable);
+            // This wait alone does not hear of it: the other side may still have to be waited for.
+            auto unheard = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+            self->result_ = co_await async_wait(*self->work_, unheard);
         }
         co_return *self->result_;
     }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -32,6 +33,10 @@ struct EventSource {
 template <class Decoder>
 using EventSourcePtr = std::shared_ptr<EventSource<Decoder>>;
 
+inline Error out_of_patience() {
+    return {ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
+}
+
 template <class Decoder>
 Task<typename Decoder::Item> next_item(EventSourcePtr<Decoder> source) {
     using std::chrono::milliseconds;
@@ -43,9 +48,7 @@ Task<typename Decoder::Item> next_item(EventSourcePtr<Decoder> source) {
         const auto left = std::chrono::ceil<milliseconds>(source->patience);
         auto bytes = co_await source->stream.read_some(std::min(source->limits.silence, left));
         source->patience -= std::chrono::steady_clock::now() - begin;
-        if (source->patience <= source->patience.zero())
-            co_return Error{
-                ErrorClass::timeout, "guest_timeout", "the sandbox did not do in time what it was asked to", "", "", {}};
+        if (source->patience <= source->patience.zero()) co_return out_of_patience();
         if (!bytes) co_return bytes.error();
         if (bytes->empty()) co_return source->decoder.truncated();
         source->decoder.feed(*bytes);
@@ -115,22 +118,27 @@ public:
                 if (!finished) stream->end({ErrorClass::cancelled, "cancelled", "the operation was cancelled", "", "", {}});
             }
         } turn(self);
+        const auto failed = [&](const Error& why) {
+            turn.finished = true;
+            if (why.kind != ErrorClass::cancelled) self->end(why);
+            return why;
+        };
         for (;;) {
+            // Known from an earlier call, too, that was given up meanwhile: of a connection that has ended nothing can be read.
+            if (self->broken_) {
+                auto resumed = co_await self->resume_(self->source_, *self->broken_);
+                if (!resumed) co_return failed(resumed.error());
+                self->source_->stream.close();
+                self->source_ = std::move(*resumed);
+                self->broken_.reset();
+            }
             auto item = co_await next_item(self->source_);
             if (!item && item.error().kind == ErrorClass::unavailable && self->resume_) {
-                auto resumed = co_await self->resume_(self->source_, item.error());
-                if (resumed) {
-                    self->source_->stream.close();
-                    self->source_ = std::move(*resumed);
-                    continue;
-                }
-                item = resumed.error();
+                self->broken_ = item.error();
+                continue;
             }
+            if (!item) co_return failed(item.error());
             turn.finished = true;
-            if (!item) {
-                if (item.error().kind != ErrorClass::cancelled) self->end(item.error());
-                co_return item.error();
-            }
             auto* event = std::get_if<1>(&*item);
             if (event == nullptr) {
                 Error error = protocol_error("the sandbox began a stream twice");
@@ -154,6 +162,7 @@ private:
 
     EventSourcePtr<Decoder> source_; // null when the stream is over
     Error over_;
+    std::optional<Error> broken_; // why the source has ended, while it can be resumed
     Resume resume_;
     bool busy_ = false;
 };

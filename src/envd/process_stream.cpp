@@ -55,12 +55,17 @@ public:
 
     static Task<SourcePtr> run(std::shared_ptr<Reconnecting> self, SourcePtr broken, Error why) {
         const std::uint64_t offset = broken->decoder.offset();
-        self->fruitless_ = offset == self->reached_ ? self->fruitless_ + 1 : 0;
-        self->reached_ = offset;
-        if (self->fruitless_ > fruitless_limit) co_return why;
+        const int fruitless = offset == self->reached_ ? self->fruitless_ + 1 : 0;
+        if (fruitless > fruitless_limit) co_return why;
+        const auto begin = std::chrono::steady_clock::now();
         auto again = co_await open(self->core_, connect_request(self->process_, offset), "Connect",
                                    broken->decoder.has_timeout(), offset);
+        broken->patience -= std::chrono::steady_clock::now() - begin;
+        if (broken->patience <= broken->patience.zero()) co_return out_of_patience();
+        // Given up by our caller, which says nothing about the sandbox: the next call tries again.
         if (!again) co_return again.error();
+        self->fruitless_ = fruitless;
+        self->reached_ = offset;
         if (!again->numbered || again->pid != self->pid_) co_return why; // another server, or another process
         again->source->patience = broken->patience;
         co_return std::move(again->source);

@@ -287,6 +287,14 @@ TEST_CASE("trees go in and out, and changes are told") {
     watch.signal(SIGTERM);
     CHECK(watch.finish().code == 128 + SIGTERM);
     CHECK(sandbox({"session", "watch", session, "/root/none"}).code == 66);
+
+    // A name is not an order to the terminal, nor a line of its own.
+    Running plain(Sandbox::command({"session", "watch", session, "/root/tree"}), sandbox.environment());
+    const std::string script = R"(f=$(printf '/root/tree/a\033[2Jb\nc'); touch "$f"; rm "$f"; touch "$f")";
+    for (int i = 0; i < 3; ++i) CHECK(started.exec({"--", "sh", "-c", script}).code == 0);
+    plain.wait_for("created a [2Jb c\n");
+    plain.signal(SIGTERM);
+    CHECK(plain.finish().code == 128 + SIGTERM);
 }
 
 TEST_CASE("run: all in one go, and again") {

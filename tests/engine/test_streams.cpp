@@ -269,3 +269,15 @@ TEST_CASE("a transfer that is cancelled ends, on both sides") {
         if (!done) CHECK(done.error().kind == ErrorClass::cancelled);
     }
 }
+
+TEST_CASE("a sandbox that takes a tree and does not answer is not waited for when the upload is cancelled") {
+    HoldingRelay relay;
+    Running running([&](const fs::path& guest) { return relay.to(guest); });
+    const auto from = running.dir.path() / "from";
+    fs::create_directories(from);
+    relay.hold_answer_to("POST /sandboxkit/tree");
+    auto up = running.engine->upload_tree(tester, running.session, from, (running.dir.path() / "inside").string());
+    relay.wait_for_answer();
+    up.cancel();
+    CHECK(up.get().error().kind == ErrorClass::cancelled);
+}

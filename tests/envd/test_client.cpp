@@ -556,6 +556,43 @@ TEST_CASE("waiting for output can be given up and taken up again") {
     CHECK(all->out == "out\nbar 1 /tmp /root\n");
 }
 
+// Of a server that numbers the output.
+std::string numbered_head(std::uint64_t offset) {
+    std::string head(recorded::stream_head);
+    return head.insert(head.size() - 2, "Sandboxkit-Output-Offset: " + std::to_string(offset) + "\r\n");
+}
+
+TEST_CASE("going on after a broken connection can be given up as often as one likes, and taken up again") {
+    constexpr std::size_t times = 8;
+    std::atomic<std::size_t> asked = 0;
+    ScriptedPeer peer([&](PeerConnection& connection) {
+        connection.read_request();
+        if (connection.index() > 0 && connection.index() <= times) {
+            ++asked;
+            return connection.wait_for_close();
+        }
+        connection.send(numbered_head(0) + recorded::chunk(recorded::start_event));
+        if (connection.index() == 0) return;
+        connection.send(recorded::chunk(recorded::command_chunks[1]) + recorded::chunk(recorded::exit_zero_event) +
+                        recorded::chunk(recorded::end_frame) + "0\r\n\r\n");
+    });
+    Loop loop;
+    auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer))->start(command()));
+    REQUIRE(process);
+    for (std::size_t i = 1; i <= times; ++i) {
+        auto operation = loop.start((*process)->next());
+        loop.context().restart();
+        while (asked < i && !operation.done()) loop.context().poll_one();
+        operation.cancel();
+        const auto nothing = loop.finish(operation);
+        REQUIRE(!nothing);
+        expect(nothing.error(), ErrorClass::cancelled, "cancelled");
+    }
+    const auto all = loop.run(collect(*process));
+    REQUIRE(all);
+    CHECK(all->out == "out\n");
+}
+
 TEST_CASE("a sandbox that keeps the connection alive and does nothing is not waited for for ever") {
     const auto flood = [](PeerConnection& connection) {
         while (connection.send(recorded::chunk(recorded::keepalive_event))) {
@@ -590,6 +627,22 @@ TEST_CASE("a sandbox that keeps the connection alive and does nothing is not wai
         const auto event = loop.run((*process)->next());
         REQUIRE(!event);
         expect(event.error(), ErrorClass::timeout, "guest_timeout");
+    }
+    SUBCASE("with connections that break after a byte each") {
+        ScriptedPeer peer([&](PeerConnection& connection) {
+            connection.read_request();
+            if (connection.index() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            connection.send(numbered_head(4 * connection.index()) + recorded::chunk(recorded::start_event) +
+                            recorded::chunk(recorded::command_chunks[1]));
+        });
+        auto request = command();
+        request.timeout = std::chrono::milliseconds(50);
+        auto process = loop.run(Client::make(loop.executor(), endpoint_of(peer), limits)->start(request));
+        REQUIRE(process);
+        const auto all = loop.run(collect(*process));
+        REQUIRE(!all);
+        expect(all.error(), ErrorClass::timeout, "guest_timeout");
+        CHECK(peer.connections() < 10); // each took of the time
     }
     SUBCASE("in the text of a refusal") {
         ScriptedPeer peer([&](PeerConnection& connection) {
