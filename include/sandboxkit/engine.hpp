@@ -49,8 +49,8 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Six more serve the
-    // store, clones and trees of files.
+    // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
+    // store, clones and trees of files (four at a time).
     std::size_t workers = 4;
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
@@ -240,6 +240,9 @@ public:
     Operation<Process> attach_process(const Principal& who, std::string_view session_id, std::string process_id,
                                       std::optional<std::uint64_t> offset = {});
 
+    // To the process group of a process that runs, by its id.
+    Operation<void> signal_process(const Principal& who, std::string_view session_id, std::string process_id, int number);
+
     // Files, as root. Paths are absolute in the sandbox.
     // At most 64 MiB: quota "file_too_large".
     Operation<std::string> read_file(const Principal& who, std::string_view session_id, std::string path);
@@ -255,14 +258,15 @@ public:
     // A directory with all that it holds. What is not there is removed.
     Operation<void> remove_file(const Principal& who, std::string_view session_id, std::string path);
     // The tree below a path of this machine, or the one file that it is, into a directory of the sandbox, which is made if it is
-    // missing; it belongs to root there. The other way, it belongs to this process's user. Kept: permissions, times, symbolic and
-    // hard links, holes. Left out: sockets and devices, and, towards this machine, set-user-id and set-group-id bits. What is there
-    // and has no counterpart stays; nothing outside of the directory is written, whatever the sandbox sends. Not atomic. Where
-    // sandboxes do not run sandboxkit-guest: unsupported "trees_not_supported".
+    // missing; it belongs to root there. Kept: permissions, times, symbolic and hard links, holes. Left out: sockets and devices.
+    // The other way, it belongs to this process's user, nobody else may write it, and there are no set-user-id and set-group-id
+    // bits; directories that are there stay as they are, nothing outside of the directory is written, whatever the sandbox sends,
+    // and more than `limits` is refused: quota "tree_too_large". Either way, what is there and has no counterpart stays, and what
+    // was done before an error, too. Where sandboxes do not run sandboxkit-guest: unsupported "trees_not_supported".
     Operation<TreeSummary> upload_tree(const Principal& who, std::string_view session_id, std::filesystem::path from,
                                        std::string to_directory);
     Operation<TreeSummary> download_tree(const Principal& who, std::string_view session_id, std::string from,
-                                         std::filesystem::path to_directory);
+                                         std::filesystem::path to_directory, TreeLimits limits = {});
     // Completes when every change from then on will be told. `recursive`: in the directories below it, too.
     Operation<FileWatch> watch_directory(const Principal& who, std::string_view session_id, std::string path,
                                          bool recursive = false);

@@ -27,6 +27,13 @@ struct FileEvent {
     std::string name;                        // relative to the directory that is watched
 };
 
+// What is taken of a tree that a sandbox sends.
+struct TreeLimits {
+    std::uint64_t entries = 10'000'000;   // at most that
+    std::uint64_t bytes = 1ULL << 40;     // of files, without holes
+    std::uint64_t file_size = 1ULL << 44; // of one file, with its holes
+};
+
 // What was packed or unpacked of a tree.
 struct TreeSummary {
     std::uint64_t entries = 0;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of a session: whole trees in and out, and what happens to them.
 #include "cli/commands.hpp"
-#include "cli/exit_code.hpp"
 #include "cli/standard_streams.hpp"
 
 #include <boost/json/serialize.hpp>
 
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 
 namespace sandboxkit::cli {
 
@@ -53,7 +55,7 @@ int watch(const Settings& settings, const std::string& session, const std::strin
             settings.json ? boost::json::serialize(boost::json::object{{"change", name_of(event->change)}, {"name", event->name}})
                           : std::string(name_of(event->change)) + ' ' + one_line(event->name);
         const int broken = write_all(STDOUT_FILENO, line + '\n');
-        if (broken == EPIPE) return exit_ok; // nobody reads any more
+        if (broken == EPIPE) return 128 + SIGPIPE; // nobody reads any more
         if (broken != 0) return settings.fail(output_error(STDOUT_FILENO, broken));
     }
 }

@@ -69,9 +69,7 @@ int list(const Settings& settings, const std::string& session) {
 int kill(const Settings& settings, const std::string& session, const std::string& id, int number) {
     auto engine = settings.open();
     if (!engine) return settings.fail(engine.error());
-    auto process = wait(settings, engine->attach_process(settings.who(), session, id));
-    if (!process) return settings.fail(process.error());
-    auto sent = wait(settings, process->signal(number));
+    auto sent = wait(settings, engine->signal_process(settings.who(), session, id, number));
     if (!sent) return settings.fail(sent.error());
     return settings.answer({{"id", id}, {"signal", number}}, "");
 }

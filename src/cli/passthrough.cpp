@@ -121,8 +121,10 @@ public:
         kept.bytes += bytes.substr(0, taken);
         kept.dropped += bytes.size() - taken;
     }
-    [[nodiscard]] boost::json::object answer(const ProcessEnd& end) const {
+    // `dropped`: of both streams, before it came here.
+    [[nodiscard]] boost::json::object answer(const ProcessEnd& end, std::uint64_t dropped) const {
         boost::json::object out{{"exit_code", end.shell_code()}, {"signal", end.signal}, {"timed_out", end.timed_out}};
+        if (dropped > 0) out["dropped_bytes"] = dropped;
         for (const auto stream : {Stream::standard_output, Stream::standard_error}) {
             const auto& kept = streams_[static_cast<std::size_t>(stream)];
             const std::string name = stream == Stream::standard_output ? "standard_output" : "standard_error";
@@ -157,21 +159,24 @@ private:
     Signals& signals_;
 };
 
-// Passes on what the process says, until its end.
-Result<CommandEnd> pass_output(const Settings& settings, Process& process, bool interruptible) {
+// Passes on what the process says, until its end. `expected`: where its output begins; none: wherever it does.
+Result<CommandEnd> pass_output(const Settings& settings, Process& process, bool interruptible,
+                               std::optional<std::uint64_t> expected) {
     Collected collected;
     int broken = 0, broken_fd = -1; // why nothing can be written any more, and which it was
-    std::optional<std::uint64_t> expected;
+    std::uint64_t dropped = 0;
     for (;;) {
         auto event = interruptible ? wait(settings, process.next()) : process.next().get();
         if (!event) return event.error();
-        if (expected && event->offset > *expected && !settings.json)
-            std::cerr << "note: " << event->offset - *expected << " bytes of output were dropped here\n";
+        if (expected && event->offset > *expected) {
+            dropped += event->offset - *expected;
+            if (!settings.json) std::cerr << "note: " << event->offset - *expected << " bytes of output were dropped here\n";
+        }
         expected = event->offset + event->bytes.size();
         if (event->end) {
             if (broken == EPIPE) return CommandEnd{128 + SIGPIPE, {}};
             if (broken != 0) return output_error(broken_fd, broken);
-            if (settings.json) return CommandEnd{event->end->shell_code(), collected.answer(*event->end)};
+            if (settings.json) return CommandEnd{event->end->shell_code(), collected.answer(*event->end, dropped)};
             if (event->end->timed_out) std::cerr << "error: the command was ended: its time was over\n";
             return CommandEnd{event->end->shell_code(), {}};
         }
@@ -189,7 +194,7 @@ Result<CommandEnd> pass_output(const Settings& settings, Process& process, bool 
 }
 
 Result<CommandEnd> pass(const Settings& settings, Process& process, const Passing& passing, const RawTerminal* terminal,
-                        bool with_signals) {
+                        bool with_signals, std::optional<std::uint64_t> offset) {
     std::optional<TerminalPassing> size;
     if (terminal != nullptr) size.emplace(*settings.signals, process, *terminal);
     // The command decides what a signal means; like ssh, this process waits for its answer.
@@ -197,7 +202,7 @@ Result<CommandEnd> pass(const Settings& settings, Process& process, const Passin
     if (with_signals) signals.emplace(*settings.signals, [&process](int number) { (void)process.signal(number); });
     std::optional<InputPump> input;
     if (passing.input || terminal != nullptr) input.emplace(process);
-    return pass_output(settings, process, !with_signals);
+    return pass_output(settings, process, !with_signals, offset);
 }
 
 } // namespace
@@ -216,7 +221,7 @@ Result<CommandEnd> run_command(const Settings& settings, Engine& engine, const s
     }
     auto process = wait(settings, engine.start_process(settings.who(), session, std::move(request)));
     if (!process) return start_error(process.error());
-    return pass(settings, *process, passing, terminal.get(), true);
+    return pass(settings, *process, passing, terminal.get(), true, 0);
 }
 
 Result<CommandEnd> attach_command(const Settings& settings, Engine& engine, const std::string& session,
@@ -229,7 +234,7 @@ Result<CommandEnd> attach_command(const Settings& settings, Engine& engine, cons
     }
     auto attached = wait(settings, engine.attach_process(settings.who(), session, process, offset));
     if (!attached) return attached.error();
-    return pass(settings, *attached, passing, terminal.get(), passing.input || passing.terminal);
+    return pass(settings, *attached, passing, terminal.get(), passing.input || passing.terminal, offset);
 }
 
 } // namespace sandboxkit::cli

@@ -109,7 +109,7 @@ public:
     boost::asio::io_context io{1};
     // Threads for blocking work: what providers do here; the store, which a lease or a call into a session must not wait
     // for; and clones and trees of files, which take as long as the other side likes.
-    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds}, tree_pool{2};
+    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds}, tree_pool{4};
     boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io}; // only on the io thread; closing wakes both
     std::atomic<bool> closing = false;
 

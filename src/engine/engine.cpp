@@ -263,6 +263,11 @@ Operation<Process> Engine::attach_process(const Principal& who, std::string_view
         who, [&](Context& c) { return engine::attach_process(c, std::string(id), std::move(process), offset); });
 }
 
+Operation<void> Engine::signal_process(const Principal& who, std::string_view id, std::string process, int number) {
+    return impl_->run<void>(
+        who, [&](Context& c) { return engine::signal_process(c, std::string(id), std::move(process), number); });
+}
+
 Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {
     return impl_->run<std::string>(who, [&](Context& c) { return engine::read_file(c, std::string(id), std::move(path)); });
 }
@@ -302,9 +307,9 @@ Operation<TreeSummary> Engine::upload_tree(const Principal& who, std::string_vie
 }
 
 Operation<TreeSummary> Engine::download_tree(const Principal& who, std::string_view id, std::string from,
-                                             std::filesystem::path to) {
+                                             std::filesystem::path to, TreeLimits limits) {
     return impl_->run<TreeSummary>(
-        who, [&](Context& c) { return engine::download_tree(c, std::string(id), std::move(from), std::move(to)); });
+        who, [&](Context& c) { return engine::download_tree(c, std::string(id), std::move(from), std::move(to), limits); });
 }
 
 Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_view id, std::string path, bool recursive) {

@@ -17,6 +17,7 @@ FileWatch::FileWatch(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 static Task<FileEvent> next_event(std::shared_ptr<FileWatch::Impl> watch) {
     auto event = co_await watch->stream->next();
     if (event) co_return event;
+    if (event.error().kind != ErrorClass::cancelled) watch->busy.reset();
     auto why = co_await engine::explain_failure(*watch->context, watch->session, event.error());
     co_return why.error();
 }

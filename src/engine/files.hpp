@@ -16,6 +16,7 @@ Task<void> remove_file(Context& context, std::string session, std::string path);
 Task<FileWatch> watch_directory(Context& context, std::string session, std::string path, bool recursive);
 
 Task<TreeSummary> upload_tree(Context& context, std::string session, std::filesystem::path from, std::string to);
-Task<TreeSummary> download_tree(Context& context, std::string session, std::string from, std::filesystem::path to);
+Task<TreeSummary> download_tree(Context& context, std::string session, std::string from, std::filesystem::path to,
+                                TreeLimits limits);
 
 } // namespace sandboxkit::engine

@@ -40,6 +40,7 @@ static Task<ProcessEvent> next_event(std::shared_ptr<Process::Impl> process) {
         if (event->end) process->busy.reset(); // not when the handle goes, which may be kept
         co_return event;
     }
+    if (event.error().kind != ErrorClass::cancelled) process->busy.reset();
     auto why = co_await engine::explain_failure(*process->context, process->session, event.error());
     co_return why.error();
 }
@@ -166,6 +167,29 @@ Task<Process> attach_process(Context& context, std::string session, std::string 
                                                           envd::ProcessInput::either));
     auto why = co_await explain_failure(context, session, stream.error());
     co_return why.error();
+}
+
+// Not by attaching to it: what somebody attached is told counts as read.
+static Task<void> signal_by_id(envd::Client& client, envd::ProcessSelector process, int number) {
+    if (process.pid == 0) {
+        auto listed = co_await client.list();
+        if (!listed) co_return listed.error();
+        const auto found = std::find_if(listed->begin(), listed->end(), [&](const auto& info) { return info.id == process.tag; });
+        if (found == listed->end())
+            co_return Error{
+                ErrorClass::not_found, "process_not_found", "no process with the id " + process.tag + " runs", "", "", {}};
+        process.pid = found->pid;
+    }
+    auto sent = co_await client.send_signal(process.pid, number);
+    co_return sent;
+}
+
+Task<void> signal_process(Context& context, std::string session, std::string process, int number) {
+    auto selector = select(process);
+    if (!selector) co_return selector.error();
+    const auto call = [selector = *selector, number](envd::Client& client) { return signal_by_id(client, selector, number); };
+    auto sent = co_await in_sandbox<void>(context, std::move(session), call);
+    co_return sent;
 }
 
 Task<ExecResult> exec(Context& context, std::string session, ExecRequest request, std::uint64_t output_limit) {

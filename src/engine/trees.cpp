@@ -120,11 +120,12 @@ Task<TreeSummary> upload_tree(Context& context, std::string session, std::filesy
     co_return ended;
 }
 
-Task<TreeSummary> download_tree(Context& context, std::string session, std::string from, std::filesystem::path to) {
+Task<TreeSummary> download_tree(Context& context, std::string session, std::string from, std::filesystem::path to,
+                                TreeLimits limits) {
     auto client = co_await client_of(context, session);
     if (!client) co_return client.error();
     const SessionCount busy(context, &Context::busy, session);
-    TreeWork::Work unpack = [to = std::move(to)](int socket) { return tree::receive_tree(socket, to); };
+    TreeWork::Work unpack = [to = std::move(to), limits](int socket) { return tree::receive_tree(socket, to, limits); };
     auto work = TreeWork::start(context, std::move(unpack));
     if (!work) co_return work.error();
     std::function<Task<void>(std::string)> sink = [work = *work](std::string piece) {

@@ -31,6 +31,9 @@ using tree::TreeUnpacker;
 // Where the child finds its ends.
 constexpr int archive_place = 0, report_place = 1;
 
+// What fits on the disk may come.
+constexpr TreeLimits guest_limits{tree::tree_entry_limit, ~std::uint64_t{0}, ~std::uint64_t{0}};
+
 static_assert(sizeof(Report) <= PIPE_BUF, "a report is written in one piece");
 
 void send(Report::Kind kind, const TreeFailure& failure, const tree::TreeCount& count) {
@@ -108,7 +111,7 @@ void work_as(const Identity& user, pid_t parent, TreeWorker::Work work, const st
     } else {
         FileDescriptor root;
         failure = open_root(path, root);
-        TreeUnpacker unpacker(std::move(root), {::geteuid() == 0});
+        TreeUnpacker unpacker(std::move(root), {::geteuid() == 0, false, guest_limits});
         if (failure.error == 0) failure = unpack(unpacker);
         count = unpacker.count();
     }

@@ -15,6 +15,8 @@ namespace sandboxkit::tree {
 
 namespace {
 
+constexpr std::size_t padding_limit = 16 << 20; // of what writers of tar fill their last block up with
+
 Error to_error(TreeFailure failure) {
     const auto error = [&](ErrorClass kind, const char* code, const char* remedy = "") {
         return Error{kind, code, std::move(failure.message), remedy, "", {}};
@@ -26,6 +28,7 @@ Error to_error(TreeFailure failure) {
     case EROFS: return error(ErrorClass::permission, "path_not_permitted");
     case ENOSPC:
     case EDQUOT: return error(ErrorClass::quota, "disk_full", "make room");
+    case EFBIG: return error(ErrorClass::quota, "tree_too_large", "allow more, or take less");
     case EPIPE: return error(ErrorClass::unavailable, "tree_unread");
     default: return error(ErrorClass::invalid, "tree_refused");
     }
@@ -43,11 +46,13 @@ TreeFailure send_bytes(int socket, std::string_view bytes) {
 
 TreeFailure receive_bytes(int socket, TreeUnpacker& unpacker) {
     std::array<char, 128 << 10> piece;
-    for (;;) {
+    for (std::size_t padding = 0;;) {
         const ssize_t n = ::recv(socket, piece.data(), piece.size(), 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return {errno, "cannot take the archive: " + describe(errno)};
         if (n == 0) return unpacker.finish();
+        if (unpacker.complete()) padding += static_cast<std::size_t>(n);
+        if (padding > padding_limit) return {EINVAL, "the archive is refused: it does not stop after its end"};
         auto failure = unpacker.feed(std::string_view(piece.data(), static_cast<std::size_t>(n)));
         if (failure.error != 0) return failure;
     }
@@ -68,12 +73,12 @@ Result<TreeSummary> send_tree(const std::filesystem::path& path, int socket) {
     return summary_of(packer.count());
 }
 
-Result<TreeSummary> receive_tree(int socket, const std::filesystem::path& directory) {
+Result<TreeSummary> receive_tree(int socket, const std::filesystem::path& directory, const TreeLimits& limits) {
     std::error_code ec;
     std::filesystem::create_directories(directory, ec);
     FileDescriptor root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root) return to_error({errno, "cannot open '" + directory.string() + "': " + describe(errno)});
-    TreeUnpacker unpacker(std::move(root), {});
+    TreeUnpacker unpacker(std::move(root), {false, true, limits});
     auto failure = receive_bytes(socket, unpacker);
     if (failure.error != 0) return to_error(std::move(failure));
     return summary_of(unpacker.count());

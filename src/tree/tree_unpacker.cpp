@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t map_node_size = 128; // bytes that a remembered directory takes besides its name
 
+TreeFailure too_large(const char* what, std::uint64_t limit) {
+    return {EFBIG, "the archive is refused: it has more than " + std::to_string(limit) + " " + what};
+}
+
 std::array<timespec, 2> times(const timespec& modified) {
     return {timespec{0, UTIME_OMIT}, modified};
 }
@@ -42,6 +46,7 @@ TreeFailure TreeUnpacker::take_entries() {
         case TarReader::Event::entry_end: failure = end_entry(); break;
         case TarReader::Event::data: {
             std::string_view data = reader_.data();
+            if (data.size() > options_.limits.bytes - count_.bytes) return too_large("bytes", options_.limits.bytes);
             auto offset = static_cast<off_t>(reader_.offset());
             while (!data.empty()) {
                 const ssize_t n = ::pwrite(file_.get(), data.data(), data.size(), offset);
@@ -113,12 +118,14 @@ TreeFailure TreeUnpacker::enter(const std::vector<std::string_view>& directories
 
 TreeFailure TreeUnpacker::begin_entry() {
     const TarEntry& entry = reader_.entry();
-    if (++count_.entries > tree_entry_limit)
-        return {EINVAL, "the archive is refused: it has more than " + std::to_string(tree_entry_limit) + " entries"};
+    if (count_.entries == options_.limits.entries) return too_large("entries", options_.limits.entries);
+    ++count_.entries;
+    if (entry.size > options_.limits.file_size) return too_large("bytes in one file", options_.limits.file_size);
     if (entry.uid >= static_cast<uid_t>(-1) || entry.gid >= static_cast<gid_t>(-1))
         return {EINVAL, "the archive is refused: the owner of '" + entry.name + "' is not a number of a user"};
     attributes_ = {entry.mode, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid), entry.modified};
     if (!options_.owners) attributes_.mode &= 01777U;
+    if (options_.foreign) attributes_.mode &= 0755U;
     if (entry.type == TarEntry::Type::hard_link) return make_hard_link(find(entry.name, true), entry);
     const Place place = find(entry.name, true);
     if (place.failure.error != 0) return place.failure;
@@ -191,11 +198,14 @@ TreeFailure TreeUnpacker::make_hard_link(const Place& place, const TarEntry& ent
 }
 
 TreeFailure TreeUnpacker::make_directory(const Place& place, const TarEntry& entry) {
+    if (place.name.empty() && options_.foreign) return {};
     if (!place.name.empty() && ::mkdirat(place.directory, place.name.c_str(), 0700) != 0) {
         if (errno != EEXIST) return fail(errno, "creating");
         struct stat status {};
         if (::fstatat(place.directory, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return fail(errno, "creating");
-        if (!S_ISDIR(status.st_mode)) {
+        if (S_ISDIR(status.st_mode)) {
+            if (options_.foreign) return {};
+        } else {
             if (auto failure = remove_what_is_there(place); failure.error != 0) return failure;
             if (::mkdirat(place.directory, place.name.c_str(), 0700) != 0) return fail(errno, "creating");
         }

@@ -8,6 +8,8 @@
 #include "tree/tree_packer.hpp"
 #include "tree/tree_failure.hpp"
 
+#include <sandboxkit/files.hpp>
+
 #include <ctime>
 #include <map>
 #include <optional>
@@ -20,10 +22,13 @@ namespace sandboxkit::tree {
 
 class TreeUnpacker {
 public:
-    // What an entry may say of a file. Without `owners`, files belong to who unpacks them, and are without set-user-id and
-    // set-group-id bits: who does not give them away must not make these rights another's.
     struct Options {
+        // Files get their owners. Without, they belong to who unpacks them, and are without set-user-id and set-group-id bits: who
+        // does not give them away must not make these rights another's.
         bool owners = false;
+        // A stranger's archive: nobody else may write what it makes, and directories that are there stay as they are.
+        bool foreign = false;
+        TreeLimits limits{};
     };
     TreeUnpacker(FileDescriptor root, Options options) : options_(options), root_(std::move(root)) {}
 
@@ -31,6 +36,7 @@ public:
     // There are no more bytes. Fails when there should be.
     TreeFailure finish();
     [[nodiscard]] const TreeCount& count() const { return count_; }
+    [[nodiscard]] bool complete() const { return complete_; }
 
 private:
     struct Attributes {

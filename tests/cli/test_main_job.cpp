@@ -229,6 +229,7 @@ TEST_CASE("a process is left running, found again, followed and killed") {
     attached.wait_for("first\nsecond\n");
     CHECK(sandbox({"session", "kill", session, id, "--signal", "9"}).code == 0);
     CHECK(attached.finish().code == 128 + 9);
+    CHECK(sandbox({"session", "kill", session, id}).code == 66);
     CHECK(sandbox({"--json", "session", "ps", session}).json().as_array().empty());
     CHECK(sandbox({"session", "attach", session, "cmd_none"}).code == 66);
 

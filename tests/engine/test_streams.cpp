@@ -137,6 +137,13 @@ TEST_CASE("a process outlives its handle, and others attach to it by its id") {
     auto from = must(running.engine->attach_process(tester, running.session, id, offset).get());
     CHECK(collect(from).output == "two x\nthree y\n");
 
+    auto fourth = running.shell("echo here; exec sleep 1000");
+    id = fourth.id();
+    must(running.engine->signal_process(tester, running.session, id, 15).get());
+    CHECK(collect(fourth).how == ProcessEnd{-1, 15, false});
+    CHECK(running.engine->signal_process(tester, running.session, id, 15).get().error().kind == ErrorClass::not_found);
+    CHECK(running.engine->signal_process(tester, running.session, "x", 0).get().error().kind != ErrorClass::internal);
+
     const auto attach = [&](std::string what, std::optional<std::uint64_t> where = {}) {
         return running.engine->attach_process(tester, running.session, std::move(what), where).get().error();
     };

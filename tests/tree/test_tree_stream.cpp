@@ -48,24 +48,26 @@ struct Ends {
 };
 
 // What `send` writes to a socket, taken into `directory`.
-Result<TreeSummary> take(const fs::path& directory, const std::function<void(int)>& send) {
+Result<TreeSummary> take(const fs::path& directory, const std::function<void(int)>& send, const TreeLimits& limits = {}) {
     Ends ends;
-    auto taking = std::async(std::launch::async, [&, socket = std::move(ends.far)] {
-        return tree::receive_tree(socket.get(), directory);
+    auto taking = std::async(std::launch::async, [&] {
+        auto taken = tree::receive_tree(ends.far.get(), directory, limits);
+        ends.far.reset(); // whoever still sends hears of it
+        return taken;
     });
     send(ends.near.get());
     ends.near.reset();
     return taking.get();
 }
 
-Result<TreeSummary> take_bytes(const fs::path& directory, std::string_view bytes) {
+Result<TreeSummary> take_bytes(const fs::path& directory, std::string_view bytes, const TreeLimits& limits = {}) {
     return take(directory, [&](int socket) {
         while (!bytes.empty()) {
             const ssize_t n = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (n <= 0) return; // refused
             bytes.remove_prefix(static_cast<std::size_t>(n));
         }
-    });
+    }, limits);
 }
 
 std::string archive_of(std::initializer_list<TarEntry> entries) {
@@ -168,6 +170,50 @@ TEST_CASE("a stranger's archive writes nothing outside, and gives no rights") {
     CHECK(S_ISREG(status_of(to / "b").st_mode));
     CHECK((status_of(to / "b").st_mode & 07777) == 0755);
     CHECK(fs::is_empty(work / "outside"));
+}
+
+TEST_CASE("a stranger's archive leaves the rights of what is there, and gives others none") {
+    using Type = TarEntry::Type;
+    const Directory work;
+    const auto to = work / "to";
+    fs::create_directories(to / "mine");
+    fs::permissions(to, fs::perms(0700));
+    fs::permissions(to / "mine", fs::perms(0700));
+    auto open_to_all = [](Type type, std::string name) {
+        auto made = entry(type, std::move(name));
+        made.mode = 0777;
+        return made;
+    };
+    const auto taken = take_bytes(to, archive_of({open_to_all(Type::directory, "./"), open_to_all(Type::directory, "mine/"),
+                                                  open_to_all(Type::directory, "theirs/"), open_to_all(Type::file, "mine/file")}));
+    REQUIRE(taken);
+    CHECK((status_of(to).st_mode & 07777) == 0700);
+    CHECK((status_of(to / "mine").st_mode & 07777) == 0700);
+    CHECK((status_of(to / "theirs").st_mode & 07777) == 0755);
+    CHECK((status_of(to / "mine/file").st_mode & 07777) == 0755);
+}
+
+TEST_CASE("a stranger's archive is as large as it may be") {
+    using Type = TarEntry::Type;
+    const Directory work;
+    const auto code = [&](std::string_view bytes, const TreeLimits& limits) {
+        const auto taken = take_bytes(work / "to", bytes, limits);
+        return taken ? std::string("taken") : std::string(to_string(taken.error().kind)) + " " + taken.error().code;
+    };
+    const auto two = archive_of({entry(Type::file, "a"), entry(Type::file, "b")});
+    CHECK(code(two, {2, 0, 0}) == "taken");
+    CHECK(code(two, {1, 0, 0}) == "quota tree_too_large");
+    auto large = entry(Type::file, "large");
+    large.size = 1000;
+    std::string bytes;
+    tree::append_tar_header(bytes, large);
+    bytes += std::string(1024, 'x');
+    tree::append_tar_end(bytes);
+    CHECK(code(bytes, {1, 1000, 1000}) == "taken");
+    CHECK(code(bytes, {1, 999, 1000}) == "quota tree_too_large");
+    CHECK(code(bytes, {1, 1000, 999}) == "quota tree_too_large");
+    CHECK(code(two + std::string(1 << 20, '\0'), {}) == "taken"); // padding
+    CHECK(code(two + std::string(32 << 20, '\0'), {}) == "invalid tree_refused");
 }
 
 TEST_CASE("what cannot be sent or taken") {
