@@ -149,9 +149,9 @@ public:
     Operation<ProcessEvent> next();
     // To its standard input or its terminal; completes when that has taken it.
     Operation<void> write(std::string bytes);
-    Operation<void> close_stdin();              // of a terminal: write what its user would type, "\x04"
-    Operation<void> resize(TerminalSize size);  // of its terminal
-    Operation<void> signal(int number);         // to its whole process group
+    Operation<void> close_stdin();             // of a terminal: write what its user would type, "\x04"
+    Operation<void> resize(TerminalSize size); // of its terminal
+    Operation<void> signal(int number);        // to its whole process group
 
 private:
     std::shared_ptr<Impl> impl_;

@@ -83,8 +83,8 @@ struct ProcessEvent {
 
 // A process that somebody started in a session and that runs.
 struct ProcessInfo {
-    std::string id;         // for attach_process: what its start was given as Process::id, else its pid in decimal
-    std::uint32_t pid = 0;  // in the sandbox
+    std::string id;        // for attach_process: what its start was given as Process::id, else its pid in decimal
+    std::uint32_t pid = 0; // in the sandbox
     std::vector<std::string> argv;
 };
 

@@ -75,20 +75,25 @@ void add_files(CLI::App& group, const Settings& settings, Chosen& chosen) {
             [&chosen, arguments, &settings, run] { chosen = [arguments, &settings, run] { return run(settings, *arguments); }; });
         return command;
     };
-    const auto kept = "Permissions, times, links and holes are kept; owners are not. What is there already stays, unless it is in "
-                      "the way.\n";
+    const auto kept =
+        "Permissions, times, links and holes are kept; owners are not. What is there already stays, unless it is in "
+        "the way.\n";
 
     auto* command = add("upload", "Put a file, or what is below a directory, into a directory of a session",
                         [](const Settings& s, const Arguments& a) { return upload(s, a.session, a.from, a.to); });
     command->add_option("from", arguments->from, "Here")->required()->type_name("PATH")->check(not_empty);
-    command->add_option("to", arguments->to, "The directory there; it is made if it is missing")->required()->type_name("DIR")
+    command->add_option("to", arguments->to, "The directory there; it is made if it is missing")
+        ->required()
+        ->type_name("DIR")
         ->check(not_empty);
     command->footer(kept);
 
     command = add("download", "Get a file, or what is below a directory, out of a session into a directory",
                   [](const Settings& s, const Arguments& a) { return download(s, a.session, a.from, a.to); });
     command->add_option("from", arguments->from, "There")->required()->type_name("PATH")->check(not_empty);
-    command->add_option("to", arguments->to, "The directory here; it is made if it is missing")->required()->type_name("DIR")
+    command->add_option("to", arguments->to, "The directory here; it is made if it is missing")
+        ->required()
+        ->type_name("DIR")
         ->check(not_empty);
     command->footer(kept);
 

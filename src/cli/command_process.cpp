@@ -22,8 +22,8 @@ int end_with(const Settings& settings, const Result<CommandEnd>& ended) {
 // One answer is no terminal.
 Result<void> check(const Settings& settings, const Passing& passing) {
     if (!settings.json || !passing.terminal) return {};
-    return Error{ErrorClass::invalid, "terminal_with_json", "a terminal is not shown as JSON", "leave out --json or --terminal", "",
-                 {}};
+    return Error{
+        ErrorClass::invalid, "terminal_with_json", "a terminal is not shown as JSON", "leave out --json or --terminal", "", {}};
 }
 
 int exec(const Settings& settings, const std::string& session, const ExecOptions& options, bool detach) {
@@ -38,8 +38,8 @@ int exec(const Settings& settings, const std::string& session, const ExecOptions
     return settings.answer({{"id", process->id()}, {"pid", process->pid()}}, process->id() + '\n');
 }
 
-int attach(const Settings& settings, const std::string& session, const std::string& process,
-           std::optional<std::uint64_t> offset, const Passing& passing) {
+int attach(const Settings& settings, const std::string& session, const std::string& process, std::optional<std::uint64_t> offset,
+           const Passing& passing) {
     if (auto ok = check(settings, passing); !ok) return settings.fail(ok.error());
     auto engine = settings.open();
     if (!engine) return settings.fail(engine.error());
@@ -96,7 +96,10 @@ void add_processes(CLI::App& group, const Settings& settings, Chosen& chosen) {
         return command;
     };
     const auto of_process = [&](CLI::App* command) {
-        command->add_option("process", arguments->process, "Its id or its pid")->required()->type_name("PROCESS")->check(not_empty);
+        command->add_option("process", arguments->process, "Its id or its pid")
+            ->required()
+            ->type_name("PROCESS")
+            ->check(not_empty);
     };
 
     auto* command = add("exec", "Run a command in a session: its input, output, signals and exit code are this program's");
@@ -115,9 +118,12 @@ void add_processes(CLI::App& group, const Settings& settings, Chosen& chosen) {
 
     command = add("attach", "Follow a process to its end: what it has said, and what comes");
     of_process(command);
-    auto* from = command->add_option("--from", arguments->offset, "Begin at this byte of its output (else at the first that is kept)")
-                     ->type_name("BYTE");
-    command->add_flag_callback("--unread", [arguments] { arguments->offset.reset(); }, "Begin with what nobody has read yet")
+    auto* from =
+        command->add_option("--from", arguments->offset, "Begin at this byte of its output (else at the first that is kept)")
+            ->type_name("BYTE");
+    command
+        ->add_flag_callback(
+            "--unread", [arguments] { arguments->offset.reset(); }, "Begin with what nobody has read yet")
         ->excludes(from);
     command->add_flag("-i,--stdin", arguments->passing.input, "Pass on standard input, to its end, and signals");
     command->add_flag("-t,--terminal", arguments->passing.terminal, "Give it this terminal; it has one itself");

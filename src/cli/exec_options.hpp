@@ -17,7 +17,8 @@ namespace sandboxkit::cli {
 
 inline constexpr const char* exec_json_help =
     "With --json the answer says how the command ended and what it wrote, at most 16 MiB a stream; what is beyond that is\n"
-    "counted in standard_output_dropped_bytes and standard_error_dropped_bytes; what the sandbox could not keep, in dropped_bytes.\n";
+    "counted in standard_output_dropped_bytes and standard_error_dropped_bytes; what the sandbox could not\n"
+    "keep, in dropped_bytes.\n";
 
 class ExecOptions {
 public:

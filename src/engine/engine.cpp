@@ -264,8 +264,8 @@ Operation<Process> Engine::attach_process(const Principal& who, std::string_view
 }
 
 Operation<void> Engine::signal_process(const Principal& who, std::string_view id, std::string process, int number) {
-    return impl_->run<void>(
-        who, [&](Context& c) { return engine::signal_process(c, std::string(id), std::move(process), number); });
+    return impl_->run<void>(who,
+                            [&](Context& c) { return engine::signal_process(c, std::string(id), std::move(process), number); });
 }
 
 Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {

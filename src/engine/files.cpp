@@ -48,8 +48,9 @@ Task<FileInfo> file_info(Context& context, std::string session, std::string path
 }
 
 Task<std::vector<FileInfo>> list_directory(Context& context, std::string session, std::string path, std::uint32_t depth) {
-    return in_sandbox<std::vector<FileInfo>>(
-        context, std::move(session), [path = std::move(path), depth](envd::Client& client) { return client.list_dir(path, depth); });
+    return in_sandbox<std::vector<FileInfo>>(context, std::move(session), [path = std::move(path), depth](envd::Client& client) {
+        return client.list_dir(path, depth);
+    });
 }
 
 Task<FileInfo> make_directory(Context& context, std::string session, std::string path) {
@@ -58,9 +59,9 @@ Task<FileInfo> make_directory(Context& context, std::string session, std::string
 }
 
 Task<FileInfo> move_file(Context& context, std::string session, std::string from, std::string to) {
-    return in_sandbox<FileInfo>(
-        context, std::move(session),
-        [from = std::move(from), to = std::move(to)](envd::Client& client) { return client.move(from, to); });
+    return in_sandbox<FileInfo>(context, std::move(session), [from = std::move(from), to = std::move(to)](envd::Client& client) {
+        return client.move(from, to);
+    });
 }
 
 Task<void> remove_file(Context& context, std::string session, std::string path) {

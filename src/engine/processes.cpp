@@ -163,8 +163,8 @@ Task<Process> attach_process(Context& context, std::string session, std::string 
     if (!client) co_return client.error();
     auto stream = co_await (*client)->connect(std::move(*selector), offset);
     if (stream)
-        co_return Process(std::make_shared<Process::Impl>(context, session, *client, *stream, std::move(process),
-                                                          envd::ProcessInput::either));
+        co_return Process(
+            std::make_shared<Process::Impl>(context, session, *client, *stream, std::move(process), envd::ProcessInput::either));
     auto why = co_await explain_failure(context, session, stream.error());
     co_return why.error();
 }

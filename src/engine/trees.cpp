@@ -34,8 +34,8 @@ public:
     static Result<std::shared_ptr<TreeWork>> start(Context& context, Work work) {
         int ends[2] = {-1, -1};
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-            return Error{ErrorClass::quota, "out_of_descriptors", "no more files can be opened", "raise the limit of open files", "",
-                         {}};
+            return Error{
+                ErrorClass::quota, "out_of_descriptors", "no more files can be opened", "raise the limit of open files", "", {}};
         auto theirs = std::make_shared<tree::FileDescriptor>(ends[1]);
         auto started = std::make_shared<TreeWork>(context.executor(), ends[0]);
         auto call = [work = std::move(work), theirs](std::stop_token) {

@@ -58,8 +58,8 @@ public:
         const int fruitless = offset == self->reached_ ? self->fruitless_ + 1 : 0;
         if (fruitless > fruitless_limit) co_return why;
         const auto begin = std::chrono::steady_clock::now();
-        auto again = co_await open(self->core_, connect_request(self->process_, offset), "Connect",
-                                   broken->decoder.has_timeout(), offset);
+        auto again =
+            co_await open(self->core_, connect_request(self->process_, offset), "Connect", broken->decoder.has_timeout(), offset);
         broken->patience -= std::chrono::steady_clock::now() - begin;
         if (broken->patience <= broken->patience.zero()) co_return out_of_patience();
         // Given up by our caller, which says nothing about the sandbox: the next call tries again.

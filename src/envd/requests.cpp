@@ -72,8 +72,7 @@ Result<net::HttpRequest> output_request(std::string_view method, const json::obj
 }
 
 Result<json::object> size_object(const TerminalSize& size) {
-    if (size.columns == 0 || size.rows == 0)
-        return invalid("terminal_size", "a terminal has at least one column and one row");
+    if (size.columns == 0 || size.rows == 0) return invalid("terminal_size", "a terminal has at least one column and one row");
     json::object characters;
     characters["cols"] = size.columns;
     characters["rows"] = size.rows;

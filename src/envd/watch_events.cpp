@@ -29,8 +29,7 @@ std::optional<FileChange> change_of(std::string_view type) {
 Error error_of_end(const json::object& frame) {
     const auto error = object_member(frame, "error");
     if (!error) return error.error();
-    if (*error == nullptr)
-        return {ErrorClass::unavailable, "watch_ended", "the sandbox ended the watch", "watch again", "", {}};
+    if (*error == nullptr) return {ErrorClass::unavailable, "watch_ended", "the sandbox ended the watch", "watch again", "", {}};
     return error_of_end_frame(operation, **error);
 }
 

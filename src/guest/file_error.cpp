@@ -19,7 +19,7 @@ unsigned http_status_of(int error) {
     case ENFILE:
     case ENOMEM:
     case EAGAIN: return 503; // also: somebody has a lease on the file, or a device takes no more now
-    case EFBIG: return 413; // also: a limit of the sandbox's processes
+    case EFBIG: return 413;  // also: a limit of the sandbox's processes
     case EISDIR:
     case ENOTDIR:
     case EINVAL:

@@ -242,8 +242,7 @@ TreeFailure TreeUnpacker::apply_to_directories() {
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
         const auto& [path, attributes] = *it;
         const auto refused = [&, &name = path](const char* what) {
-            return TreeFailure{errno, "error setting the " + std::string(what) + " of './" + name +
-                                            "': " + describe(errno)};
+            return TreeFailure{errno, "error setting the " + std::string(what) + " of './" + name + "': " + describe(errno)};
         };
         const Place place = find(path, false);
         if (place.failure.error != 0) return place.failure;

@@ -5,8 +5,8 @@
 
 #include "tree/file_descriptor.hpp"
 #include "tree/tar_reader.hpp"
-#include "tree/tree_packer.hpp"
 #include "tree/tree_failure.hpp"
+#include "tree/tree_packer.hpp"
 
 #include <sandboxkit/files.hpp>
 
@@ -23,8 +23,8 @@ namespace sandboxkit::tree {
 class TreeUnpacker {
 public:
     struct Options {
-        // Files get their owners. Without, they belong to who unpacks them, and are without set-user-id and set-group-id bits: who
-        // does not give them away must not make these rights another's.
+        // Files get their owners. Without, they belong to who unpacks them, and are without set-user-id and set-group-id bits:
+        // who does not give them away must not make these rights another's.
         bool owners = false;
         // A stranger's archive: nobody else may write what it makes, and directories that are there stay as they are.
         bool foreign = false;

@@ -39,8 +39,7 @@ struct Size {
     std::uint64_t bytes;
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5},
-    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5}, brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {

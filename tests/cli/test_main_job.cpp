@@ -246,7 +246,8 @@ TEST_CASE("a command gets a terminal") {
     CHECK(sandbox({"--json", "session", "exec", started.session, "-t", "--", "true"}).code == 65);
     // script gives it one.
     std::string command = "stty rows 31 cols 97;";
-    for (const auto& part : Sandbox::command({"session", "exec", started.session, "-t", "--", "sh", "-c"})) command += " '" + part + "'";
+    for (const auto& part : Sandbox::command({"session", "exec", started.session, "-t", "--", "sh", "-c"}))
+        command += " '" + part + "'";
     command += " 'stty size; tty; read line; echo got $line; exit 3'";
     auto environment = sandbox.environment();
     environment["SHELL"] = "/bin/sh";
@@ -282,7 +283,8 @@ TEST_CASE("trees go in and out, and changes are told") {
     Running watch(Sandbox::command({"--json", "session", "watch", session, "/root/tree", "--recursive"}), sandbox.environment());
     // Until it watches, nothing is told.
     for (int i = 0; i < 3; ++i) {
-        CHECK(started.exec({"--", "sh", "-c", "touch /root/tree/deep/new; rm /root/tree/deep/new; touch /root/tree/deep/new"}).code == 0);
+        CHECK(started.exec({"--", "sh", "-c", "touch /root/tree/deep/new; rm /root/tree/deep/new; touch /root/tree/deep/new"})
+                  .code == 0);
     }
     watch.wait_for(R"({"change":"created","name":"deep/new"})");
     watch.signal(SIGTERM);

@@ -159,8 +159,8 @@ TEST_CASE("a connection that breaks in the middle costs no output") {
     Running running([&](const fs::path& guest) { return relay.to(guest); });
     ExecRequest request;
     request.standard_input = true;
-    auto process = running.shell("i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); [ $((i % 500)) -ne 0 ] || read go; done",
-                                 request);
+    auto process =
+        running.shell("i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); [ $((i % 500)) -ne 0 ] || read go; done", request);
     std::string expected;
     for (int i = 0; i < 2000; ++i) expected += std::to_string(i) + "\n";
     std::string got;

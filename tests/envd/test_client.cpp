@@ -138,7 +138,10 @@ const std::pair<std::string, Work> operations[] = {
     {"remove", [](auto client) { return client->remove("/a"); }},
     {"read_file", [](auto client) { return ignore_value(client->read_file("/a")); }},
     {"write_file", [](auto client) { return ignore_value(client->write_file("/a", "bytes")); }},
-    {"resize", [](auto client) { return client->resize(7, {80, 24}); }},
+    {"resize",
+     [](auto client) {
+         return client->resize(7, {80, 24});
+     }},
 };
 
 bool is_stream(std::string_view name) {

@@ -8,9 +8,9 @@
 #include "envd/guest_errors.hpp"
 #include "envd/json_reader.hpp"
 #include "envd/process_events.hpp"
-#include "envd/watch_events.hpp"
 #include "envd/recorded.hpp"
 #include "envd/signal_names.hpp"
+#include "envd/watch_events.hpp"
 #include "net/result_text.hpp"
 
 #include <random>

@@ -222,7 +222,8 @@ TEST_CASE("a terminal: its size, what is typed, and its one stream of output") {
     REQUIRE(guest.running());
     Loop loop;
     const auto client = guest.client(loop);
-    auto request = shell("stty size; trap 'stty size; exit 7' WINCH; read line; echo \"got $line\"; while :; do sleep 0.01; done");
+    auto request =
+        shell("stty size; trap 'stty size; exit 7' WINCH; read line; echo \"got $line\"; while :; do sleep 0.01; done");
     request.terminal = TerminalSize{132, 43};
     auto process = loop.run(client->start(request, "terminal"));
     REQUIRE(process);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trees of this machine through a socket and back.
+#include "net/result_text.hpp"
 #include "tree/file_descriptor.hpp"
 #include "tree/tar_writer.hpp"
-#include "net/result_text.hpp"
 #include "tree/tree_stream.hpp"
 
 #include <doctest/doctest.h>
@@ -61,13 +61,16 @@ Result<TreeSummary> take(const fs::path& directory, const std::function<void(int
 }
 
 Result<TreeSummary> take_bytes(const fs::path& directory, std::string_view bytes, const TreeLimits& limits = {}) {
-    return take(directory, [&](int socket) {
-        while (!bytes.empty()) {
-            const ssize_t n = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-            if (n <= 0) return; // refused
-            bytes.remove_prefix(static_cast<std::size_t>(n));
-        }
-    }, limits);
+    return take(
+        directory,
+        [&](int socket) {
+            while (!bytes.empty()) {
+                const ssize_t n = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+                if (n <= 0) return; // refused
+                bytes.remove_prefix(static_cast<std::size_t>(n));
+            }
+        },
+        limits);
 }
 
 std::string archive_of(std::initializer_list<TarEntry> entries) {
@@ -158,7 +161,7 @@ TEST_CASE("a stranger's archive writes nothing outside, and gives no rights") {
     refused({entry(Type::file, "a/../../outside/a")});
     refused({entry(Type::symbolic_link, "link", (work / "outside").string()), entry(Type::file, "link/a")});
     refused({entry(Type::hard_link, "hard", (work / "outside").string())});
-    refused({entry(Type::hard_link, "hard", "link")  , entry(Type::file, "link/a")});
+    refused({entry(Type::hard_link, "hard", "link"), entry(Type::file, "link/a")});
     CHECK(take_bytes(to, "not an archive, but long enough to be looked at").error().code == "tree_refused");
     CHECK(take_bytes(to, "").error().code == "tree_refused"); // cut off
     // A link that is in the way is replaced, and not followed.
@@ -184,8 +187,9 @@ TEST_CASE("a stranger's archive leaves the rights of what is there, and gives ot
         made.mode = 0777;
         return made;
     };
-    const auto taken = take_bytes(to, archive_of({open_to_all(Type::directory, "./"), open_to_all(Type::directory, "mine/"),
-                                                  open_to_all(Type::directory, "theirs/"), open_to_all(Type::file, "mine/file")}));
+    const auto taken =
+        take_bytes(to, archive_of({open_to_all(Type::directory, "./"), open_to_all(Type::directory, "mine/"),
+                                   open_to_all(Type::directory, "theirs/"), open_to_all(Type::file, "mine/file")}));
     REQUIRE(taken);
     CHECK((status_of(to).st_mode & 07777) == 0700);
     CHECK((status_of(to / "mine").st_mode & 07777) == 0700);
