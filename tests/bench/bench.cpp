@@ -260,6 +260,11 @@ int main(int argc, char** argv) {
             only = arguments[1];
             arguments.erase(arguments.begin(), arguments.begin() + 2);
         }
+        if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
+            std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
+                         "measures: start, exec, output, processes, capture, trees, idle\n";
+            return 2;
+        }
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
         EngineOptions options;
         options.store = scratch.path() / "store.db";
