@@ -4,7 +4,6 @@
 
 #include "envd/calls.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -42,11 +42,6 @@ unsigned http_status(Code code) noexcept {
     return 500;
 }
 
-std::string_view describe(int error) noexcept {
-    const char* text = strerrordesc_np(error); // a constant of the C library: no locale, no allocation
-    return text != nullptr ? std::string_view(text) : std::string_view("unknown error");
-}
-
 RpcError system_error(int error, std::string what) {
     Code code = Code::internal;
     switch (error) {

@@ -2,6 +2,8 @@
 // The errors of the Connect protocol, as values. https://connectrpc.com/docs/protocol#error-codes
 #pragma once
 
+#include "tree/tree_failure.hpp"
+
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
 
@@ -45,6 +47,6 @@ using Answer = boost::system::result<T, RpcError>;
 
 // What went wrong in a system call, with the code that fits `error` (an errno value): "<what>: <description>".
 [[nodiscard]] RpcError system_error(int error, std::string what);
-[[nodiscard]] std::string_view describe(int error) noexcept;
+using tree::describe;
 
 } // namespace sandboxkit::guest

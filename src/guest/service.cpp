@@ -21,6 +21,11 @@ Response method_not_allowed(std::string_view allowed) {
 
 } // namespace
 
+std::string value_of(const Query& query, const std::string& name) {
+    const auto it = query.find(name);
+    return it != query.end() ? it->second : std::string();
+}
+
 std::optional<Query> parse_query(std::string_view text) {
     Query query;
     while (!text.empty()) {

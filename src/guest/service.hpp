@@ -24,6 +24,7 @@ inline constexpr std::string_view wire_version = "0.6.13";
 using Query = std::map<std::string, std::string>;
 // Nothing when an escape is broken. The first of several values of a name counts.
 [[nodiscard]] std::optional<Query> parse_query(std::string_view query);
+[[nodiscard]] std::string value_of(const Query& query, const std::string& name); // empty when there is none
 
 // The user named by `Authorization: Basic`; empty when there is none.
 [[nodiscard]] Answer<std::string> basic_auth_user(std::string_view authorization);

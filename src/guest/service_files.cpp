@@ -301,11 +301,6 @@ void compose_stepwise(const std::shared_ptr<Connection>& connection, const std::
                       [connection, composition, destination] { compose_stepwise(connection, composition, destination); });
 }
 
-std::string value_of(const Query& query, const std::string& name) {
-    const auto it = query.find(name);
-    return it != query.end() ? it->second : std::string();
-}
-
 } // namespace
 
 std::optional<std::string> Service::files_refusal(const RequestHead& head, const Query& query) const {

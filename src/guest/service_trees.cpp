@@ -25,11 +25,6 @@ constexpr int pulls_of_a_turn = 8;
 // One for all: nothing is left in it between two calls.
 std::array<char, 64 << 10> piece;
 
-std::string value_of(const Query& query, const std::string& name) {
-    const auto it = query.find(name);
-    return it != query.end() ? it->second : std::string();
-}
-
 // What the packer writes, as the body of a response.
 class TreeDownload : public StreamSource, public std::enable_shared_from_this<TreeDownload> {
 public:

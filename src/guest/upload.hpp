@@ -6,6 +6,7 @@
 #include "guest/accounts.hpp"
 #include "guest/file_descriptor.hpp"
 #include "guest/file_metadata.hpp"
+#include "tree/tree_failure.hpp"
 
 #include <sys/stat.h>
 
@@ -14,11 +15,7 @@
 
 namespace sandboxkit::guest {
 
-// Why it failed: an errno value, and what for people; 0 is success.
-struct UploadFailure {
-    int error = 0;
-    std::string message;
-};
+using UploadFailure = tree::TreeFailure;
 
 class Upload {
 public:

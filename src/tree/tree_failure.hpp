@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a tree could not be packed or unpacked.
+// Why something could not be done with files.
 #pragma once
 
 #include <cstring>
 #include <string>
+#include <string_view>
 
 namespace sandboxkit::tree {
 
@@ -13,9 +14,9 @@ struct TreeFailure {
     std::string message;
 };
 
-[[nodiscard]] inline std::string describe(int error) {
-    const char* text = ::strerrordesc_np(error);
-    return text != nullptr ? text : "error " + std::to_string(error);
+[[nodiscard]] inline std::string_view describe(int error) noexcept {
+    const char* text = ::strerrordesc_np(error); // a constant of the C library: no locale, no allocation
+    return text != nullptr ? std::string_view(text) : std::string_view("unknown error");
 }
 
 } // namespace sandboxkit::tree

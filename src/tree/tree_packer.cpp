@@ -47,14 +47,14 @@ TreePacker::~TreePacker() {
 }
 
 TreeFailure TreePacker::fail(int error, const char* what) const {
-    return {error, "error " + std::string(what) + " '" + name_ + "': " + describe(error)};
+    return {error, "error " + std::string(what) + " '" + name_ + "': " + std::string(describe(error))};
 }
 
 TreeFailure TreePacker::pack(const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) return {ENOENT, "path '" + path + "' does not exist"};
-        return {errno, "error reading '" + path + "': " + describe(errno)};
+        return {errno, "error reading '" + path + "': " + std::string(describe(errno))};
     }
     TreeFailure failure;
     if (S_ISDIR(status.st_mode)) {

@@ -38,7 +38,7 @@ TreeFailure send_bytes(int socket, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t n = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return {errno, "cannot pass the archive on: " + describe(errno)};
+        if (n < 0) return {errno, "cannot pass the archive on: " + std::string(describe(errno))};
         bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     return {};
@@ -49,7 +49,7 @@ TreeFailure receive_bytes(int socket, TreeUnpacker& unpacker) {
     for (std::size_t padding = 0;;) {
         const ssize_t n = ::recv(socket, piece.data(), piece.size(), 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return {errno, "cannot take the archive: " + describe(errno)};
+        if (n < 0) return {errno, "cannot take the archive: " + std::string(describe(errno))};
         if (n == 0) return unpacker.finish();
         if (unpacker.complete()) padding += static_cast<std::size_t>(n);
         if (padding > padding_limit) return {EINVAL, "the archive is refused: it does not stop after its end"};
@@ -77,7 +77,7 @@ Result<TreeSummary> receive_tree(int socket, const std::filesystem::path& direct
     std::error_code ec;
     std::filesystem::create_directories(directory, ec);
     FileDescriptor root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!root) return to_error({errno, "cannot open '" + directory.string() + "': " + describe(errno)});
+    if (!root) return to_error({errno, "cannot open '" + directory.string() + "': " + std::string(describe(errno))});
     TreeUnpacker unpacker(std::move(root), {false, true, limits});
     auto failure = receive_bytes(socket, unpacker);
     if (failure.error != 0) return to_error(std::move(failure));

@@ -26,7 +26,7 @@ std::array<timespec, 2> times(const timespec& modified) {
 } // namespace
 
 TreeFailure TreeUnpacker::fail(int error, std::string_view what) const {
-    return {error, "error " + std::string(what) + " '" + reader_.entry().name + "': " + describe(error)};
+    return {error, "error " + std::string(what) + " '" + reader_.entry().name + "': " + std::string(describe(error))};
 }
 
 TreeFailure TreeUnpacker::feed(std::string_view bytes) {
@@ -242,7 +242,8 @@ TreeFailure TreeUnpacker::apply_to_directories() {
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
         const auto& [path, attributes] = *it;
         const auto refused = [&, &name = path](const char* what) {
-            return TreeFailure{errno, "error setting the " + std::string(what) + " of './" + name + "': " + describe(errno)};
+            return TreeFailure{errno, "error setting the " + std::string(what) + " of './" + name +
+                                          "': " + std::string(describe(errno))};
         };
         const Place place = find(path, false);
         if (place.failure.error != 0) return place.failure;

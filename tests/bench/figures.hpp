@@ -19,7 +19,12 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 template <class T>
 T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().code + ": " + result.error().message + " " + result.error().detail);
+    if (!result) {
+        const auto& error = result.error();
+        std::string text = error.code + ": " + error.message + " " + error.detail;
+        for (const auto& problem : error.problems) text += "\n" + problem.pointer + ": " + problem.message;
+        throw std::runtime_error(text + (error.remedy.empty() ? "" : "\nhint: " + error.remedy));
+    }
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 

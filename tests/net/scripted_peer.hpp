@@ -103,6 +103,17 @@ private:
     std::string received_;
 };
 
+inline std::string ok(std::string_view body) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+inline void echo_requests(PeerConnection& peer) {
+    for (;;) {
+        const auto request = peer.read_request();
+        if (request.empty() || !peer.send(ok(request))) return;
+    }
+}
+
 // What a peer's thread is to do at some point, set by the test's.
 class Trigger {
 public:

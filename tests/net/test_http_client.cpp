@@ -18,7 +18,9 @@ using net::HttpClient;
 using net::HttpLimits;
 using net::HttpRequest;
 using net::HttpTarget;
+using test::echo_requests;
 using test::Loop;
+using test::ok;
 using test::PeerConnection;
 using test::ScriptedPeer;
 using namespace std::chrono_literals;
@@ -43,17 +45,6 @@ HttpRequest get(bool idempotent = true) {
 }
 HttpRequest post(std::string body) {
     return {"POST", "/", {}, std::move(body), false};
-}
-
-std::string ok(std::string_view body) {
-    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-}
-
-void echo_requests(PeerConnection& peer) {
-    for (;;) {
-        const auto request = peer.read_request();
-        if (request.empty() || !peer.send(ok(request))) return;
-    }
 }
 
 void expect(const Error& error, ErrorClass kind, std::string_view code) {

@@ -19,7 +19,9 @@ using net::HttpRequest;
 using net::HttpTarget;
 using net::TlsOptions;
 using test::Authority;
+using test::echo_requests;
 using test::Loop;
+using test::ok;
 using test::PeerConnection;
 using test::Relay;
 using test::ScriptedPeer;
@@ -61,17 +63,6 @@ TlsOptions trusting(const Authority& authority) {
 
 HttpRequest get() {
     return {"GET", "/", {}, "", true};
-}
-
-std::string ok(std::string_view body) {
-    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-}
-
-void echo_requests(PeerConnection& peer) {
-    for (;;) {
-        const auto request = peer.read_request();
-        if (request.empty() || !peer.send(ok(request))) return;
-    }
 }
 
 void expect(const Error& error, ErrorClass kind, std::string_view code) {
