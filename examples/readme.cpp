@@ -5,7 +5,7 @@
 
 int main() {
     auto engine = sandboxkit::Engine::open({.store = "sandboxes.db"}).value();
-    const sandboxkit::Principal me{.id = "me"};
+    const auto me = sandboxkit::with_every_scope("me");
     const auto profile = engine.create_profile(me, R"({"name": "hello", "setup_script": "echo hello > /root/greeting"})").value();
     const auto version = engine.publish(me, profile.id).get().value(); // frozen, and a snapshot job queued
     engine.wait_for_job(me, version.last_job.value()).get().value();   // the setup script ran, and was captured

@@ -50,7 +50,9 @@ Principal Settings::who() const {
     std::string id = principal.empty() ? variable("USER") : principal;
     if (id.empty()) id = user() ? user()->pw_name : "uid-" + std::to_string(::geteuid());
     // Whoever can open the store file can do everything with it.
-    return {id, {}, {"sandbox-profiles.read", "sandbox-profiles.manage", "sandbox-profile.use", "sandbox-profile.acl.manage"}};
+    Principal who = with_every_scope(std::move(id));
+    who.channel = Channel::command_line;
+    return who;
 }
 
 Result<EngineOptions> Settings::engine_options() const {

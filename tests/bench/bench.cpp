@@ -30,7 +30,7 @@ using namespace sandboxkit;
 using namespace sandboxkit::bench;
 namespace fs = std::filesystem;
 
-static const Principal me{"bench", {}, {}};
+static const Principal me = with_every_scope("bench");
 
 // How much of everything.
 struct Size {

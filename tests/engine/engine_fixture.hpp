@@ -22,7 +22,7 @@ namespace sandboxkit::test {
 
 namespace fs = std::filesystem;
 
-inline const Principal tester{"tester", {}, {}};
+inline const Principal tester = with_every_scope("tester");
 
 // A directory that goes with the test. On the disk that the build is on: overlayfs needs a real file system.
 class TempDir {

@@ -67,10 +67,10 @@ TEST_CASE("a principal's id is text") {
     TempDir dir;
     Engine engine = must(Engine::open(options_with(dir.path(), std::make_shared<MemoryProvider>())));
     for (const std::string id : {"", "\xFF", "a\nb", "a\x7F", "\xC2\x9B"}) {
-        const auto refused = engine.profiles(Principal{id, {}, {}});
+        const auto refused = engine.profiles(with_every_scope(id));
         REQUIRE_FALSE(refused.has_value());
         CHECK(refused.error().kind == ErrorClass::invalid);
         CHECK(refused.error().code == "principal_invalid");
     }
-    CHECK(engine.profiles(Principal{"J\xC3\xB6rg", {}, {}}).has_value());
+    CHECK(engine.profiles(with_every_scope("J\xC3\xB6rg")).has_value());
 }
