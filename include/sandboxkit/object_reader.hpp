@@ -85,6 +85,13 @@ namespace detail {
 
 } // namespace detail
 
+// Code points of well-formed UTF-8.
+[[nodiscard]] constexpr std::size_t character_count(std::string_view text) noexcept {
+    std::size_t count = 0;
+    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    return count;
+}
+
 // The getters return nothing when the member is absent or wrong; what is wrong they have reported. A member nobody asked
 // for is reported by finish(). The value and the problem list must outlive the reader. Not thread-safe.
 // Codes: wrong_type, missing_field, out_of_range, too_long, bad_value, unknown_field.
@@ -96,6 +103,7 @@ public:
         if (!object_) wrong_type(pointer_, "an object", value);
     }
 
+    [[nodiscard]] bool is_object() const noexcept { return object_ != nullptr; }
     [[nodiscard]] const std::string& pointer() const noexcept { return pointer_; }
     [[nodiscard]] std::string pointer(std::string_view name) const { return pointer_to(pointer_, name); }
     [[nodiscard]] bool has(std::string_view name) const { return object_ && object_->contains(name); }
@@ -110,7 +118,7 @@ public:
         problem(name, "missing_field", "this member is required", "add \"" + std::string(name) + "\"");
     }
 
-    // At most `longest` bytes, no NUL.
+    // At most `longest` characters, no NUL.
     [[nodiscard]] std::optional<std::string> string(std::string_view name, std::size_t longest) {
         const auto* value = member(name);
         return value ? string_of(*value, pointer(name), longest, problems_) : std::nullopt;
@@ -122,9 +130,10 @@ public:
             report_type(problems, pointer, "a string", value);
             return {};
         }
-        if (text->size() > longest) {
+        if (text->size() > longest && character_count(*text) > longest) {
             problems.add(pointer, "too_long",
-                         "this has " + std::to_string(text->size()) + " bytes, the limit is " + std::to_string(longest),
+                         "this has " + std::to_string(character_count(*text)) + " characters, the limit is " +
+                             std::to_string(longest),
                          "make it shorter");
             return {};
         }
@@ -143,21 +152,26 @@ public:
         return {};
     }
 
-    // Both bounds included.
+    // Both bounds included. A number without a fraction is an integer however it is written: 4, 4.0, 4e0.
     [[nodiscard]] std::optional<std::uint64_t> integer(std::string_view name, std::uint64_t least, std::uint64_t most) {
         const auto* value = member(name);
-        if (!value) return {};
+        return value ? integer_of(*value, pointer(name), least, most, problems_) : std::nullopt;
+    }
+    [[nodiscard]] static std::optional<std::uint64_t> integer_of(const boost::json::value& value, const std::string& pointer,
+                                                                 std::uint64_t least, std::uint64_t most, ProblemList& problems) {
         std::optional<std::uint64_t> number;
-        if (value->is_uint64()) {
-            number = value->get_uint64();
-        } else if (value->is_int64()) {
-            if (value->get_int64() >= 0) number = static_cast<std::uint64_t>(value->get_int64());
-        } else if (!value->is_double() || (std::abs(value->get_double()) < 0x1p63 && value->get_double() != 0)) {
-            wrong_type(pointer(name), "an integer", *value);
+        if (value.is_uint64()) {
+            number = value.get_uint64();
+        } else if (value.is_int64()) {
+            if (value.get_int64() >= 0) number = static_cast<std::uint64_t>(value.get_int64());
+        } else if (!value.is_double() || std::trunc(value.get_double()) != value.get_double()) {
+            report_type(problems, pointer, "an integer", value);
             return {};
+        } else if (value.get_double() >= 0 && value.get_double() < 0x1p64) {
+            number = static_cast<std::uint64_t>(value.get_double());
         }
         if (number && *number >= least && *number <= most) return number;
-        out_of_range(name, std::to_string(least), std::to_string(most));
+        report_range(problems, pointer, std::to_string(least), std::to_string(most));
         return {};
     }
     [[nodiscard]] std::optional<double> number(std::string_view name, double least, double most) {
@@ -169,7 +183,7 @@ public:
         }
         const double number = value->to_number<double>();
         if (number >= least && number <= most) return number;
-        out_of_range(name, detail::bound_text(least), detail::bound_text(most));
+        report_range(problems_, pointer(name), detail::bound_text(least), detail::bound_text(most));
         return {};
     }
 
@@ -231,18 +245,20 @@ public:
         }
     }
 
-private:
     static void report_type(ProblemList& problems, const std::string& pointer, std::string_view expected,
                             const boost::json::value& value) {
         problems.add(pointer, "wrong_type",
                      "expected " + std::string(expected) + ", found " + std::string(detail::kind_name(value.kind())),
                      value.is_null() ? "leave the member out for its default" : "");
     }
+
+private:
     void wrong_type(const std::string& pointer, std::string_view expected, const boost::json::value& value) {
         report_type(problems_, pointer, expected, value);
     }
-    void out_of_range(std::string_view name, const std::string& least, const std::string& most) {
-        problem(name, "out_of_range", "expected a number from " + least + " to " + most);
+    static void report_range(ProblemList& problems, const std::string& pointer, const std::string& least,
+                             const std::string& most) {
+        problems.add(pointer, "out_of_range", "expected a number from " + least + " to " + most);
     }
 
     const boost::json::object* object_;

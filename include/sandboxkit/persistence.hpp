@@ -8,10 +8,22 @@
 
 namespace sandboxkit {
 
-// The profile's opt-in.
+// What a second start finds while the workspace volume is in use.
+enum class SecondStart : std::uint8_t { refuse, clean_workspace };
+
+// The working volume that is kept between runs, owned by profile and principal.
+struct WorkspaceVolume {
+    bool enabled = false;
+    SecondStart second_start = SecondStart::refuse;
+
+    friend bool operator==(const WorkspaceVolume&, const WorkspaceVolume&) = default;
+};
+
+// The profile's opt-in. What each member means: profile_fields.hpp.
 struct Persistence {
     bool enabled = false;
     std::vector<std::string> paths = {"/root", "/etc/codex"}; // absolute, normalized, none inside another
+    WorkspaceVolume workspace{};
 
     friend bool operator==(const Persistence&, const Persistence&) = default;
 };

@@ -5,6 +5,7 @@
 
 #include <sandboxkit/digest.hpp>
 #include <sandboxkit/profile.hpp>
+#include <sandboxkit/step_kind.hpp>
 
 #include <boost/json/object.hpp>
 
@@ -15,27 +16,10 @@
 
 namespace sandboxkit {
 
-enum class StepKind : std::uint8_t {
-    base_image,       // snapshot-relevant
-    clone_repository, // snapshot-relevant; one a repository
-    run_setup_script, // snapshot-relevant; absent when the script is empty
-    capture,          // snapshot-relevant; always last of them
-    apply_limits,     // late-bound, like all below
-    connect_network,
-    protect_paths, // read-only repositories; absent when there are none
-    bind_environment,
-};
-
-constexpr std::string_view to_string(StepKind k) noexcept {
-    constexpr std::string_view names[] = {"base_image",   "clone_repository", "run_setup_script", "capture",
-                                          "apply_limits", "connect_network",  "protect_paths",    "bind_environment"};
-    return names[static_cast<std::size_t>(k)];
-}
-
 struct Step {
     StepKind kind{};
     bool snapshot_relevant = false;
-    boost::json::object detail; // canonical: what the step acts on
+    boost::json::object detail; // what the step acts on: the part of the recipe whose fields belong to it (profile_fields.hpp)
     std::string digest;         // "sha256:<hex>" over kind and detail
 };
 
@@ -45,8 +29,7 @@ struct Plan {
     std::string snapshot_digest; // over the snapshot-relevant ones: equal digests may share a snapshot
 };
 
-// All functions here take recipes that read_profile or read_recipe accepted. Persistence is in no step: this build does
-// not enact it (publish_problems).
+// All functions here take recipes that read_profile or read_recipe accepted.
 [[nodiscard]] inline Plan compile(const Recipe& recipe);
 
 enum class FieldClass : std::uint8_t { snapshot_relevant, snapshot_neutral };
@@ -64,8 +47,11 @@ struct FieldChange {
     friend bool operator==(const FieldChange&, const FieldChange&) = default;
 };
 
-// Empty exactly when the canonical forms are equal. Repositories are compared by identifier, environment by name.
+// Empty exactly when the canonical forms are equal. Lists are compared by the keys of their elements (a repository's identifier,
+// a server's name) where their order means nothing, and as a whole where it does.
 [[nodiscard]] inline std::vector<FieldChange> diff(const Recipe& before, const Recipe& after);
+// Of the record too; its fields are snapshot-neutral.
+[[nodiscard]] inline std::vector<FieldChange> diff(const Profile& before, const Profile& after);
 
 // Steps of two plans that differ, for people: "- run_setup_script sha256:ab..", "+ run_setup_script sha256:cd..", in the
 // order of the steps; a repository's has its identifier behind it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// compile() of plan.hpp: which step acts on which part of a recipe.
+// compile() of plan.hpp: each step's detail is the part of the recipe whose fields name the step (field.hpp, Fate::step).
 #pragma once
 
 #include <sandboxkit/canonical.hpp>
@@ -7,86 +7,72 @@
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/profile.hpp>
 #include <sandboxkit/recipe_json.hpp>
-#include <sandboxkit/resources.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <algorithm>
-#include <initializer_list>
+#include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 namespace sandboxkit {
 
 namespace detail {
 
-inline void add_step(Plan& plan, StepKind kind, bool snapshot_relevant, boost::json::object step_detail) {
-    Step step{kind, snapshot_relevant, std::move(step_detail), {}};
-    step.digest = digest_of(canonical_json(boost::json::object{{"kind", to_string(kind)}, {"detail", step.detail}}));
+inline void add_step(Plan& plan, StepKind kind, boost::json::object step_detail) {
+    Step step{kind, is_snapshot_relevant(kind), std::move(step_detail), {}};
+    std::string text(to_string(kind));
+    text += '\n';
+    append_canonical(text, step.detail);
+    step.digest = digest_of(text);
     plan.steps.push_back(std::move(step));
 }
 
-// The parts of a member list, without those that are absent.
-[[nodiscard]] inline boost::json::object only(const boost::json::object& from, std::initializer_list<std::string_view> names) {
-    boost::json::object out;
-    for (const std::string_view name : names)
-        if (const auto* value = from.if_contains(name)) out[name] = *value;
-    return out;
-}
-
-[[nodiscard]] inline boost::json::object limits_to_json(const Limits& limits) {
-    boost::json::object out;
-    out["cpus"] = limits.cpus;
-    out["memory_bytes"] = limits.memory_bytes;
-    out["processes"] = limits.processes;
-    if (limits.disk_bytes) out["disk_bytes"] = *limits.disk_bytes;
-    return out;
+[[nodiscard]] constexpr bool is_in_every_plan(StepKind kind) noexcept {
+    switch (kind) {
+    case StepKind::base_image:
+    case StepKind::capture:
+    case StepKind::apply_limits:
+    case StepKind::connect_network:
+    case StepKind::bind_environment: return true;
+    default: return false;
+    }
 }
 
 } // namespace detail
 
+inline bool runs_scripts(const Recipe& recipe) noexcept {
+    return !recipe.setup_script.empty() || !recipe.hooks.build.empty();
+}
+
 inline Plan compile(const Recipe& recipe) {
-    const boost::json::object canonical = recipe_to_json(recipe);
-    const boost::json::array& repositories = canonical.at("repositories").get_array();
-    boost::json::array access; // what a repository is for: bound at start, but visible to a setup script
-    for (const auto& repository : repositories)
-        access.push_back(detail::only(repository.get_object(), {"identifier", "role", "read_only"}));
-
     Plan plan;
-    detail::add_step(plan, StepKind::base_image, true, detail::only(canonical, {"provider", "image"}));
-    for (const auto& repository : repositories)
-        detail::add_step(plan, StepKind::clone_repository, true,
-                         detail::only(repository.get_object(), {"identifier", "url", "branch", "depth", "mount_path"}));
-    if (!recipe.setup_script.empty()) {
-        // A script can see, and write into the image, all that it runs with; its limits only make it slower or fail.
-        auto script = detail::only(canonical, {"setup_script", "environment", "network"});
-        script["repositories"] = access;
-        detail::add_step(plan, StepKind::run_setup_script, true, std::move(script));
+    for (std::size_t i = 0; i < step_kind_names.size(); ++i) {
+        const auto kind = static_cast<StepKind>(i);
+        if (kind == StepKind::script_environment && !runs_scripts(recipe)) continue;
+        const bool always = detail::is_in_every_plan(kind);
+        auto part = detail::fields_to_json(recipe, true, {kind, !always, {}});
+        if (part.empty() && !always) continue;
+        if (kind == StepKind::clone_repository && part.contains("repositories")) {
+            const boost::json::array repositories = std::move(part.at("repositories").get_array());
+            part.erase("repositories"); // what is left belongs to each of them
+            for (const auto& repository : repositories) {
+                auto one = part;
+                one["repository"] = repository;
+                detail::add_step(plan, kind, std::move(one));
+            }
+            continue;
+        }
+        detail::add_step(plan, kind, std::move(part));
     }
-    detail::add_step(plan, StepKind::capture, true, {});
-
-    auto limits = detail::limits_to_json(limits_of(recipe.resources));
-    if (!recipe.setup_script.empty()) limits["setup_timeout"] = recipe.setup_timeout_seconds;
-    detail::add_step(plan, StepKind::apply_limits, false, std::move(limits));
-    detail::add_step(plan, StepKind::connect_network, false, canonical.at("network").get_object());
-    boost::json::array read_only;
-    for (const auto& repository : repositories)
-        if (repository.at("read_only").get_bool()) read_only.push_back(repository.at("mount_path"));
-    if (!read_only.empty()) detail::add_step(plan, StepKind::protect_paths, false, {{"paths", std::move(read_only)}});
-    auto binding = detail::only(canonical, {"environment"});
-    binding["repositories"] = std::move(access);
-    detail::add_step(plan, StepKind::bind_environment, false, std::move(binding));
-
-    boost::json::array all, relevant;
+    std::string all, relevant;
     for (const Step& step : plan.steps) {
-        all.emplace_back(step.digest);
-        if (step.snapshot_relevant) relevant.emplace_back(step.digest);
+        all += step.digest;
+        if (step.snapshot_relevant) relevant += step.digest;
     }
-    plan.digest = digest_of(canonical_json(all));
-    plan.snapshot_digest = digest_of(canonical_json(relevant));
+    plan.digest = digest_of(all);
+    plan.snapshot_digest = digest_of(relevant);
     return plan;
 }
 

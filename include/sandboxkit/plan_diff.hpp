@@ -3,8 +3,11 @@
 #pragma once
 
 #include <sandboxkit/canonical.hpp>
+#include <sandboxkit/field.hpp>
 #include <sandboxkit/plan.hpp>
+#include <sandboxkit/plan_compile.hpp>
 #include <sandboxkit/profile.hpp>
+#include <sandboxkit/profile_fields.hpp>
 #include <sandboxkit/recipe_json.hpp>
 
 #include <boost/json/array.hpp>
@@ -12,57 +15,76 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace sandboxkit {
 
-enum class SnapshotUse : std::uint8_t {
-    always,       // the field's value goes into the snapshot
-    setup_script, // it does when a setup script runs, which sees it
-    never,
-};
-
+// What is said of a field of the canonical form; profile_fields.hpp is where it is said.
 struct FieldRule {
-    std::string_view pattern; // a JSON pointer into the canonical recipe; a token "*" stands for any one
-    SnapshotUse use;
-    std::string_view reason;
-    std::string_view reason_without_script = {}; // for SnapshotUse::setup_script
+    std::string pattern; // a JSON pointer; a token "*" stands for any one
+    Fate fate;
+    std::string key{}; // of a list that is compared by its elements: the member that tells them apart
 };
 
-// What is not in this table counts as `always`.
-inline constexpr std::array<FieldRule, 21> field_rules = {{
-    {"/provider", SnapshotUse::always, "a snapshot belongs to one provider"},
-    {"/image", SnapshotUse::always, "the snapshot is built on it"},
-    {"/repositories/*", SnapshotUse::always, "its checkout is part of the snapshot"},
-    {"/repositories/*/identifier", SnapshotUse::always, "the snapshot's checkouts are known by it"},
-    {"/repositories/*/url", SnapshotUse::always, "the checkout in the snapshot comes from it"},
-    {"/repositories/*/branch", SnapshotUse::always, "the checkout in the snapshot is of this branch"},
-    {"/repositories/*/depth", SnapshotUse::always, "the checkout in the snapshot has this much history"},
-    {"/repositories/*/mount_path", SnapshotUse::always, "the checkout stands there in the snapshot"},
-    {"/repositories/*/role", SnapshotUse::setup_script, "the setup script can see it", "bound at start"},
-    {"/repositories/*/read_only", SnapshotUse::setup_script, "the setup script can see it", "applied at start"},
-    {"/setup_script", SnapshotUse::always, "what it does is part of the snapshot"},
-    {"/setup_timeout", SnapshotUse::never, "it only limits how long the setup script may run"},
-    {"/environment/*", SnapshotUse::setup_script, "the setup script runs with it", "bound at start"},
-    {"/resources/class", SnapshotUse::never, "applied at start"},
-    {"/resources/cpus", SnapshotUse::never, "applied at start"},
-    {"/resources/memory_mb", SnapshotUse::never, "applied at start"},
-    {"/resources/processes", SnapshotUse::never, "applied at start"},
-    {"/resources/disk_mb", SnapshotUse::never, "applied at start"},
-    {"/network/egress", SnapshotUse::setup_script, "the setup script runs with it", "applied at start"},
-    {"/persistence/enabled", SnapshotUse::never, "persistent paths are attached at start"},
-    {"/persistence/paths", SnapshotUse::never, "persistent paths are attached at start"},
-}};
+namespace detail {
 
-// The rule for a field of the canonical recipe; null when there is none.
-[[nodiscard]] constexpr const FieldRule* rule_for(std::string_view pointer) noexcept {
+class RuleCollector {
+public:
+    RuleCollector(std::string prefix, std::vector<FieldRule>& rules) : prefix_(std::move(prefix)), rules_(rules) {}
+
+    template <class Owner, class Value, class Form>
+    void operator()(const Field<Owner, Value, Form>& field) {
+        std::string here = prefix_ + '/' + std::string(field.name);
+        if constexpr (std::is_same_v<Form, Object>) {
+            if (field.fate.decided) rules_.push_back({here, field.fate});
+            walk<typename Unwrapped<Value>::type>(here);
+        } else if constexpr (std::is_same_v<Form, Objects>) {
+            if (field.form.key.empty() || field.form.ordered) {
+                rules_.push_back({here, field.fate});
+                return;
+            }
+            rules_.push_back({here, field.fate, std::string(field.form.key)});
+            rules_.push_back({here + "/*", field.fate});
+            walk<typename Value::value_type>(here + "/*");
+        } else if constexpr (std::is_same_v<Form, Dictionary> || std::is_same_v<Form, OptionDictionary>) {
+            rules_.push_back({here + "/*", field.fate});
+        } else if (field.fate.decided) {
+            rules_.push_back({here, field.fate});
+        }
+    }
+
+private:
+    template <class T>
+    void walk(const std::string& prefix) {
+        for_each_field<T>(RuleCollector(prefix, rules_));
+    }
+
+    std::string prefix_;
+    std::vector<FieldRule>& rules_;
+};
+
+} // namespace detail
+
+// Of recipe and record, in the order of the definition. What is not in it counts as SnapshotUse::always.
+[[nodiscard]] inline const std::vector<FieldRule>& field_rules() {
+    static const std::vector<FieldRule> rules = [] {
+        std::vector<FieldRule> all;
+        for_each_field<Recipe>(detail::RuleCollector("", all));
+        for_each_field<Record>(detail::RuleCollector("", all));
+        return all;
+    }();
+    return rules;
+}
+
+// The rule for a field of the canonical form; null when there is none.
+[[nodiscard]] inline const FieldRule* rule_for(std::string_view pointer) noexcept {
     const auto take_token = [](std::string_view& rest) {
         rest.remove_prefix(1); // the slash
         const std::size_t end = std::min(rest.find('/'), rest.size());
@@ -70,7 +92,7 @@ inline constexpr std::array<FieldRule, 21> field_rules = {{
         rest.remove_prefix(end);
         return token;
     };
-    for (const FieldRule& rule : field_rules) {
+    for (const FieldRule& rule : field_rules()) {
         std::string_view pattern = rule.pattern, given = pointer;
         bool matches = true;
         while (matches && !pattern.empty() && !given.empty()) {
@@ -84,12 +106,11 @@ inline constexpr std::array<FieldRule, 21> field_rules = {{
 
 namespace detail {
 
-class RecipeDiff {
+class DocumentDiff {
 public:
-    RecipeDiff(const Recipe& before, const Recipe& after)
-        : has_script_(!before.setup_script.empty() || !after.setup_script.empty()) {
-        const boost::json::object a = recipe_to_json(before), b = recipe_to_json(after);
-        compare_members("", a, b);
+    // `scripts`: of either side.
+    DocumentDiff(const boost::json::object& before, const boost::json::object& after, bool scripts) : scripts_(scripts) {
+        compare_members("", before, after);
     }
     [[nodiscard]] std::vector<FieldChange> take() { return std::move(changes_); }
 
@@ -99,44 +120,50 @@ private:
         for (const auto& member : a) names.insert(member.key());
         for (const auto& member : b) names.insert(member.key());
         for (const std::string_view name : names)
-            compare(pointer + '/' + std::string(name), a.if_contains(name), b.if_contains(name));
+            compare(pointer_to(pointer, name), a.if_contains(name), b.if_contains(name));
     }
     void compare(const std::string& pointer, const boost::json::value* a, const boost::json::value* b) {
-        if (pointer == "/repositories") return compare_repositories(pointer, a->get_array(), b->get_array());
-        if (a && b && a->is_object() && b->is_object()) return compare_members(pointer, a->get_object(), b->get_object());
+        if (a && b && *a == *b) return; // most of them
+        static const boost::json::value no_members = boost::json::object(), no_elements = boost::json::array();
+        const FieldRule* rule = rule_for(pointer);
+        const boost::json::value& some = a ? *a : *b;
+        if (rule && !rule->key.empty())
+            return compare_elements(pointer, rule->key, (a ? *a : no_elements).get_array(), (b ? *b : no_elements).get_array());
+        if (some.is_object() && (!rule || (a && b)))
+            return compare_members(pointer, (a ? *a : no_members).get_object(), (b ? *b : no_members).get_object());
         std::string before = a ? canonical_json(*a) : "", after = b ? canonical_json(*b) : "";
-        if (before != after) add(pointer, std::move(before), std::move(after));
+        if (before != after) add(pointer, rule, std::move(before), std::move(after));
     }
-    // Both are sorted by identifier.
-    void compare_repositories(const std::string& pointer, const boost::json::array& a, const boost::json::array& b) {
-        const auto identifier = [](const boost::json::value& repository) -> std::string_view {
-            return repository.at("identifier").get_string();
-        };
+    // Both are sorted by the key.
+    void compare_elements(const std::string& pointer, std::string_view key, const boost::json::array& a,
+                          const boost::json::array& b) {
+        const auto name = [&](const boost::json::value& element) -> std::string_view { return element.at(key).get_string(); };
         std::size_t i = 0, j = 0;
         while (i < a.size() || j < b.size()) {
-            const bool removed = j == b.size() || (i < a.size() && identifier(a[i]) < identifier(b[j]));
-            const bool added = !removed && (i == a.size() || identifier(b[j]) < identifier(a[i]));
-            const std::string here = pointer + '/' + std::to_string(removed ? i : j);
+            const bool removed = j == b.size() || (i < a.size() && name(a[i]) < name(b[j]));
+            const bool added = !removed && (i == a.size() || name(b[j]) < name(a[i]));
+            const std::string here = pointer_to(pointer, removed ? i : j);
             if (removed)
-                add(here, canonical_json(a[i++]), "");
+                add(here, rule_for(here), canonical_json(a[i++]), "");
             else if (added)
-                add(here, "", canonical_json(b[j++]));
+                add(here, rule_for(here), "", canonical_json(b[j++]));
             else
                 compare(here, &a[i++], &b[j++]);
         }
     }
-    void add(const std::string& pointer, std::string before, std::string after) {
+    void add(const std::string& pointer, const FieldRule* rule, std::string before, std::string after) {
         FieldChange change{pointer, FieldClass::snapshot_relevant, std::move(before), std::move(after),
                            "not known to be independent of the snapshot"};
-        if (const FieldRule* rule = rule_for(pointer)) {
-            const bool relevant = rule->use == SnapshotUse::always || (rule->use == SnapshotUse::setup_script && has_script_);
+        if (rule) {
+            const Fate& fate = rule->fate;
+            const bool relevant = fate.use == SnapshotUse::always || (fate.use == SnapshotUse::scripts && scripts_);
             change.field_class = relevant ? FieldClass::snapshot_relevant : FieldClass::snapshot_neutral;
-            change.reason = rule->use == SnapshotUse::setup_script && !relevant ? rule->reason_without_script : rule->reason;
+            change.reason = fate.use == SnapshotUse::scripts && !relevant ? fate.reason_without_scripts : fate.reason;
         }
         changes_.push_back(std::move(change));
     }
 
-    bool has_script_; // of either recipe
+    bool scripts_;
     std::vector<FieldChange> changes_;
 };
 
@@ -145,14 +172,25 @@ private:
     line += ' ';
     line += to_string(step.kind);
     line += ' ' + step.digest.substr(0, std::string_view("sha256:").size() + 12);
-    if (step.kind == StepKind::clone_repository) line.append(" ").append(step.detail.at("identifier").get_string());
+    if (const auto* repository = step.detail.if_contains("repository"))
+        line.append(" ").append(repository->at("identifier").get_string());
     return line;
 }
 
 } // namespace detail
 
 inline std::vector<FieldChange> diff(const Recipe& before, const Recipe& after) {
-    return detail::RecipeDiff(before, after).take();
+    return detail::DocumentDiff(recipe_to_json(before), recipe_to_json(after), runs_scripts(before) || runs_scripts(after)).take();
+}
+
+inline std::vector<FieldChange> diff(const Profile& before, const Profile& after) {
+    const auto document = [](const Profile& profile) {
+        auto out = record_to_json(profile.record);
+        for (auto& member : recipe_to_json(profile.recipe)) out[member.key()] = std::move(member.value());
+        return out;
+    };
+    return detail::DocumentDiff(document(before), document(after), runs_scripts(before.recipe) || runs_scripts(after.recipe))
+        .take();
 }
 
 inline std::vector<std::string> diff(const Plan& before, const Plan& after) {

@@ -74,7 +74,7 @@ TEST_CASE("every getter takes what it says and reports the rest") {
     reader.finish();
     CHECK(problems.take() ==
           std::vector<Problem>{
-              {"/x/s_long", "too_long", "this has 5 bytes, the limit is 4", "make it shorter"},
+              {"/x/s_long", "too_long", "this has 5 characters, the limit is 4", "make it shorter"},
               {"/x/s_nul", "bad_value", "this contains a NUL character (\\u0000)", "remove it"},
               {"/x/s_type", "wrong_type", "expected a string, found an integer", ""},
               {"/x/s_null", "wrong_type", "expected a string, found null", "leave the member out for its default"},

@@ -6,6 +6,8 @@
 
 #include <sandboxkit/plan.hpp>
 
+#include <boost/json/serialize.hpp>
+
 #include <doctest/doctest.h>
 
 #ifdef SANDBOXKIT_STANDALONE_JSON
@@ -74,22 +76,23 @@ TEST_CASE("a plan has its steps in order, the snapshot's first") {
     CHECK(kinds(compile(Recipe{})) ==
           std::vector<std::string>{"base_image", "capture", "apply_limits", "connect_network", "bind_environment"});
     const Plan plan = compile(full_recipe());
-    CHECK(kinds(plan) == std::vector<std::string>{"base_image", "clone_repository", "clone_repository", "run_setup_script",
-                                                  "capture", "apply_limits", "connect_network", "protect_paths",
+    CHECK(kinds(plan) == std::vector<std::string>{"base_image", "script_environment", "clone_repository", "clone_repository",
+                                                  "run_setup_script", "capture", "apply_limits", "connect_network", "protect_paths",
                                                   "bind_environment"});
     for (const Step& step : plan.steps) CHECK(step.snapshot_relevant == (step.kind <= StepKind::capture));
-    CHECK(plan.steps[1].detail.at("identifier") == "app"); // sorted: order has no meaning
-    CHECK(plan.steps[7].detail.at("paths") == boost::json::array{"/workspace/lib"});
+    CHECK(plan.steps[2].detail.at("repository").at("identifier") == "app"); // sorted: order has no meaning
+    CHECK(boost::json::serialize(plan.steps[8].detail) ==
+          R"({"repositories":[{"identifier":"app"},{"identifier":"lib","read_only":true}]})");
 }
 
 TEST_CASE("digests are the same everywhere and always") {
     CHECK(digest_of(canonical_recipe(Recipe{})) == "sha256:09d4257076182a6d3a05fb01527363875f2e8fbe116a39e99d7a019acc82aebe");
-    CHECK(compile(Recipe{}).digest == "sha256:856c4eba1b813f03451549bfb7d5c85891d2b2b9a1491e7f28cb3b919d02b383");
-    CHECK(compile(Recipe{}).snapshot_digest == "sha256:972ed21cb7e503c08e813d755005c13a699e34131cfd8e64ea10020644a073e0");
+    CHECK(compile(Recipe{}).digest == "sha256:71bac7bf09bc8b5fce483ef7eb97096bbf7c88fb44fbebf375704d6784e98d39");
+    CHECK(compile(Recipe{}).snapshot_digest == "sha256:f504f77982f83811e0ddc8b0d78fc141af7972a282887480e087ea824191b68e");
     CHECK(digest_of(canonical_recipe(full_recipe())) ==
           "sha256:3be9f26e922cf95acfb318954024233363343bdde961873cb3df48df2b268991");
-    CHECK(compile(full_recipe()).digest == "sha256:0761a96505a4a8030a3d7dd9a22d45846531d08157470abe8f6192b6e08a7573");
-    CHECK(compile(full_recipe()).snapshot_digest == "sha256:fe73c1ff8097bd5894b9e937fee3b0ff9ce97af6ebe8c6cbad6a610dbff185ba");
+    CHECK(compile(full_recipe()).digest == "sha256:48c7fbabb245e80b1379f90d347f2a88b986d38b1b1072782ef43cf9e51dc324");
+    CHECK(compile(full_recipe()).snapshot_digest == "sha256:ce8f141d08b93489a39285780613183c494daead03a8eaaad67a4a6793b6fd0d");
 }
 
 TEST_CASE("every field of the canonical recipe is classified, and every rule is of a field") {
@@ -99,11 +102,11 @@ TEST_CASE("every field of the canonical recipe is classified, and every rule is 
         CAPTURE(field);
         CHECK(rule_for(field) != nullptr);
     }
-    for (const FieldRule& rule : field_rules) {
+    for (const FieldRule& rule : field_rules()) {
         CAPTURE(rule.pattern);
-        CHECK(std::any_of(fields.begin(), fields.end(), [&](const auto& field) { return rule_for(field) == &rule; }));
-        CHECK_FALSE(rule.reason.empty());
-        CHECK((rule.use == SnapshotUse::setup_script) == !rule.reason_without_script.empty());
+        CHECK(rule_for(rule.pattern) == &rule); // no other stands before it
+        CHECK_FALSE(rule.fate.reason.empty());
+        CHECK((rule.fate.use == SnapshotUse::scripts) == !rule.fate.reason_without_scripts.empty());
     }
     CHECK(rule_for("/unheard_of") == nullptr);
     CHECK(rule_for("/environment") == nullptr);
@@ -229,10 +232,10 @@ TEST_CASE("plans are compared step by step") {
     CHECK(diff(a, a).empty());
     const auto lines = diff(a, b);
     REQUIRE(lines.size() == 4);
-    CHECK(lines[0] == "- clone_repository " + a.steps[2].digest.substr(0, 19) + " lib");
-    CHECK(lines[1] == "+ clone_repository " + b.steps[2].digest.substr(0, 19) + " lib");
-    CHECK(lines[2] == "- run_setup_script " + a.steps[3].digest.substr(0, 19));
-    CHECK(lines[3] == "+ run_setup_script " + b.steps[3].digest.substr(0, 19));
+    CHECK(lines[0] == "- clone_repository " + a.steps[3].digest.substr(0, 19) + " lib");
+    CHECK(lines[1] == "+ clone_repository " + b.steps[3].digest.substr(0, 19) + " lib");
+    CHECK(lines[2] == "- run_setup_script " + a.steps[4].digest.substr(0, 19));
+    CHECK(lines[3] == "+ run_setup_script " + b.steps[4].digest.substr(0, 19));
 }
 
 TEST_CASE("property: a recipe equals itself in any order") {
