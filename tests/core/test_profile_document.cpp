@@ -176,7 +176,7 @@ TEST_CASE("all problems come at once, of the text's form and of its meaning") {
     CHECK(faults_of(R"({"nmae": "x", "image": 7, "image": "host", "resources": {"cpus": 1e999, "memory_mb": 1},
                         "repositories": [{"url": "https://u:p@git.example/a"}], "setup_timeout": "60"})") ==
           Faults{"/image duplicate_key", "/resources/cpus out_of_range", "/name missing_field", "/image wrong_type",
-                 "/repositories/0/url secret_in_url", "/setup_timeout wrong_type", "/resources/cpus out_of_range",
+                 "/setup_timeout wrong_type", "/repositories/0/url secret_in_url", "/resources/cpus out_of_range",
                  "/resources/memory_mb out_of_range", "/nmae unknown_field"});
     const auto error = read_profile(R"({"nmae": "x", "image": "debian"})").error();
     CHECK(error.message == "the profile is not valid: /name: this member is required (and 2 more)");
