@@ -34,6 +34,10 @@ static Result<void> check(const Principal& who) {
                  {}};
 }
 
+static store::Actor actor(const Principal& who) {
+    return {who.id, who.channel};
+}
+
 class Engine::Impl {
 public:
     explicit Impl(std::shared_ptr<Context> c) : context(std::move(c)) {}
@@ -88,24 +92,45 @@ Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_vie
     if (!profile) return profile.error();
     Context& c = *impl_->context;
     const auto recipe = canonical_recipe(profile->recipe);
-    return c.store->create_profile(
-        {c.ids->next("prf"), profile->record.name, profile->record.description, recipe, digest_of(recipe), who.id, c.now()});
+    store::NewProfile row;
+    row.id = c.ids->next("prf");
+    row.name = profile->record.name;
+    row.record = engine::stored_record(profile->record);
+    row.recipe = recipe;
+    row.digest = digest_of(recipe);
+    row.actor = actor(who);
+    row.now = c.now();
+    auto made = c.store->create_profile(row);
+    if (!made) return made.error();
+    return engine::to_info(made->profile);
 }
 
 Result<ProfileInfo> Engine::profile(const Principal& who, std::string_view id) const {
     if (auto ok = check(who); !ok) return ok.error();
-    return impl_->context->store->profile(id);
+    auto profile = impl_->context->store->profile(id);
+    if (!profile) return profile.error();
+    return engine::to_info(*profile);
 }
 
 Result<std::vector<ProfileInfo>> Engine::profiles(const Principal& who) const {
     if (auto ok = check(who); !ok) return ok.error();
-    return impl_->context->store->profiles();
+    auto profiles = impl_->context->store->profiles();
+    if (!profiles) return profiles.error();
+    std::vector<ProfileInfo> infos;
+    for (const auto& profile : *profiles) {
+        auto info = engine::to_info(profile);
+        if (!info) return info.error();
+        infos.push_back(std::move(*info));
+    }
+    return infos;
 }
 
 Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
     if (auto ok = check(who); !ok) return ok.error();
     auto& store = *impl_->context->store;
-    auto info = store.profile(id);
+    auto row = store.profile(id);
+    if (!row) return row.error();
+    auto info = engine::to_info(*row);
     if (!info) return info.error();
     std::string recipe_json;
     if (info->has_draft) {
@@ -129,7 +154,28 @@ Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id
     if (!profile) return profile.error();
     Context& c = *impl_->context;
     const auto recipe = canonical_recipe(profile->recipe);
-    return c.store->save_draft(id, expected_revision, profile->record, recipe, digest_of(recipe), who.id, c.now());
+    auto before = c.store->profile(id);
+    if (!before) return before.error();
+    if (expected_revision && *expected_revision != before->draft_revision)
+        return Error{ErrorClass::conflict,
+                     "stale_revision",
+                     "the draft is at revision " + std::to_string(before->draft_revision) + ", not " +
+                         std::to_string(*expected_revision),
+                     "read the draft again and repeat the edit on it",
+                     "",
+                     {}};
+    store::Save save;
+    if (expected_revision) save.expected = before->revision;
+    save.name = profile->record.name;
+    save.record = engine::stored_record(profile->record);
+    save.recipe = recipe;
+    save.digest = digest_of(recipe);
+    save.actor = actor(who);
+    save.section = "document";
+    save.now = c.now();
+    auto saved = c.store->save(id, save);
+    if (!saved) return saved.error();
+    return engine::to_info(*saved);
 }
 
 Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::string document, bool for_publish) {
@@ -138,7 +184,7 @@ Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::stri
 }
 
 Operation<VersionInfo> Engine::publish(const Principal& who, std::string_view id) {
-    return impl_->run<VersionInfo>(who, [&](Context& c) { return engine::publish(c, who.id, std::string(id)); });
+    return impl_->run<VersionInfo>(who, [&](Context& c) { return engine::publish(c, actor(who), std::string(id)); });
 }
 
 Result<VersionInfo> Engine::version(const Principal& who, std::string_view id, std::uint32_t number) const {
@@ -168,8 +214,8 @@ Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view 
     if (!version) return version.error();
     auto recipe = engine::stored_recipe(version->recipe);
     if (!recipe) return recipe.error();
-    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh, who.id,
-                                             c.now());
+    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh,
+                                             actor(who), c.now());
     if (!job) return job.error();
     c.wake_builders();
     return job->info;
@@ -199,7 +245,7 @@ Result<std::string> Engine::job_log(const Principal& who, std::string_view id) c
 Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
     if (auto ok = check(who); !ok) return ok.error();
     Context& c = *impl_->context;
-    auto job = c.store->cancel_job(id, who.id, c.now());
+    auto job = c.store->cancel_job(id, actor(who), c.now());
     if (!job) return job.error();
     return job->info;
 }
@@ -209,7 +255,7 @@ Operation<JobInfo> Engine::wait_for_job(const Principal& who, std::string_view i
 }
 
 Operation<SessionInfo> Engine::start_session(const Principal& who, StartOptions options) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::start_session(c, who.id, std::move(options)); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::start_session(c, actor(who), std::move(options)); });
 }
 
 Result<SessionInfo> Engine::session(const Principal& who, std::string_view id) const {
@@ -233,15 +279,16 @@ Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool inc
 }
 
 Operation<SessionInfo> Engine::stop_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::stop_session(c, who.id, std::string(id), Error{}); });
+    return impl_->run<SessionInfo>(who,
+                                   [&](Context& c) { return engine::stop_session(c, actor(who), std::string(id), Error{}); });
 }
 
 Operation<SessionInfo> Engine::resume_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, who.id, std::string(id)); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, actor(who), std::string(id)); });
 }
 
 Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, who.id, std::string(id)); });
+    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, actor(who), std::string(id)); });
 }
 
 Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {

@@ -95,7 +95,7 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
 
 } // namespace
 
-Task<VersionInfo> publish(Context& context, std::string principal, std::string profile) {
+Task<VersionInfo> publish(Context& context, store::Actor actor, std::string profile) {
     auto draft = co_await context.in_store([&](store::Store& store) { return load_draft(store, profile); });
     if (!draft) co_return draft.error();
     auto problems = co_await publish_gate(context, draft->recipe);
@@ -113,7 +113,7 @@ Task<VersionInfo> publish(Context& context, std::string principal, std::string p
     order.draft_revision = draft->row.revision;
     order.plan_snapshot_digest = compile(draft->recipe).snapshot_digest;
     order.host = draft->recipe.provider;
-    order.principal = principal;
+    order.actor = actor;
     order.now = context.now();
     order.job_id = context.ids->next("job");
     auto decision = decide_rebuild(draft->previous_recipe ? &*draft->previous_recipe : nullptr, draft->recipe);

@@ -14,7 +14,7 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
 // Every problem of the recipe at the publish gate: what this build does not enact, and what the provider cannot do.
 Task<std::vector<Problem>> publish_gate(Context& context, Recipe recipe);
 
-Task<VersionInfo> publish(Context& context, std::string principal, std::string profile);
+Task<VersionInfo> publish(Context& context, store::Actor actor, std::string profile);
 Task<std::vector<Problem>> validate(Context& context, std::string document, bool for_publish);
 
 } // namespace sandboxkit::engine

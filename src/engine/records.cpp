@@ -3,6 +3,8 @@
 
 #include <sandboxkit/profile_document.hpp>
 
+#include <boost/json/parse.hpp>
+
 namespace sandboxkit::engine {
 
 // The canonical form says what a document leaves to the defaults: of the 1 MiB that a document may have it makes less than ten.
@@ -17,6 +19,37 @@ Result<Recipe> stored_recipe(std::string_view canonical) {
                  "restore the store from a backup, or save the draft or publish the profile again",
                  recipe.error().message,
                  {}};
+}
+
+std::string stored_record(const Record& record) {
+    boost::json::object members;
+    if (!record.description.empty()) members["description"] = record.description;
+    return canonical_json(members);
+}
+
+Result<ProfileInfo> to_info(const store::Profile& p) {
+    ProfileInfo info;
+    info.id = p.id;
+    info.record.name = p.name;
+    boost::system::error_code failed;
+    const boost::json::value record = boost::json::parse(p.record, failed);
+    const auto* members = failed ? nullptr : record.if_object();
+    const auto* description = members ? members->if_contains("description") : nullptr;
+    if (!members || (description && !description->is_string()))
+        return Error{ErrorClass::data_loss,
+                     "stored_record_damaged",
+                     "the record of a profile in the store cannot be read",
+                     "restore the store from a backup, or save the profile again",
+                     failed ? failed.message() : "",
+                     {}};
+    if (description) info.record.description = std::string(std::string_view(description->get_string()));
+    info.created = p.created;
+    info.created_by = p.created_by;
+    info.has_draft = p.draft_revision != 0;
+    info.draft_revision = p.draft_revision;
+    info.latest_version = p.latest_version;
+    info.usable_version = p.usable_version;
+    return info;
 }
 
 Result<VersionInfo> to_info(const store::Version& v) {

@@ -9,6 +9,11 @@ namespace sandboxkit::engine {
 // The recipe of a draft or version. data_loss "stored_recipe_damaged" when it cannot be read.
 Result<Recipe> stored_recipe(std::string_view canonical);
 
+// The record of a profile beside its name, as canonical JSON.
+std::string stored_record(const Record& record);
+
+// data_loss "stored_record_damaged" when it cannot be read.
+Result<ProfileInfo> to_info(const store::Profile& profile);
 Result<VersionInfo> to_info(const store::Version& version);
 Result<SessionInfo> to_info(const store::Session& session);
 

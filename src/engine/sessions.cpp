@@ -52,7 +52,7 @@ struct Begun {
     std::string recipe;
 };
 
-Result<Begun> begin_session(Context& context, store::Store& store, const std::string& id, const std::string& principal,
+Result<Begun> begin_session(Context& context, store::Store& store, const std::string& id, const store::Actor& actor,
                             const StartOptions& options) {
     std::optional<store::Version> version;
     if (options.version) {
@@ -78,7 +78,7 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
     row.id = id;
     row.profile = options.profile;
     row.version = version->number;
-    row.principal = principal;
+    row.actor = actor;
     row.client_token = options.client_token;
     row.provider = version->image->provider;
     row.image_id = version->image->id;
@@ -206,7 +206,7 @@ static bool out_of_range(const std::optional<std::chrono::seconds>& limit) {
     return limit && (*limit < 1s || *limit > std::chrono::years(100));
 }
 
-Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options) {
+Task<SessionInfo> start_session(Context& context, store::Actor actor, StartOptions options) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     if (options.client_token.size() > 200)
@@ -221,9 +221,9 @@ Task<SessionInfo> start_session(Context& context, std::string principal, StartOp
     const std::string id = context.ids->next("ses");
     const SessionCount at_it(context, &Context::starting, id); // before the row, for reconciliation
     auto begun = co_await context.in_store([&](store::Store& store) {
-        auto tried = begin_session(context, store, id, principal, options);
+        auto tried = begin_session(context, store, id, actor, options);
         // A refresh put another image in place between the two: take that one.
-        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, id, principal, options);
+        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, id, actor, options);
         return tried;
     });
     if (!begun) co_return begun.error();
@@ -302,7 +302,7 @@ static void forget_client(Context& context, const std::string& session) {
     context.clients.erase(session);
 }
 
-Task<SessionInfo> stop_session(Context& context, std::string principal, std::string session, Error why) {
+Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string session, Error why) {
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
@@ -315,7 +315,7 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     if (!stopped) co_return stopped.error();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     store::SessionChange change;
-    if (!principal.empty()) change.principal = principal;
+    if (!actor.principal.empty()) change.actor = actor;
     change.error = why.code.empty() ? "" : store::to_json(why);
     change.idle_deadline.emplace();
     change.deadline.emplace();
@@ -329,7 +329,7 @@ Task<SessionInfo> stop_session(Context& context, std::string principal, std::str
     co_return to_info(*moved);
 }
 
-Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session) {
+Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::string session) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     const SessionCount at_it(context, &Context::starting, session);
@@ -344,7 +344,7 @@ Task<SessionInfo> resume_session(Context& context, std::string principal, std::s
                          "",
                          {}};
         store::SessionChange change;
-        change.principal = principal;
+        change.actor = actor;
         change.engine = context.engine_id();
         return store.move_session(session, SessionState::stopped, SessionState::starting, change, context.now());
     });
@@ -354,7 +354,7 @@ Task<SessionInfo> resume_session(Context& context, std::string principal, std::s
     co_return info;
 }
 
-Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session) {
+Task<SessionInfo> remove_session(Context& context, store::Actor actor, std::string session) {
     const auto begin = [&](store::Store& store) -> Result<store::Session> {
         auto found = store.session(session);
         if (!found) return found;
@@ -369,7 +369,7 @@ Task<SessionInfo> remove_session(Context& context, std::string principal, std::s
                          "",
                          {}};
         store::SessionChange change;
-        change.principal = principal;
+        change.actor = actor;
         change.engine = context.engine_id();
         return store.move_session(session, found->state, SessionState::removing, change, context.now());
     };
@@ -473,7 +473,7 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};
-    (void)co_await stop_session(context, "", session, ended);
+    (void)co_await stop_session(context, {}, session, ended);
     co_return ended;
 }
 

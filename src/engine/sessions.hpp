@@ -7,11 +7,11 @@
 
 namespace sandboxkit::engine {
 
-Task<SessionInfo> start_session(Context& context, std::string principal, StartOptions options);
-// `principal` is who is recorded; empty: the session's own. `why` is kept with the stopped session, if it has a code.
-Task<SessionInfo> stop_session(Context& context, std::string principal, std::string session, Error why);
-Task<SessionInfo> resume_session(Context& context, std::string principal, std::string session);
-Task<SessionInfo> remove_session(Context& context, std::string principal, std::string session);
+Task<SessionInfo> start_session(Context& context, store::Actor actor, StartOptions options);
+// `actor` is who is recorded; without a principal: the session's own. `why` is kept with the stopped session, if it has a code.
+Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string session, Error why);
+Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::string session);
+Task<SessionInfo> remove_session(Context& context, store::Actor actor, std::string session);
 
 // Whether this engine or another one that lives is at the start of a session in state `starting`.
 bool start_under_way(Context& context, const store::Session& session);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sandboxkit/clock.hpp>
+#include <sandboxkit/principal.hpp>
 #include <sandboxkit/session.hpp>
 #include <sandboxkit/snapshot.hpp>
 
@@ -45,6 +46,11 @@ template <>
 struct EnumValues<SessionState> {
     static constexpr std::array all{SessionState::starting, SessionState::running, SessionState::stopped,
                                     SessionState::removing, SessionState::removed, SessionState::failed};
+};
+
+template <>
+struct EnumValues<Channel> {
+    static constexpr std::array all{Channel::api, Channel::form, Channel::assistant, Channel::command_line};
 };
 
 // Wire is std::string or long long; to() and from() convert. from() throws BadRow.

@@ -12,7 +12,7 @@
 
 namespace sandboxkit::store {
 
-// Carries an Error to the border of the module, where it becomes a value. Thrown only while opening a store.
+// Carries an Error to the border of the module, where it becomes a value. Thrown while a store is opened, and by with_detail().
 class Failure : public std::runtime_error {
 public:
     explicit Failure(Error e) : std::runtime_error(e.message), error(std::move(e)) {}

@@ -93,13 +93,28 @@ void insert_job(Connection& db, std::string_view id, std::string_view profile, s
         .run();
 }
 
+std::vector<std::string> cancel_jobs(Connection& db, std::string_view profile, Timestamp now) {
+    std::vector<std::string> ids;
+    {
+        std::string id;
+        Statement statement =
+            db.query("SELECT id FROM jobs WHERE profile = ? AND state IN ('queued', 'running') ORDER BY sequence");
+        statement.with(profile).into(id);
+        while (statement.step()) ids.push_back(id);
+    }
+    db.query("UPDATE jobs SET state = 'cancelled', finished = ?, lease_owner = '', lease_until = NULL"
+             " WHERE profile = ? AND state IN ('queued', 'running')")
+        .with(now, profile)
+        .run();
+    return ids;
+}
+
 Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version,
-                                           std::string_view host, JobTrigger trigger, std::string_view principal, Timestamp now) {
+                                           std::string_view host, JobTrigger trigger, const Actor& actor, Timestamp now) {
     return write("enqueue_snapshot_job", [&](Connection& db) -> Result<Job> {
-        if (!version_exists(db, profile, version)) {
-            if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        if (auto missing = missing_profile(db, profile)) return std::move(*missing);
+        if (!version_exists(db, profile, version))
             return not_found("version", "no_version", std::string(profile) + "@" + std::to_string(version));
-        }
         std::string active;
         if (db.query("SELECT id FROM jobs WHERE profile = ? AND version = ? AND host = ? AND state IN ('queued', 'running')")
                 .with(profile, version, host)
@@ -107,8 +122,8 @@ Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view
                 .step())
             return make_error(ErrorClass::conflict, "job_active", "job '" + active + "' builds this version's snapshot already",
                               "wait for it or cancel it");
-        insert_job(db, id, profile, version, host, trigger, principal, now);
-        record_activity(db, now, principal, profile, "snapshot.refresh",
+        insert_job(db, id, profile, version, host, trigger, actor.principal, now);
+        record_activity(db, now, actor, profile, "snapshot.refresh",
                         {{"version", version}, {"job", std::string(id)}, {"trigger", std::string(to_string(trigger))}});
         return read_job(db, id);
     });
@@ -208,7 +223,7 @@ Result<void> SqlStore::release_job(std::string_view job, std::string_view engine
     });
 }
 
-Result<Job> SqlStore::cancel_job(std::string_view id, std::string_view principal, Timestamp now) {
+Result<Job> SqlStore::cancel_job(std::string_view id, const Actor& actor, Timestamp now) {
     return write("cancel_job", [&](Connection& db) -> Result<Job> {
         const Result<Job> job = read_job(db, id);
         if (!job) return job.error();
@@ -218,7 +233,7 @@ Result<Job> SqlStore::cancel_job(std::string_view id, std::string_view principal
         db.query("UPDATE jobs SET state = 'cancelled', finished = ?, lease_owner = '', lease_until = NULL WHERE id = ?")
             .with(now, id)
             .run();
-        record_activity(db, now, principal, job->info.profile, "snapshot.cancel",
+        record_activity(db, now, actor, job->info.profile, "snapshot.cancel",
                         {{"version", job->info.version}, {"job", job->info.id}});
         return read_job(db, id);
     });
@@ -231,7 +246,7 @@ Result<Job> SqlStore::job(std::string_view id) {
 Result<std::vector<Job>> SqlStore::jobs(std::string_view profile) {
     return read([&](Connection& db) -> Result<std::vector<Job>> {
         if (profile.empty()) return list(db.query(all_jobs));
-        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        if (auto missing = missing_profile(db, profile)) return std::move(*missing);
         std::vector<Job> all;
         JobRow row;
         Statement statement = db.query(profile_jobs);

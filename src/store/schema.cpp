@@ -160,7 +160,113 @@ constexpr std::string_view version_1[] = {
         BEGIN SELECT RAISE(ABORT, 'the activity log is append-only'); END)",
 };
 
-constexpr std::array<Migration, 1> all{{{1, version_1}}};
+// The rest of the record beside the name, edits that wait to be kept, the history of the agent instructions, deletion, and by
+// which way something was done.
+constexpr std::string_view version_2[] = {
+    "ALTER TABLE profiles ADD COLUMN record TEXT NOT NULL DEFAULT '{}' CHECK (record <> '')",
+    "UPDATE profiles SET record = json_object('description', description) WHERE description <> ''",
+    "ALTER TABLE profiles DROP COLUMN description",
+    "ALTER TABLE profiles ADD COLUMN client_token TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE profiles ADD COLUMN deleted INTEGER", // when; NULL: it is not
+    "CREATE UNIQUE INDEX profiles_by_token ON profiles (created_by, client_token) WHERE client_token <> ''",
+    R"(CREATE TRIGGER profiles_count_edits BEFORE UPDATE OF name, record, last_revision ON profiles
+        WHEN NEW.last_revision <> OLD.last_revision + 1
+        BEGIN SELECT RAISE(ABORT, 'every edit raises the revision by one'); END)",
+    R"(CREATE TRIGGER profiles_stay_deleted BEFORE UPDATE ON profiles WHEN OLD.deleted IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a deleted profile stays as it is'); END)",
+    R"(CREATE TRIGGER profiles_never_go BEFORE DELETE ON profiles
+        BEGIN SELECT RAISE(ABORT, 'a profile is only marked as deleted'); END)",
+    R"(CREATE TRIGGER profiles_are_not_replaced BEFORE INSERT ON profiles
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'a profile is not replaced'); END)",
+
+    "ALTER TABLE sessions ADD COLUMN instructions_revision INTEGER NOT NULL DEFAULT 0 CHECK (instructions_revision >= 0)",
+    "CREATE INDEX sessions_by_profile ON sessions (profile, state)",
+
+    R"(ALTER TABLE activity ADD COLUMN channel TEXT NOT NULL DEFAULT 'api'
+        CHECK (channel IN ('api', 'form', 'assistant', 'command_line')))",
+    "ALTER TABLE activity ADD COLUMN section TEXT NOT NULL DEFAULT ''",
+
+    R"(CREATE TABLE instructions (
+        profile   TEXT NOT NULL REFERENCES profiles (id),
+        revision  INTEGER NOT NULL,
+        text      TEXT NOT NULL,
+        digest    TEXT NOT NULL CHECK (digest <> ''),
+        principal TEXT NOT NULL,
+        at        INTEGER NOT NULL,
+        PRIMARY KEY (profile, revision)))",
+    R"(CREATE TRIGGER instructions_never_change BEFORE UPDATE ON instructions
+        BEGIN SELECT RAISE(ABORT, 'the history of instructions is append-only'); END)",
+    R"(CREATE TRIGGER instructions_never_go BEFORE DELETE ON instructions
+        BEGIN SELECT RAISE(ABORT, 'the history of instructions is append-only'); END)",
+    // Also against INSERT OR REPLACE.
+    R"(CREATE TRIGGER instructions_have_no_gap BEFORE INSERT ON instructions
+        WHEN NEW.revision <> 1 + (SELECT coalesce(max(revision), 0) FROM instructions WHERE profile = NEW.profile)
+        BEGIN SELECT RAISE(ABORT, 'the history of instructions is append-only'); END)",
+
+    R"(CREATE TABLE proposals (
+        sequence      INTEGER PRIMARY KEY,
+        id            TEXT NOT NULL UNIQUE CHECK (id <> ''),
+        profile       TEXT NOT NULL REFERENCES profiles (id),
+        base_revision INTEGER NOT NULL CHECK (base_revision >= 1),
+        section       TEXT NOT NULL,
+        edit          TEXT NOT NULL,
+        changes       TEXT NOT NULL,
+        proposed_by   TEXT NOT NULL,
+        channel       TEXT NOT NULL CHECK (channel IN ('api', 'form', 'assistant', 'command_line')),
+        proposed      INTEGER NOT NULL,
+        state         TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'kept', 'discarded')),
+        closed        INTEGER,
+        closed_by     TEXT NOT NULL DEFAULT '',
+        CHECK ((state = 'open') = (closed IS NULL)),
+        CHECK (state <> 'open' OR closed_by = '')))",
+    "CREATE INDEX proposals_open ON proposals (profile, sequence) WHERE state = 'open'",
+    R"(CREATE TRIGGER proposals_end_once BEFORE UPDATE ON proposals WHEN OLD.state <> 'open'
+        BEGIN SELECT RAISE(ABORT, 'a closed proposal stays closed'); END)",
+    R"(CREATE TRIGGER proposals_never_change BEFORE UPDATE OF sequence, id, profile, base_revision, section, edit, changes,
+            proposed_by, channel, proposed ON proposals
+        BEGIN SELECT RAISE(ABORT, 'what was proposed never changes'); END)",
+    R"(CREATE TRIGGER proposals_never_go BEFORE DELETE ON proposals
+        BEGIN SELECT RAISE(ABORT, 'a proposal is not deleted'); END)",
+    R"(CREATE TRIGGER proposals_are_not_replaced BEFORE INSERT ON proposals
+        WHEN EXISTS (SELECT 1 FROM proposals WHERE id = NEW.id OR sequence = NEW.sequence)
+        BEGIN SELECT RAISE(ABORT, 'a proposal is not replaced'); END)",
+    R"(CREATE TRIGGER proposals_have_a_limit BEFORE INSERT ON proposals
+        WHEN 100 <= (SELECT count(*) FROM proposals WHERE profile = NEW.profile AND state = 'open')
+        BEGIN SELECT RAISE(ABORT, 'too many open proposals'); END)",
+
+    // Deletion: nothing that is in use is deleted, nothing is made of what is deleted.
+    R"(CREATE TRIGGER profiles_in_use_stay BEFORE UPDATE OF deleted ON profiles
+        WHEN EXISTS (SELECT 1 FROM sessions WHERE profile = NEW.id AND state NOT IN ('removed', 'failed'))
+            OR EXISTS (SELECT 1 FROM jobs WHERE profile = NEW.id AND state IN ('queued', 'running'))
+            OR EXISTS (SELECT 1 FROM proposals WHERE profile = NEW.id AND state = 'open')
+            OR EXISTS (SELECT 1 FROM drafts WHERE profile = NEW.id)
+            OR EXISTS (SELECT 1 FROM snapshots WHERE profile = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'the profile is in use'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_sessions BEFORE INSERT ON sessions
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_drafts BEFORE INSERT ON drafts
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_versions BEFORE INSERT ON versions
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_snapshots BEFORE INSERT ON snapshots
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_jobs BEFORE INSERT ON jobs
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_proposals BEFORE INSERT ON proposals
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+    R"(CREATE TRIGGER deleted_profiles_have_no_new_instructions BEFORE INSERT ON instructions
+        WHEN EXISTS (SELECT 1 FROM profiles WHERE id = NEW.profile AND deleted IS NOT NULL)
+        BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
+};
+
+constexpr std::array<Migration, 2> all{{{1, version_1}, {2, version_2}}};
 static_assert(all.back().version == schema_version);
 
 } // namespace

@@ -6,7 +6,7 @@ namespace sandboxkit::store {
 namespace {
 
 const std::string session_columns = "SELECT id, profile, principal, client_token, provider, image_id, creation_token, engine, "
-                                    "version, state, sandbox_id, idle_limit,"
+                                    "version, instructions_revision, state, sandbox_id, idle_limit,"
                                     " time_limit, idle_deadline, deadline, created, timeline, notes, error FROM sessions ";
 const std::string one_session = session_columns + "WHERE id = ?";
 const std::string session_by_token = session_columns + "WHERE principal = ? AND client_token = ? AND client_token <> ''";
@@ -15,8 +15,8 @@ const std::string sessions_not_ended = session_columns + "WHERE state NOT IN ('r
 
 void into(Statement& statement, Session& s) {
     statement.into(s.id, s.profile, s.principal, s.client_token, s.provider, s.image_id, s.creation_token, s.engine, s.version,
-                   s.state, s.sandbox_id, s.idle_limit, s.time_limit, s.idle_deadline, s.deadline, s.created, s.timeline, s.notes,
-                   s.error);
+                   s.instructions_revision, s.state, s.sandbox_id, s.idle_limit, s.time_limit, s.idle_deadline, s.deadline,
+                   s.created, s.timeline, s.notes, s.error);
 }
 
 template <class... Key>
@@ -75,13 +75,13 @@ std::string_view action_of(SessionState from, SessionState to) {
 
 Result<Store::Created> SqlStore::create_session(const NewSession& n) {
     return write("create_session", [&](Connection& db) -> Result<Created> {
-        if (auto first = find(db, session_by_token, n.principal, n.client_token)) return Created{std::move(*first), false};
+        if (auto first = find(db, session_by_token, n.actor.principal, n.client_token)) return Created{std::move(*first), false};
         int one = 0;
         if (!db.query("SELECT 1 FROM snapshots WHERE profile = ? AND version = ? AND provider = ? AND image_id = ?")
                  .with(n.profile, n.version, n.provider, n.image_id)
                  .into(one)
                  .step()) {
-            if (!profile_exists(db, n.profile)) return not_found("profile", "no_profile", n.profile);
+            if (auto missing = missing_profile(db, n.profile)) return std::move(*missing);
             if (!version_exists(db, n.profile, n.version))
                 return not_found("version", "no_version", n.profile + "@" + std::to_string(n.version));
             return make_error(ErrorClass::conflict, "image_replaced",
@@ -89,12 +89,13 @@ Result<Store::Created> SqlStore::create_session(const NewSession& n) {
                               "start the session again from the version's current snapshot");
         }
         db.query("INSERT INTO sessions (id, profile, version, principal, client_token, provider, image_id, creation_token, "
-                 "engine, state,"
-                 " idle_limit, time_limit, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, ?)")
-            .with(n.id, n.profile, n.version, n.principal, n.client_token, n.provider, n.image_id, n.creation_token, n.engine,
-                  n.idle_limit, n.time_limit, n.now)
+                 "engine, state, idle_limit, time_limit, created, instructions_revision)"
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, ?,"
+                 " (SELECT coalesce(max(revision), 0) FROM instructions WHERE profile = ?))")
+            .with(n.id, n.profile, n.version, n.actor.principal, n.client_token, n.provider, n.image_id, n.creation_token,
+                  n.engine, n.idle_limit, n.time_limit, n.now, n.profile)
             .run();
-        record_activity(db, n.now, n.principal, n.profile, "session.start", {{"session", n.id}, {"version", n.version}});
+        record_activity(db, n.now, n.actor, n.profile, "session.start", {{"session", n.id}, {"version", n.version}});
         auto made = find(db, one_session, n.id);
         if (!made) throw BadRow("a session that was just written is not there");
         return Created{std::move(*made), true};
@@ -129,7 +130,7 @@ Result<Session> SqlStore::move_session(std::string_view id, SessionState from, S
         Result<Session> moved = update(db, id, from, to, change);
         if (!moved) return moved;
         if (const std::string_view action = action_of(from, to); !action.empty())
-            record_activity(db, now, change.principal.value_or(moved->principal), moved->profile, action,
+            record_activity(db, now, change.actor.value_or(Actor{moved->principal}), moved->profile, action,
                             {{"session", moved->id}, {"version", moved->version}});
         return moved;
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The store over SOCI. One member function a verb; they are in profiles.cpp, versions.cpp, jobs.cpp, job_log.cpp and
-// sessions.cpp.
+// The store over SOCI. One member function a verb; they are in profiles.cpp, edits.cpp, instructions.cpp, activity.cpp,
+// versions.cpp, jobs.cpp, job_log.cpp and sessions.cpp.
 #pragma once
 
 #include "store/connection.hpp"
@@ -27,13 +27,21 @@ public:
     // Migrates and checks. Throws.
     void prepare();
 
-    Result<ProfileInfo> create_profile(const NewProfile& request) override;
-    Result<ProfileInfo> profile(std::string_view id) override;
-    Result<std::vector<ProfileInfo>> profiles() override;
+    Result<CreatedProfile> create_profile(const NewProfile& request) override;
+    Result<Profile> profile(std::string_view id) override;
+    Result<std::vector<Profile>> profiles() override;
     Result<Draft> draft(std::string_view profile) override;
-    Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
-                                   std::string_view recipe, std::string_view digest, std::string_view principal,
-                                   Timestamp now) override;
+    Result<Profile> save(std::string_view profile, const Save& save) override;
+    Result<void> delete_profile(std::string_view id, const Actor& actor, Timestamp now) override;
+    Result<Usage> usage(std::string_view profile) override;
+
+    Result<Proposal> propose(const NewProposal& request) override;
+    Result<Proposal> proposal(std::string_view id) override;
+    Result<std::vector<Proposal>> proposals(std::string_view profile) override;
+    Result<Proposal> discard_proposal(std::string_view id, const Actor& actor, Timestamp now) override;
+
+    Result<std::vector<InstructionsRevision>> instructions(std::string_view profile) override;
+    Result<std::string> instructions_text(std::string_view profile, std::uint32_t revision) override;
 
     Result<Version> publish_draft(const Publish& request) override;
     Result<Version> version(std::string_view profile, std::uint32_t number) override;
@@ -43,7 +51,7 @@ public:
     Result<std::vector<ImageHandle>> images_in_use() override;
 
     Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
-                                     JobTrigger trigger, std::string_view principal, Timestamp now) override;
+                                     JobTrigger trigger, const Actor& actor, Timestamp now) override;
     Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
                                               const std::function<bool(std::string_view engine)>& is_dead,
                                               const std::set<std::string>& at_work) override;
@@ -56,7 +64,7 @@ public:
     Result<void> fail_job(std::string_view job, std::string_view engine, BuildPhase phase, const Error& error,
                           Timestamp now) override;
     Result<void> release_job(std::string_view job, std::string_view engine) override;
-    Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) override;
+    Result<Job> cancel_job(std::string_view job, const Actor& actor, Timestamp now) override;
     Result<Job> job(std::string_view id) override;
     Result<std::vector<Job>> jobs(std::string_view profile) override;
     Result<std::string> job_log(std::string_view id) override;
@@ -68,7 +76,8 @@ public:
                                  Timestamp now) override;
     Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) override;
 
-    Result<std::vector<Activity>> activity(std::string_view profile) override;
+    Result<std::vector<Activity>> activity(std::string_view profile, std::optional<std::int64_t> before,
+                                           std::uint32_t limit) override;
     Result<std::string> store_id() override;
     Result<std::optional<StateDirectory>> state_directory() override;
     Result<StateDirectory> bind_state_directory(const StateDirectory& directory) override;
@@ -118,12 +127,24 @@ private:
 };
 
 // Shared by the verbs; all run inside the caller's transaction.
-void record_activity(Connection& db, Timestamp at, std::string_view principal, std::string_view profile, std::string_view action,
-                     const boost::json::object& detail);
-[[nodiscard]] bool profile_exists(Connection& db, std::string_view id);
+
+// A JSON object: `own`, then the members of `given`, the text of another. Throws Failure (internal "bad_detail") when it is none.
+[[nodiscard]] boost::json::object with_detail(boost::json::object own, std::string_view given);
+void record_activity(Connection& db, Timestamp at, const Actor& actor, std::string_view profile, std::string_view action,
+                     const boost::json::object& detail, std::string_view section = {});
+// not_found "no_profile" or "profile_deleted"; none when the profile is there.
+[[nodiscard]] std::optional<Error> missing_profile(Connection& db, std::string_view id);
+[[nodiscard]] Result<Profile> read_profile(Connection& db, std::string_view id);
 [[nodiscard]] bool version_exists(Connection& db, std::string_view profile, std::uint32_t number);
 // Throws on a constraint: one active job a version and host.
 void insert_job(Connection& db, std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                 JobTrigger trigger, std::string_view principal, Timestamp now);
+// Queued or running jobs of the profile become cancelled; returns their ids.
+std::vector<std::string> cancel_jobs(Connection& db, std::string_view profile, Timestamp now);
+// The next revision of the profile's agent instructions.
+std::uint32_t append_instructions(Connection& db, std::string_view profile, std::string_view text, std::string_view principal,
+                                  Timestamp now);
+// Open proposals of the profile become discarded; returns their ids.
+std::vector<std::string> discard_proposals(Connection& db, std::string_view profile, std::string_view principal, Timestamp now);
 
 } // namespace sandboxkit::store

@@ -8,11 +8,13 @@
 #include <sandboxkit/clock.hpp>
 #include <sandboxkit/engine.hpp>
 #include <sandboxkit/error.hpp>
+#include <sandboxkit/principal.hpp>
 #include <sandboxkit/snapshot.hpp>
 
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,7 +24,7 @@
 
 namespace sandboxkit::store {
 
-inline constexpr int schema_version = 1; // of the newest migration
+inline constexpr int schema_version = 2; // of the newest migration
 
 struct Options {
     // Called before and after each commit with the verb's name ("publish_draft", "migrate"); for crash tests. May be empty.
@@ -30,17 +32,105 @@ struct Options {
     std::function<void(std::string_view verb, bool after)> on_commit{};
 };
 
+// Who did it and by which way, for the activity log.
+struct Actor {
+    std::string principal{};
+    Channel channel = Channel::api;
+};
+
+// A profile without its recipe, which is in its draft and its versions.
+struct Profile {
+    std::string id;
+    std::string name;
+    std::string record;         // canonical JSON of the rest of the record; the store does not look inside
+    std::uint32_t revision = 0; // grows by one with every kept edit, of the recipe or of the record
+    Timestamp created{};
+    std::string created_by;
+    std::uint32_t draft_revision = 0;            // the profile's revision at which the draft was saved last; 0: no draft
+    std::optional<std::uint32_t> latest_version; // newest published
+    std::optional<std::uint32_t> usable_version; // newest published with a usable snapshot
+    std::uint32_t instructions_revision = 0;     // newest of the agent instructions; 0: there never were any
+};
+
 // A draft or version as stored: the recipe in canonical JSON.
 struct Draft {
     std::string profile;
-    std::uint32_t revision = 0; // grows with every save, over the life of the profile
+    std::uint32_t revision = 0; // of the profile, when it was saved
     std::string recipe;         // canonical JSON
     std::string digest;
 };
 
+// `detail`, here and below, is a JSON object for the activity log. The store puts its own members before those given: what only
+// it knows, like the new revision.
 struct NewProfile {
-    std::string id, name, description, recipe, digest, principal;
-    Timestamp now;
+    std::string id, name, record, recipe, digest; // record, recipe: canonical JSON
+    Actor actor{};
+    Timestamp now{};
+    std::string client_token{};                // empty: none
+    std::optional<std::string> instructions{}; // the agent instructions' first revision; absent: none
+    std::string detail = "{}";
+};
+
+// One kept edit of a profile. `name` and `record` are always the new ones, whole.
+struct Save {
+    std::optional<std::uint32_t> expected{}; // what the profile's `revision` must be
+    std::string name{}, record{};
+    std::optional<std::string> recipe{}; // of the draft, with `digest`; absent: the draft stays as it is, and none is made
+    std::string digest{};
+    // The recipe is that of the newest version again: the draft is removed. Without `recipe`; `digest` is that version's, and
+    // must be so still (conflict "stale_revision"): else the edit would be lost to a publish in between.
+    bool drop_draft = false;
+    std::optional<std::string> instructions{}; // appended to their history; empty text: "no instructions" from here on
+    Actor actor{};
+    std::string section{};     // of the edit, e.g. "resources" or "document"
+    std::string detail = "{}"; // the store adds "revision", and "instructions_revision" and "proposal" where there is one
+    std::string proposal{};    // this one becomes kept in the same transaction; empty: none
+    Timestamp now{};
+};
+
+// An edit that is kept or discarded later, perhaps by another program.
+struct NewProposal {
+    std::string id, profile;
+    std::uint32_t base_revision = 0; // the profile's revision that the edit was made on; recorded, not looked at
+    std::string section;
+    std::string edit, changes; // JSON; the store does not look inside
+    Actor actor{};
+    Timestamp now{};
+};
+
+enum class ProposalState : std::uint8_t { open, kept, discarded };
+
+constexpr std::string_view to_string(ProposalState s) noexcept {
+    constexpr std::string_view names[] = {"open", "kept", "discarded"};
+    return names[static_cast<std::size_t>(s)];
+}
+
+struct Proposal {
+    std::string id, profile;
+    std::uint32_t base_revision = 0;
+    std::string section, edit, changes;
+    Actor actor{}; // who proposed it
+    Timestamp proposed{};
+    ProposalState state = ProposalState::open;
+    std::optional<Timestamp> closed{};
+    std::string closed_by{}; // principal; empty: open
+};
+
+inline constexpr std::uint32_t open_proposals_limit = 100; // a profile
+
+// One of the revisions of a profile's agent instructions, without its text.
+struct InstructionsRevision {
+    std::uint32_t revision = 0; // 1, 2, ...
+    std::string digest;         // "sha256:<hex>" of the text
+    std::uint64_t bytes = 0;
+    std::string principal;
+    Timestamp at{};
+};
+
+// What a profile is used by now.
+struct Usage {
+    std::map<SessionState, std::uint64_t> sessions; // a state that none is in is left out
+    std::uint64_t active_jobs = 0;                  // queued or running
 };
 
 struct Publish {
@@ -49,12 +139,12 @@ struct Publish {
     std::string decision;             // JSON of the RebuildDecision
     std::string plan_snapshot_digest;
     std::string host; // which provider's host the snapshot is for, e.g. "local"
-    std::string principal;
+    Actor actor{};
     // Reuse: the image and manifest of the previous version; otherwise a job is queued with this id.
     std::optional<ImageHandle> reuse_image;
     std::string reuse_manifest; // JSON
     std::string job_id;
-    Timestamp now;
+    Timestamp now{};
 };
 
 struct Version {
@@ -74,20 +164,23 @@ struct Version {
 };
 
 struct NewSession {
-    std::string id, profile, principal, client_token; // client_token empty: none
+    std::string id, profile;
+    Actor actor{};            // its principal owns the session
+    std::string client_token; // empty: none
     std::uint32_t version = 0;
     std::string provider;
     std::string image_id;       // pinned: an image that a session not yet ended uses is not collected
     std::string creation_token; // of the provider's idempotent create
     std::string engine;         // the engine that performs the start
     std::optional<std::chrono::seconds> idle_limit, time_limit;
-    Timestamp now;
+    Timestamp now{};
 };
 
 struct Session {
     std::string id, profile, principal, client_token, provider, image_id, creation_token;
     std::string engine; // that performs or performed the latest transition
     std::uint32_t version = 0;
+    std::uint32_t instructions_revision = 0; // that the profile had when the session was created; 0: none
     SessionState state = SessionState::starting;
     std::string sandbox_id; // empty: not known yet
     std::optional<std::chrono::seconds> idle_limit, time_limit;
@@ -100,7 +193,7 @@ struct Session {
 struct SessionChange {
     std::optional<std::string> engine{}, sandbox_id{}, timeline{}, notes{}, error{};
     std::optional<std::optional<Timestamp>> idle_deadline{}, deadline{}; // present but empty: cleared
-    std::optional<std::string> principal{}; // who asked, for the activity log; absent: the session's own
+    std::optional<Actor> actor{}; // who asked, for the activity log; absent: the session's own principal
     // Not changed but looked at: conflict "session_state" when another engine performs the session's transition by now.
     std::optional<std::string> expected_engine{};
 };
@@ -121,7 +214,11 @@ struct StateDirectory {
 struct Activity {
     std::int64_t sequence = 0;
     Timestamp at{};
-    std::string principal, profile, action, detail; // detail: JSON
+    std::string principal;
+    Channel channel = Channel::api;
+    std::string profile, action;
+    std::string section; // of an edit; empty: none
+    std::string detail;  // JSON
 };
 
 class Store {
@@ -133,16 +230,39 @@ public:
     static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, Options options = {});
     virtual ~Store() = default;
 
-    // Profiles and drafts.
-    virtual Result<ProfileInfo> create_profile(const NewProfile&) = 0; // with its first draft, revision 1
-    virtual Result<ProfileInfo> profile(std::string_view id) = 0;
-    virtual Result<std::vector<ProfileInfo>> profiles() = 0;   // by creation time
+    // Profiles. A verb that is given the id of a deleted one says not_found "profile_deleted" ("no_profile": there never was
+    // one); activity() alone still tells of it. Its ended sessions and jobs can be read by their own ids and in their lists.
+
+    // With its first draft, revision 1. The same principal and client token again: the profile made first, with `created`
+    // false, whatever else was asked for then.
+    struct CreatedProfile {
+        Profile profile;
+        bool created = true;
+    };
+    virtual Result<CreatedProfile> create_profile(const NewProfile&) = 0;
+    virtual Result<Profile> profile(std::string_view id) = 0;
+    virtual Result<std::vector<Profile>> profiles() = 0;       // by creation time
     virtual Result<Draft> draft(std::string_view profile) = 0; // not_found "no_draft"
-    // Creates or replaces the draft and sets the record. `expected`: the draft's revision must be that (conflict
-    // "stale_revision").
-    virtual Result<ProfileInfo> save_draft(std::string_view profile, std::optional<std::uint32_t> expected, const Record& record,
-                                           std::string_view recipe, std::string_view digest, std::string_view principal,
-                                           Timestamp now) = 0;
+    // Keeps an edit: "edit.keep" in the activity log. conflict "stale_revision" unless the profile is at save.expected.
+    // not_found "no_proposal", conflict "proposal_closed" for one that is not this profile's, or not open.
+    virtual Result<Profile> save(std::string_view profile, const Save& save) = 0;
+    // Its queued and running jobs are cancelled (an owner finds its lease lost), its open proposals discarded, its draft and
+    // its hold on images removed; versions and activity stay. conflict "profile_in_use" while one of its sessions has not
+    // ended; `detail` has the ids of the first of them, one a line.
+    virtual Result<void> delete_profile(std::string_view id, const Actor& actor, Timestamp now) = 0;
+    virtual Result<Usage> usage(std::string_view profile) = 0;
+
+    // Edits to be kept later. quota "too_many_proposals" when open_proposals_limit of the profile's are open.
+    virtual Result<Proposal> propose(const NewProposal&) = 0;
+    virtual Result<Proposal> proposal(std::string_view id) = 0;                    // not_found "no_proposal"
+    virtual Result<std::vector<Proposal>> proposals(std::string_view profile) = 0; // the open ones, oldest first
+    // conflict "proposal_closed". A proposal is kept by save().
+    virtual Result<Proposal> discard_proposal(std::string_view id, const Actor& actor, Timestamp now) = 0;
+
+    // The history of a profile's agent instructions, append-only by constraint. Only create_profile() and save() add to it.
+    virtual Result<std::vector<InstructionsRevision>> instructions(std::string_view profile) = 0; // newest first
+    virtual Result<std::string> instructions_text(std::string_view profile,
+                                                  std::uint32_t revision) = 0; // not_found "no_instructions"
 
     // Versions. Publishing removes the draft, makes the next number, and queues the job or takes the reused image, in one
     // transaction. conflict "no_change" when the digest equals the newest version's; "image_replaced" when no version has
@@ -157,8 +277,7 @@ public:
 
     // Snapshot jobs. At most one queued or running job a version and host: conflict "job_active".
     virtual Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version,
-                                             std::string_view host, JobTrigger trigger, std::string_view principal,
-                                             Timestamp now) = 0;
+                                             std::string_view host, JobTrigger trigger, const Actor& actor, Timestamp now) = 0;
     // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
     // owned by `engine` until now + lease, its attempt counted. None: an empty optional. Never one of `at_work`: those that
     // `engine` itself has not done with, whatever became of their leases.
@@ -179,7 +298,7 @@ public:
     // running -> queued without counting the attempt: the engine closes and did not finish.
     virtual Result<void> release_job(std::string_view job, std::string_view engine) = 0;
     // Queued: cancelled at once. Running: cancelled, and the owner finds its lease lost. Ended: conflict "job_ended".
-    virtual Result<Job> cancel_job(std::string_view job, std::string_view principal, Timestamp now) = 0;
+    virtual Result<Job> cancel_job(std::string_view job, const Actor& actor, Timestamp now) = 0;
     virtual Result<Job> job(std::string_view id) = 0;
     virtual Result<std::vector<Job>> jobs(std::string_view profile) = 0; // newest first; empty profile: all
     virtual Result<std::string> job_log(std::string_view id) = 0;
@@ -200,8 +319,10 @@ public:
     // Only while in `state`.
     virtual Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) = 0;
 
-    // The activity log is append-only by constraint (triggers).
-    virtual Result<std::vector<Activity>> activity(std::string_view profile) = 0;
+    // The activity log is append-only by constraint (triggers). Newest first, at most `limit` of them; `before`: only those
+    // whose sequence is smaller, to go on from the last one read. Also of a deleted profile.
+    virtual Result<std::vector<Activity>> activity(std::string_view profile, std::optional<std::int64_t> before,
+                                                   std::uint32_t limit) = 0;
 
     // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
     virtual Result<std::string> store_id() = 0;

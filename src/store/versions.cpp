@@ -75,7 +75,7 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
                  .with(p.profile)
                  .into(draft.revision, draft.recipe, draft.digest)
                  .step()) {
-            if (!profile_exists(db, p.profile)) return not_found("profile", "no_profile", p.profile);
+            if (auto missing = missing_profile(db, p.profile)) return std::move(*missing);
             return make_error(ErrorClass::conflict, "no_change",
                               "profile '" + p.profile + "' has no draft: all of it is published", "edit the profile first");
         }
@@ -91,7 +91,7 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
         }
         db.query("INSERT INTO versions (profile, number, recipe, digest, plan_snapshot_digest, decision, published_by, published)"
                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-            .with(p.profile, number, draft.recipe, draft.digest, p.plan_snapshot_digest, p.decision, p.principal, p.now)
+            .with(p.profile, number, draft.recipe, draft.digest, p.plan_snapshot_digest, p.decision, p.actor.principal, p.now)
             .run();
         db.query("DELETE FROM drafts WHERE profile = ?").with(p.profile).run();
         if (p.reuse_image) {
@@ -110,9 +110,9 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
                 .run();
         } else {
             db.query("INSERT INTO snapshots (profile, version, host) VALUES (?, ?, ?)").with(p.profile, number, p.host).run();
-            insert_job(db, p.job_id, p.profile, number, p.host, JobTrigger::publish, p.principal, p.now);
+            insert_job(db, p.job_id, p.profile, number, p.host, JobTrigger::publish, p.actor.principal, p.now);
         }
-        record_activity(db, p.now, p.principal, p.profile, "version.publish",
+        record_activity(db, p.now, p.actor, p.profile, "version.publish",
                         {{"version", number}, {"digest", draft.digest}, {"reuse", p.reuse_image.has_value()}, {"job", p.job_id}});
         auto version = find(db, one_version, p.profile, number);
         if (!version) throw BadRow("a version that was just written is not there");
@@ -122,15 +122,15 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
 
 Result<Version> SqlStore::version(std::string_view profile, std::uint32_t number) {
     return read([&](Connection& db) -> Result<Version> {
+        if (auto missing = missing_profile(db, profile)) return std::move(*missing);
         if (auto version = find(db, one_version, profile, number)) return std::move(*version);
-        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
         return no_version(profile, number);
     });
 }
 
 Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
     return read([&](Connection& db) -> Result<std::vector<Version>> {
-        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        if (auto missing = missing_profile(db, profile)) return std::move(*missing);
         std::vector<Version> all;
         VersionRow row;
         Statement statement = db.query(all_versions);
@@ -143,7 +143,7 @@ Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
 Result<std::optional<Version>> SqlStore::newest_usable_version(std::string_view profile) {
     return read([&](Connection& db) -> Result<std::optional<Version>> {
         if (auto version = find(db, newest_usable, profile)) return version;
-        if (!profile_exists(db, profile)) return not_found("profile", "no_profile", profile);
+        if (auto missing = missing_profile(db, profile)) return std::move(*missing);
         return std::optional<Version>();
     });
 }
