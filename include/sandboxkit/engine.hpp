@@ -7,6 +7,8 @@
 #pragma once
 
 #include <sandboxkit/clock.hpp>
+#include <sandboxkit/connections.hpp>
+#include <sandboxkit/edit.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/export.hpp>
 #include <sandboxkit/files.hpp>
@@ -14,6 +16,7 @@
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/principal.hpp>
 #include <sandboxkit/profile.hpp>
+#include <sandboxkit/profile_checks.hpp>
 #include <sandboxkit/session.hpp>
 #include <sandboxkit/snapshot.hpp>
 #include <sandboxkit/timeline.hpp>
@@ -49,6 +52,9 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
+    // What the host application knows that profiles refer to: connections, environments, hosts. Null: nothing, and every reference
+    // is refused at publish.
+    std::shared_ptr<ReferenceSource> references{};
     // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
     // store, clones and trees of files (four at a time).
     std::size_t workers = 4;
@@ -63,12 +69,20 @@ struct EngineOptions {
 struct ProfileInfo {
     std::string id; // "prf_..."
     Record record;
+    std::uint32_t revision = 0; // grows by one with every kept edit, of the draft or of the record
     Timestamp created{};
     std::string created_by; // principal id
     bool has_draft = false;
-    std::uint32_t draft_revision = 0;            // 0: no draft
+    std::uint32_t draft_revision = 0;            // the revision at which the draft was saved last; 0: no draft
     std::optional<std::uint32_t> latest_version; // newest published
     std::optional<std::uint32_t> usable_version; // newest published with a usable snapshot
+    std::uint32_t instructions_revision = 0;     // newest of the agent instructions; 0: there never were any
+};
+
+struct KeptEdit {
+    // As it is afterwards. For one who may edit the access list and not see the profile: its name and that list only.
+    ProfileInfo profile;
+    std::vector<FieldChange> changes; // what the edit changed; empty: nothing, and the revision is as it was
 };
 
 struct VersionInfo {
@@ -102,6 +116,7 @@ struct SessionInfo {
     std::string id; // "ses_..."
     std::string profile;
     std::uint32_t version = 0;
+    std::uint32_t instructions_revision = 0; // of the profile's agent instructions, when it was made; 0: none
     SessionState state = SessionState::starting;
     std::string provider, sandbox_id, owner; // owner: principal id
     Timestamp created{};
@@ -109,6 +124,20 @@ struct SessionInfo {
     std::vector<std::string> notes; // what a user should know: unenforced limits, stale snapshot
     std::optional<Error> error;     // why it failed, or why it was stopped
     Timeline timeline;              // of the latest start
+};
+
+// Whether a test of the profile said that it works. One that was never tested is never shown as healthy.
+enum class TestState : std::uint8_t { not_yet_tested, passed, failed };
+
+struct Overview {
+    ProfileInfo profile;
+    std::optional<VersionInfo> in_use;              // that new sessions start from: the newest with a usable snapshot
+    std::optional<VersionInfo> latest;              // newest published
+    std::map<SessionState, std::uint64_t> sessions; // how many, by state; a state that none is in is left out
+    std::uint64_t active_jobs = 0;                  // queued or running
+    std::vector<EditProposal> proposals;            // open ones, oldest first
+    std::vector<ActivityEntry> activity;            // the latest ten, newest first
+    TestState test = TestState::not_yet_tested;
 };
 
 struct StartOptions {
@@ -192,17 +221,57 @@ public:
     // Cancels what is running, waits for it, ends the threads. Sandboxes keep running.
     ~Engine();
 
-    // Profiles. `document` is the JSON of a profile (docs: profile_document.hpp).
-    Result<ProfileInfo> create_profile(const Principal& who, std::string_view document);
+    // Profiles. `document` is the JSON of a profile (docs/profile.md). Reading it is the first of three gates: form, types, and
+    // values that look like credentials (invalid "profile_invalid", all problems at once); publishing is the second, a session's
+    // start the third.
+    // `client_token`: at most 200 bytes; the same principal and token again returns the profile that was made first, whatever became
+    // of it and whatever the document says now. Empty: none.
+    Result<ProfileInfo> create_profile(const Principal& who, std::string_view document, std::string_view client_token = {});
     Result<ProfileInfo> profile(const Principal& who, std::string_view profile_id) const;
     Result<std::vector<ProfileInfo>> profiles(const Principal& who) const;
     // The draft as a whole document; without a draft, of the newest version.
     Result<Profile> draft(const Principal& who, std::string_view profile_id) const;
-    // Replaces the draft (and the record). With `expected_revision`, a draft changed meanwhile is a conflict.
-    Result<ProfileInfo> edit_draft(const Principal& who, std::string_view profile_id, std::string_view document,
-                                   std::optional<std::uint32_t> expected_revision = {});
-    // Reads without storing anything: every problem of form, and of publish if `for_publish`.
-    Operation<std::vector<Problem>> validate(const Principal& who, std::string document, bool for_publish);
+    Result<Overview> overview(const Principal& who, std::string_view profile_id) const;
+    // A new profile with the draft, or else the newest version, and the record of another: its access list too, its triggers and
+    // schedule turned off. Its versions, snapshots and history stay where they are. Empty name: that of the other, and " (copy)".
+    Result<ProfileInfo> duplicate_profile(const Principal& who, std::string_view profile_id, std::string_view name = {});
+    // Its versions and its activity can no longer be used, and are kept. conflict "profile_in_use" while one of its sessions has
+    // not ended; `force` removes them first.
+    Operation<void> delete_profile(const Principal& who, std::string_view profile_id, bool force = false);
+
+    // Edits. Those of the recipe make the draft, or lead back to the newest version, and then there is none; those of the record act
+    // at once, and so are refused here when they ask a published profile for what this build does not enact. What is kept
+    // raises the revision and is in the activity log. With `expected_revision`, a profile changed meanwhile is a conflict
+    // "stale_revision"; without, whatever is there is edited. Of the access list: Action::edit_access_list.
+    Result<KeptEdit> edit_draft(const Principal& who, std::string_view profile_id, std::string_view document,
+                                std::optional<std::uint32_t> expected_revision = {});
+    Result<KeptEdit> edit_section(const Principal& who, std::string_view profile_id, const SectionEdit& edit);
+    // Checks the edit like one that is kept, and stores it with its difference, for somebody to keep or discard.
+    // quota "too_many_proposals": 100 of a profile are open.
+    Result<EditProposal> propose_edit(const Principal& who, std::string_view profile_id, const SectionEdit& edit);
+    // conflict "stale_revision" when it would no longer change what it showed; "proposal_closed" when it was kept or discarded.
+    Result<KeptEdit> keep_edit(const Principal& who, std::string_view proposal_id);
+    Result<EditProposal> discard_edit(const Principal& who, std::string_view proposal_id);
+    Result<std::vector<EditProposal>> proposals(const Principal& who, std::string_view profile_id) const; // open, oldest first
+
+    // The history of the agent instructions, newest first; restoring makes the old text the newest revision.
+    Result<std::vector<InstructionsRevision>> instructions(const Principal& who, std::string_view profile_id) const;
+    Result<std::string> instructions_text(const Principal& who, std::string_view profile_id, std::uint32_t revision) const;
+    Result<KeptEdit> restore_instructions(const Principal& who, std::string_view profile_id, std::uint32_t revision);
+
+    // What was done to a profile, newest first: at most `limit` (1..1000) entries, those before the sequence number `before`.
+    // Also of a deleted one.
+    Result<std::vector<ActivityEntry>> activity(const Principal& who, std::string_view profile_id, std::uint32_t limit = 100,
+                                                std::optional<std::int64_t> before = {}) const;
+
+    // Reads without storing anything: every problem that `gate` and those before it would find. At Gate::start: as if the
+    // document were published and a session started from it now.
+    Operation<Validation> validate(const Principal& who, std::string document, Gate gate);
+
+    // A version as one file, which shows when it was changed on the way; a profile made from such a file has the version's recipe
+    // as its draft, with the same digest. Empty name: that in the file.
+    Result<std::string> export_version(const Principal& who, std::string_view profile_id, std::uint32_t version) const;
+    Result<ProfileInfo> import_version(const Principal& who, std::string_view file, std::string_view name = {});
 
     // Versions. Publishing freezes the draft, decides reuse or rebuild, and queues the snapshot job.
     Operation<VersionInfo> publish(const Principal& who, std::string_view profile_id);

@@ -3,8 +3,6 @@
 
 #include <sandboxkit/profile_document.hpp>
 
-#include <boost/json/parse.hpp>
-
 namespace sandboxkit::engine {
 
 // The canonical form says what a document leaves to the defaults: of the 1 MiB that a document may have it makes less than ten.
@@ -22,33 +20,43 @@ Result<Recipe> stored_recipe(std::string_view canonical) {
 }
 
 std::string stored_record(const Record& record) {
-    boost::json::object members;
-    if (!record.description.empty()) members["description"] = record.description;
+    auto members = record_to_json(record);
+    members.erase("name"); // in a column of its own
     return canonical_json(members);
+}
+
+Result<Record> stored_record_of(const store::Profile& p) {
+    const auto damaged = [](std::string detail) {
+        return Error{ErrorClass::data_loss,
+                     "stored_record_damaged",
+                     "the record of a profile in the store cannot be read",
+                     "restore the store from a backup, or save the profile again",
+                     std::move(detail),
+                     {}};
+    };
+    auto members = parse_strict(p.record, stored_limits);
+    if (!members) return damaged(members.error().message);
+    if (!members->is_object()) return damaged("not an object");
+    members->get_object()["name"] = p.name;
+    auto record = read_record(canonical_json(*members), stored_limits);
+    if (!record) return damaged(record.error().message);
+    return record;
 }
 
 Result<ProfileInfo> to_info(const store::Profile& p) {
     ProfileInfo info;
     info.id = p.id;
-    info.record.name = p.name;
-    boost::system::error_code failed;
-    const boost::json::value record = boost::json::parse(p.record, failed);
-    const auto* members = failed ? nullptr : record.if_object();
-    const auto* description = members ? members->if_contains("description") : nullptr;
-    if (!members || (description && !description->is_string()))
-        return Error{ErrorClass::data_loss,
-                     "stored_record_damaged",
-                     "the record of a profile in the store cannot be read",
-                     "restore the store from a backup, or save the profile again",
-                     failed ? failed.message() : "",
-                     {}};
-    if (description) info.record.description = std::string(std::string_view(description->get_string()));
+    auto record = stored_record_of(p);
+    if (!record) return record.error();
+    info.record = std::move(*record);
+    info.revision = p.revision;
     info.created = p.created;
     info.created_by = p.created_by;
     info.has_draft = p.draft_revision != 0;
     info.draft_revision = p.draft_revision;
     info.latest_version = p.latest_version;
     info.usable_version = p.usable_version;
+    info.instructions_revision = p.instructions_revision;
     return info;
 }
 

@@ -13,6 +13,7 @@ Result<Recipe> stored_recipe(std::string_view canonical);
 std::string stored_record(const Record& record);
 
 // data_loss "stored_record_damaged" when it cannot be read.
+Result<Record> stored_record_of(const store::Profile& profile);
 Result<ProfileInfo> to_info(const store::Profile& profile);
 Result<VersionInfo> to_info(const store::Version& version);
 Result<SessionInfo> to_info(const store::Session& session);

@@ -70,34 +70,47 @@ Result<T> parsed(std::string_view text, const char* what, Read read) {
 
 } // namespace
 
+static json::array changes_to_json(const std::vector<FieldChange>& changes) {
+    json::array all;
+    for (const FieldChange& c : changes)
+        all.push_back(json::object{{"pointer", text(c.pointer)},
+                                   {"class", to_string(c.field_class)},
+                                   {"before", text(c.before)},
+                                   {"after", text(c.after)},
+                                   {"reason", text(c.reason)}});
+    return all;
+}
+
+static std::vector<FieldChange> changes_of(const json::value& value) {
+    std::vector<FieldChange> changes;
+    for (const json::value& v : value.as_array()) {
+        const json::object& c = v.as_object();
+        changes.push_back({string_of(c, "pointer"), named(string_of(c, "class"), field_classes), string_of(c, "before"),
+                           string_of(c, "after"), string_of(c, "reason")});
+    }
+    return changes;
+}
+
+std::string to_json(const std::vector<FieldChange>& changes) {
+    return json::serialize(changes_to_json(changes));
+}
+
+Result<std::vector<FieldChange>> changes_from_json(std::string_view document) {
+    return parsed<std::vector<FieldChange>>(document, "list of changes", changes_of);
+}
+
 std::string to_json(const RebuildDecision& decision) {
-    json::array changes;
-    for (const FieldChange& c : decision.changes)
-        changes.push_back(json::object{{"pointer", text(c.pointer)},
-                                       {"class", to_string(c.field_class)},
-                                       {"before", text(c.before)},
-                                       {"after", text(c.after)},
-                                       {"reason", text(c.reason)}});
-    return json::serialize(
-        json::object{{"reuse", decision.reuse}, {"reason", text(decision.reason)}, {"changes", std::move(changes)}});
+    return json::serialize(json::object{
+        {"reuse", decision.reuse}, {"reason", text(decision.reason)}, {"changes", changes_to_json(decision.changes)}});
 }
 
 Result<RebuildDecision> decision_from_json(std::string_view document) {
-    return parsed<RebuildDecision>(document, "rebuild decision", [](const json::value& root) {
+    return parsed<RebuildDecision>(document, "decision", [](const json::value& root) {
         const json::object& o = root.as_object();
         RebuildDecision decision;
         decision.reuse = o.at("reuse").as_bool();
         decision.reason = string_of(o, "reason");
-        for (const json::value& v : o.at("changes").as_array()) {
-            const json::object& c = v.as_object();
-            FieldChange change;
-            change.pointer = string_of(c, "pointer");
-            change.field_class = named(string_of(c, "class"), field_classes);
-            change.before = string_of(c, "before");
-            change.after = string_of(c, "after");
-            change.reason = string_of(c, "reason");
-            decision.changes.push_back(std::move(change));
-        }
+        decision.changes = changes_of(o.at("changes"));
         return decision;
     });
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sandboxkit/clock.hpp>
+#include <sandboxkit/edit.hpp>
 #include <sandboxkit/engine.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/principal.hpp>
@@ -98,13 +99,6 @@ struct NewProposal {
     Timestamp now{};
 };
 
-enum class ProposalState : std::uint8_t { open, kept, discarded };
-
-constexpr std::string_view to_string(ProposalState s) noexcept {
-    constexpr std::string_view names[] = {"open", "kept", "discarded"};
-    return names[static_cast<std::size_t>(s)];
-}
-
 struct Proposal {
     std::string id, profile;
     std::uint32_t base_revision = 0;
@@ -117,15 +111,6 @@ struct Proposal {
 };
 
 inline constexpr std::uint32_t open_proposals_limit = 100; // a profile
-
-// One of the revisions of a profile's agent instructions, without its text.
-struct InstructionsRevision {
-    std::uint32_t revision = 0; // 1, 2, ...
-    std::string digest;         // "sha256:<hex>" of the text
-    std::uint64_t bytes = 0;
-    std::string principal;
-    Timestamp at{};
-};
 
 // What a profile is used by now.
 struct Usage {
@@ -334,11 +319,13 @@ public:
 
 // JSON of what the rows above carry.
 std::string to_json(const RebuildDecision&);
+std::string to_json(const std::vector<FieldChange>&);
 std::string to_json(const Manifest&);
 std::string to_json(const Timeline&);
 std::string to_json(const Error&);
 std::string to_json(const std::vector<std::string>& notes);
 Result<RebuildDecision> decision_from_json(std::string_view);
+Result<std::vector<FieldChange>> changes_from_json(std::string_view);
 Result<Manifest> manifest_from_json(std::string_view);
 Result<Timeline> timeline_from_json(std::string_view);
 Result<Error> error_from_json(std::string_view);

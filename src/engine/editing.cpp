@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/editing.hpp"
+
+#include "engine/permissions.hpp"
+#include "engine/records.hpp"
+
+#include <sandboxkit/profile_document.hpp>
+#include <sandboxkit/recipe_json.hpp>
+#include <sandboxkit/secrets.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace sandboxkit::engine {
+
+namespace json = boost::json;
+
+namespace {
+
+// What an edit makes of the profile as it is.
+using Change = std::function<Result<Profile>(const Profile& now)>;
+
+struct Order {
+    std::string section; // for the log
+    std::optional<std::uint32_t> expected{};
+    std::string proposal{};  // that is kept by this
+    json::object detail{};   // for the log
+};
+
+constexpr std::size_t shown_value = 80;
+
+std::string shown(const std::string& value) {
+    if (value.empty()) return "nothing";
+    if (value.size() <= shown_value) return value;
+    std::size_t end = shown_value;
+    while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0) == 0x80) --end; // not inside a character
+    return value.substr(0, end) + "...";
+}
+
+// Both sides, field by field.
+Error conflict_of(std::string message, const std::vector<FieldChange>& differences) {
+    Error error{ErrorClass::conflict, "stale_revision", std::move(message), "look at what is there now, and repeat the edit on it",
+                "", {}};
+    for (const FieldChange& d : differences)
+        error.problems.push_back(
+            {d.pointer, "changed_meanwhile", "now " + shown(d.before) + "; by this edit " + shown(d.after), "decide which it shall be"});
+    return error;
+}
+
+bool is_of_access(const FieldChange& change) {
+    return change.pointer == "/access" || change.pointer.starts_with("/access/");
+}
+
+// The one place where an edit is permitted: by the fields that it changes.
+Result<void> permit_changes(const Principal& who, const std::vector<FieldChange>& changes) {
+    const bool access = std::any_of(changes.begin(), changes.end(), is_of_access);
+    const bool other = changes.empty() || !std::all_of(changes.begin(), changes.end(), is_of_access);
+    if (other)
+        if (auto ok = check_scopes(Action::edit_profile, who); !ok) return ok.error();
+    if (access)
+        if (auto ok = check_scopes(Action::edit_access_list, who); !ok) return ok.error();
+    return {};
+}
+
+// Before anything is read: who may edit nothing learns nothing.
+Result<void> permit_some_edit(const Principal& who) {
+    auto ok = check_scopes(Action::edit_profile, who);
+    if (!ok && check_scopes(Action::edit_access_list, who)) return {};
+    return ok;
+}
+
+// What the edit left, as far as `who` may see it: the scope for the access list lets nobody read the rest.
+KeptEdit kept_edit(const Principal& who, ProfileInfo info, std::vector<FieldChange> changes) {
+    if (!check_scopes(Action::see_profile, who)) {
+        Record visible;
+        visible.name = std::move(info.record.name);
+        visible.access = std::move(info.record.access);
+        info.record = std::move(visible);
+    }
+    return {std::move(info), std::move(changes)};
+}
+
+struct Prepared {
+    Current current;
+    Profile edited;
+    std::vector<FieldChange> changes;
+};
+
+Result<Prepared> prepare(Context& context, const Principal& who, std::string_view id, const Change& change) {
+    if (auto ok = permit_some_edit(who); !ok) return ok.error();
+    auto current = load_current(*context.store, id);
+    if (!current) return current.error();
+    auto edited = change(current->profile);
+    if (!edited) return edited.error();
+    Prepared prepared{std::move(*current), std::move(*edited), {}};
+    prepared.changes = diff(prepared.current.profile, prepared.edited);
+    if (auto ok = permit_changes(who, prepared.changes); !ok) return ok.error();
+    auto problems = secret_problems(prepared.edited);
+    // A change of the record acts at once, so that what is not enacted cannot wait for the publish gate to be refused.
+    if (prepared.current.row.latest_version && prepared.edited.record != prepared.current.profile.record) {
+        auto refused = not_enacted(prepared.edited.record);
+        problems.insert(problems.end(), refused.begin(), refused.end());
+    }
+    if (!problems.empty()) return document_error("profile_invalid", "the profile", std::move(problems));
+    return prepared;
+}
+
+Result<KeptEdit> keep(Context& context, const Principal& who, std::string_view id, const Order& order, const Change& change) {
+    for (int attempt = 0;; ++attempt) {
+        auto prepared = prepare(context, who, id, change);
+        if (!prepared) return prepared.error();
+        const Current& now = prepared->current;
+        if (order.expected && *order.expected != now.row.revision)
+            return conflict_of("the profile is at revision " + std::to_string(now.row.revision) + ", not " +
+                                   std::to_string(*order.expected),
+                               prepared->changes);
+        if (prepared->changes.empty() && order.proposal.empty()) {
+            auto info = to_info(now.row);
+            if (!info) return info.error();
+            return kept_edit(who, std::move(*info), {});
+        }
+
+        const Profile& edited = prepared->edited;
+        store::Save save;
+        save.expected = now.row.revision;
+        save.name = edited.record.name;
+        save.record = stored_record(edited.record);
+        const std::string before = canonical_recipe(now.profile.recipe), after = canonical_recipe(edited.recipe);
+        json::object detail = order.detail;
+        if (before != after) {
+            const std::string digest = digest_of(after);
+            detail["before"] = digest_of(before);
+            detail["after"] = digest;
+            save.digest = digest;
+            if (now.published_digest && *now.published_digest == digest)
+                save.drop_draft = true; // back to what is published
+            else
+                save.recipe = after;
+        }
+        json::array pointers;
+        for (const FieldChange& c : prepared->changes) pointers.emplace_back(c.pointer);
+        detail["changed"] = std::move(pointers);
+        if (edited.record.agent_instructions != now.profile.record.agent_instructions)
+            save.instructions = edited.record.agent_instructions;
+        save.actor = {who.id, who.channel};
+        save.section = order.section;
+        save.detail = json::serialize(detail);
+        save.proposal = order.proposal;
+        save.now = context.now();
+        auto saved = context.store->save(id, save);
+        // Somebody was faster. One who named a revision is told; who named none wants his edit on whatever is there.
+        if (!saved && saved.error().code == "stale_revision" && attempt < 20) continue;
+        if (!saved) return saved.error();
+        auto info = to_info(*saved);
+        if (!info) return info.error();
+        return kept_edit(who, std::move(*info), std::move(prepared->changes));
+    }
+}
+
+Result<json::value> members_of(const std::string& text) {
+    auto value = parse_strict(text);
+    if (!value) return document_error("section_invalid", "the section", value.error().problems);
+    return value;
+}
+
+Result<EditProposal> to_proposal(const store::Proposal& row) {
+    EditProposal out;
+    out.id = row.id;
+    out.profile = row.profile;
+    out.members = row.edit;
+    out.base_revision = row.base_revision;
+    out.proposed_by = row.actor.principal;
+    out.channel = row.actor.channel;
+    out.proposed = row.proposed;
+    out.state = row.state;
+    const auto section = section_named(row.section);
+    auto changes = store::changes_from_json(row.changes);
+    if (!section || !changes)
+        return Error{ErrorClass::data_loss,
+                     "stored_proposal_damaged",
+                     "a proposal in the store cannot be read",
+                     "discard it and propose the edit again",
+                     changes ? row.section : changes.error().message,
+                     {}};
+    out.section = *section;
+    out.changes = std::move(*changes);
+    return out;
+}
+
+} // namespace
+
+Result<Current> load_current(store::Store& store, std::string_view id) {
+    auto row = store.profile(id);
+    if (!row) return row.error();
+    Current current;
+    auto record = stored_record_of(*row);
+    if (!record) return record.error();
+    current.profile.record = std::move(*record);
+    if (row->latest_version) {
+        auto version = store.version(id, *row->latest_version);
+        if (!version) return version.error();
+        current.published_digest = version->digest;
+        if (row->draft_revision == 0) {
+            auto recipe = stored_recipe(version->recipe);
+            if (!recipe) return recipe.error();
+            current.profile.recipe = std::move(*recipe);
+        }
+    }
+    if (row->draft_revision != 0) {
+        auto draft = store.draft(id);
+        if (!draft && draft.error().code == "no_draft") return load_current(store, id); // published in between
+        if (!draft) return draft.error();
+        auto recipe = stored_recipe(draft->recipe);
+        if (!recipe) return recipe.error();
+        current.profile.recipe = std::move(*recipe);
+    }
+    current.row = std::move(*row);
+    return current;
+}
+
+std::vector<Problem> secret_problems(const Profile& profile) {
+    std::vector<Problem> problems;
+    const auto& exceptions = profile.recipe.secret_exceptions;
+    std::vector<bool> used(exceptions.size());
+    for (Problem& found : find_secrets(profile_to_json(profile))) {
+        bool excused = false;
+        for (std::size_t i = 0; i < exceptions.size(); ++i)
+            if (exceptions[i].pointer == found.pointer && found.message.find('"' + exceptions[i].rule + '"') != std::string::npos)
+                excused = used[i] = true;
+        if (!excused) problems.push_back(std::move(found));
+    }
+    for (std::size_t i = 0; i < exceptions.size(); ++i)
+        if (!used[i])
+            problems.push_back({pointer_to("/secret_exceptions", i), "exception_unused",
+                                "no value at this pointer looks like a credential by this rule", "remove it"});
+    return problems;
+}
+
+Result<Profile> read_for_save(std::string_view document) {
+    auto profile = read_profile(document);
+    if (!profile) return profile.error();
+    if (auto problems = secret_problems(*profile); !problems.empty())
+        return document_error("profile_invalid", "the profile", std::move(problems));
+    return profile;
+}
+
+Result<KeptEdit> edit_document(Context& context, const Principal& who, std::string_view id, std::string_view document,
+                               std::optional<std::uint32_t> expected) {
+    auto profile = read_profile(document);
+    if (!profile) return profile.error();
+    Order order;
+    order.section = "document";
+    order.expected = expected;
+    return keep(context, who, id, order, [&](const Profile&) -> Result<Profile> { return *profile; });
+}
+
+Result<KeptEdit> edit_section(Context& context, const Principal& who, std::string_view id, const SectionEdit& edit) {
+    auto members = members_of(edit.members);
+    if (!members) return members.error();
+    Order order;
+    order.section = to_string(edit.section);
+    order.expected = edit.expected_revision;
+    return keep(context, who, id, order, [&](const Profile& now) { return with_section(now, edit.section, *members); });
+}
+
+Result<KeptEdit> restore_instructions(Context& context, const Principal& who, std::string_view id, std::uint32_t revision) {
+    if (auto ok = check_scopes(Action::edit_profile, who); !ok) return ok.error();
+    auto text = context.store->instructions_text(id, revision);
+    if (!text) return text.error();
+    Order order;
+    order.section = to_string(Section::agent_instructions);
+    order.detail["restored_from"] = revision;
+    return keep(context, who, id, order, [&](const Profile& now) -> Result<Profile> {
+        Profile edited = now;
+        edited.record.agent_instructions = *text;
+        return edited;
+    });
+}
+
+Result<EditProposal> propose_edit(Context& context, const Principal& who, std::string_view id, const SectionEdit& edit) {
+    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
+    auto members = members_of(edit.members);
+    if (!members) return members.error();
+    auto prepared =
+        prepare(context, who, id, [&](const Profile& now) { return with_section(now, edit.section, *members); });
+    if (!prepared) return prepared.error();
+    if (edit.expected_revision && *edit.expected_revision != prepared->current.row.revision)
+        return conflict_of("the profile is at revision " + std::to_string(prepared->current.row.revision) + ", not " +
+                               std::to_string(*edit.expected_revision),
+                           prepared->changes);
+    store::NewProposal row;
+    row.id = context.ids->next("edt");
+    row.profile = id;
+    row.base_revision = prepared->current.row.revision;
+    row.section = to_string(edit.section);
+    row.edit = edit.members;
+    row.changes = store::to_json(prepared->changes);
+    row.actor = {who.id, who.channel};
+    row.now = context.now();
+    auto proposed = context.store->propose(row);
+    if (!proposed) return proposed.error();
+    return to_proposal(*proposed);
+}
+
+Result<KeptEdit> keep_edit(Context& context, const Principal& who, std::string_view id) {
+    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
+    auto row = context.store->proposal(id);
+    if (!row) return row.error();
+    auto proposal = to_proposal(*row);
+    if (!proposal) return proposal.error();
+    auto members = members_of(proposal->members);
+    if (!members) return members.error();
+    Order order;
+    order.section = to_string(proposal->section);
+    order.proposal = proposal->id;
+    return keep(context, who, proposal->profile, order, [&](const Profile& now) -> Result<Profile> {
+        auto edited = with_section(now, proposal->section, *members);
+        if (!edited) return edited.error();
+        // Another section may have changed since. This one must change as it was shown, from the same to the same.
+        auto changes = diff(now, *edited);
+        if (changes != proposal->changes)
+            return conflict_of("the section " + order.section + " has changed since the edit was proposed", changes);
+        return edited;
+    });
+}
+
+Result<EditProposal> discard_edit(Context& context, const Principal& who, std::string_view id) {
+    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
+    auto row = context.store->proposal(id);
+    if (!row) return row.error();
+    auto proposal = to_proposal(*row);
+    if (proposal) // of one that cannot be read nobody knows what it would change
+        if (auto ok = permit_changes(who, proposal->changes); !ok) return ok.error();
+    auto closed = context.store->discard_proposal(id, {who.id, who.channel}, context.now());
+    if (!closed) return closed.error();
+    return to_proposal(*closed);
+}
+
+Result<std::vector<EditProposal>> proposals(Context& context, std::string_view profile) {
+    auto rows = context.store->proposals(profile);
+    if (!rows) return rows.error();
+    std::vector<EditProposal> all;
+    for (const auto& row : *rows) {
+        auto proposal = to_proposal(row);
+        if (!proposal) return proposal.error();
+        all.push_back(std::move(*proposal));
+    }
+    return all;
+}
+
+} // namespace sandboxkit::engine
