@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The face: checks the principal, and hands over to the use cases.
+// The face: checks the principal and its scopes, and hands over to the use cases, which ask for what depends on a session or on
+// the access list of a profile (permissions.hpp).
 #include <sandboxkit/engine.hpp>
 
 #include "engine/context.hpp"
 #include "engine/files.hpp"
 #include "engine/guest_path.hpp"
+#include "engine/permissions.hpp"
 #include "engine/processes.hpp"
 #include "engine/publishing.hpp"
 #include "engine/reconciliation.hpp"
@@ -22,18 +24,6 @@ namespace sandboxkit {
 
 using engine::Context;
 
-static Result<void> check(const Principal& who) {
-    if (!who.id.empty() && who.id.size() <= 256 && invalid_utf8_at(who.id) == std::string_view::npos &&
-        !sandboxkit::detail::has_control_character(who.id))
-        return {};
-    return Error{ErrorClass::invalid,
-                 "principal_invalid",
-                 "a principal's id has 1 to 256 bytes of UTF-8, without control characters",
-                 "pass the authenticated user's id",
-                 "",
-                 {}};
-}
-
 class Engine::Impl {
 public:
     explicit Impl(std::shared_ptr<Context> c) : context(std::move(c)) {}
@@ -41,10 +31,10 @@ public:
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    // Starts an operation, or one that has failed already because the principal is not one.
+    // Starts an operation, or one that has failed already because the principal has no scope for it.
     template <class T, class Make>
-    Operation<T> run(const Principal& who, Make make) {
-        if (auto ok = check(who); !ok) return engine::failed_operation<T>(ok.error());
+    Operation<T> run(Action action, const Principal& who, Make make) {
+        if (auto ok = engine::check_scopes(action, who); !ok) return engine::failed_operation<T>(ok.error());
         return context->run<T>(make(*context));
     }
 
@@ -83,7 +73,7 @@ std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
 }
 
 Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_view document) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::create_profile, who); !ok) return ok.error();
     auto profile = read_profile(document);
     if (!profile) return profile.error();
     Context& c = *impl_->context;
@@ -93,17 +83,30 @@ Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_vie
 }
 
 Result<ProfileInfo> Engine::profile(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    return impl_->context->store->profile(id);
+    if (auto ok = engine::check_scopes(Action::see_profile, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto info = c.store->profile(id);
+    if (!info) return info;
+    if (auto ok = engine::check_profile(c, Action::see_profile, who, id); !ok) return ok.error();
+    return info;
 }
 
 Result<std::vector<ProfileInfo>> Engine::profiles(const Principal& who) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    return impl_->context->store->profiles();
+    if (auto ok = engine::check_scopes(Action::see_profile, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto all = c.store->profiles();
+    if (!all) return all;
+    std::vector<ProfileInfo> seen;
+    for (auto& info : *all) {
+        auto ok = engine::check_profile(c, Action::see_profile, who, info.id);
+        if (!ok && ok.error().kind != ErrorClass::permission) return ok.error();
+        if (ok) seen.push_back(std::move(info));
+    }
+    return seen;
 }
 
 Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_profile, who); !ok) return ok.error();
     auto& store = *impl_->context->store;
     auto info = store.profile(id);
     if (!info) return info.error();
@@ -124,7 +127,7 @@ Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
 
 Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id, std::string_view document,
                                        std::optional<std::uint32_t> expected_revision) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::edit_profile, who); !ok) return ok.error();
     auto profile = read_profile(document);
     if (!profile) return profile.error();
     Context& c = *impl_->context;
@@ -133,23 +136,24 @@ Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id
 }
 
 Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::string document, bool for_publish) {
-    return impl_->run<std::vector<Problem>>(who,
+    return impl_->run<std::vector<Problem>>(Action::validate_profile, who,
                                             [&](Context& c) { return engine::validate(c, std::move(document), for_publish); });
 }
 
 Operation<VersionInfo> Engine::publish(const Principal& who, std::string_view id) {
-    return impl_->run<VersionInfo>(who, [&](Context& c) { return engine::publish(c, who.id, std::string(id)); });
+    return impl_->run<VersionInfo>(Action::publish_profile, who,
+                                   [&](Context& c) { return engine::publish(c, who.id, std::string(id)); });
 }
 
 Result<VersionInfo> Engine::version(const Principal& who, std::string_view id, std::uint32_t number) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_profile, who); !ok) return ok.error();
     auto version = impl_->context->store->version(id, number);
     if (!version) return version.error();
     return engine::to_info(*version);
 }
 
 Result<std::vector<VersionInfo>> Engine::versions(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_profile, who); !ok) return ok.error();
     auto versions = impl_->context->store->versions(id);
     if (!versions) return versions.error();
     std::vector<VersionInfo> infos;
@@ -162,7 +166,7 @@ Result<std::vector<VersionInfo>> Engine::versions(const Principal& who, std::str
 }
 
 Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view id, std::uint32_t number) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::refresh_snapshot, who); !ok) return ok.error();
     Context& c = *impl_->context;
     auto version = c.store->version(id, number);
     if (!version) return version.error();
@@ -176,14 +180,14 @@ Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view 
 }
 
 Result<JobInfo> Engine::job(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     auto job = impl_->context->store->job(id);
     if (!job) return job.error();
     return job->info;
 }
 
 Result<std::vector<JobInfo>> Engine::jobs(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     auto jobs = impl_->context->store->jobs(id);
     if (!jobs) return jobs.error();
     std::vector<JobInfo> infos;
@@ -192,12 +196,12 @@ Result<std::vector<JobInfo>> Engine::jobs(const Principal& who, std::string_view
 }
 
 Result<std::string> Engine::job_log(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     return impl_->context->store->job_log(id);
 }
 
 Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::cancel_job, who); !ok) return ok.error();
     Context& c = *impl_->context;
     auto job = c.store->cancel_job(id, who.id, c.now());
     if (!job) return job.error();
@@ -205,26 +209,32 @@ Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
 }
 
 Operation<JobInfo> Engine::wait_for_job(const Principal& who, std::string_view id, ProgressHandler progress) {
-    return impl_->run<JobInfo>(who, [&](Context& c) { return engine::wait_for_job(c, std::string(id), std::move(progress)); });
+    return impl_->run<JobInfo>(Action::read_job, who,
+                               [&](Context& c) { return engine::wait_for_job(c, std::string(id), std::move(progress)); });
 }
 
 Operation<SessionInfo> Engine::start_session(const Principal& who, StartOptions options) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::start_session(c, who.id, std::move(options)); });
+    return impl_->run<SessionInfo>(Action::start_session, who,
+                                   [&](Context& c) { return engine::start_session(c, who, std::move(options)); });
 }
 
 Result<SessionInfo> Engine::session(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto session = impl_->context->store->session(id);
+    if (auto ok = engine::check_scopes(Action::read_session, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto session = c.store->session(id);
     if (!session) return session.error();
+    if (auto ok = engine::check_session(c, Action::read_session, who, *session); !ok) return ok.error();
     return engine::to_info(*session);
 }
 
 Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool include_ended) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto sessions = impl_->context->store->sessions(include_ended);
+    if (auto ok = engine::check_scopes(Action::read_session, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto sessions = c.store->sessions(include_ended);
     if (!sessions) return sessions.error();
     std::vector<SessionInfo> infos;
     for (const auto& session : *sessions) {
+        if (!engine::check_session(c, Action::read_session, who, session)) continue;
         auto info = engine::to_info(session);
         if (!info) return info.error();
         infos.push_back(std::move(*info));
@@ -233,92 +243,110 @@ Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool inc
 }
 
 Operation<SessionInfo> Engine::stop_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::stop_session(c, who.id, std::string(id), Error{}); });
+    return impl_->run<SessionInfo>(Action::stop_session, who,
+                                   [&](Context& c) { return engine::stop_session(c, who, std::string(id), Error{}); });
 }
 
 Operation<SessionInfo> Engine::resume_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, who.id, std::string(id)); });
+    return impl_->run<SessionInfo>(Action::resume_session, who,
+                                   [&](Context& c) { return engine::resume_session(c, who, std::string(id)); });
 }
 
 Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, who.id, std::string(id)); });
+    return impl_->run<SessionInfo>(Action::remove_session, who,
+                                   [&](Context& c) { return engine::remove_session(c, who, std::string(id)); });
 }
 
 Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {
-    return impl_->run<ExecResult>(who,
-                                  [&](Context& c) { return engine::exec(c, std::string(id), std::move(request), output_limit); });
+    return impl_->run<ExecResult>(Action::use_session, who, [&](Context& c) {
+        return engine::exec(c, who, std::string(id), std::move(request), output_limit);
+    });
 }
 
 Operation<Process> Engine::start_process(const Principal& who, std::string_view id, ExecRequest request) {
-    return impl_->run<Process>(who, [&](Context& c) { return engine::start_process(c, std::string(id), std::move(request)); });
+    return impl_->run<Process>(Action::use_session, who,
+                               [&](Context& c) { return engine::start_process(c, who, std::string(id), std::move(request)); });
 }
 
 Operation<std::vector<ProcessInfo>> Engine::processes(const Principal& who, std::string_view id) {
-    return impl_->run<std::vector<ProcessInfo>>(who, [&](Context& c) { return engine::processes(c, std::string(id)); });
+    return impl_->run<std::vector<ProcessInfo>>(Action::use_session, who,
+                                                [&](Context& c) { return engine::processes(c, who, std::string(id)); });
 }
 
 Operation<Process> Engine::attach_process(const Principal& who, std::string_view id, std::string process,
                                           std::optional<std::uint64_t> offset) {
-    return impl_->run<Process>(
-        who, [&](Context& c) { return engine::attach_process(c, std::string(id), std::move(process), offset); });
+    return impl_->run<Process>(Action::use_session, who, [&](Context& c) {
+        return engine::attach_process(c, who, std::string(id), std::move(process), offset);
+    });
 }
 
 Operation<void> Engine::signal_process(const Principal& who, std::string_view id, std::string process, int number) {
-    return impl_->run<void>(who,
-                            [&](Context& c) { return engine::signal_process(c, std::string(id), std::move(process), number); });
+    return impl_->run<void>(Action::use_session, who, [&](Context& c) {
+        return engine::signal_process(c, who, std::string(id), std::move(process), number);
+    });
 }
 
 Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<std::string>(who, [&](Context& c) { return engine::read_file(c, std::string(id), std::move(path)); });
+    return impl_->run<std::string>(Action::use_session, who,
+                                   [&](Context& c) { return engine::read_file(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<void> Engine::write_file(const Principal& who, std::string_view id, std::string path, std::string bytes) {
-    return impl_->run<void>(
-        who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
+    return impl_->run<void>(Action::use_session, who, [&](Context& c) {
+        return engine::write_file(c, who, std::string(id), std::move(path), std::move(bytes));
+    });
 }
 
 Operation<FileInfo> Engine::file_info(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::file_info(c, std::string(id), std::move(path)); });
+    return impl_->run<FileInfo>(Action::use_session, who,
+                                [&](Context& c) { return engine::file_info(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<std::vector<FileInfo>> Engine::list_directory(const Principal& who, std::string_view id, std::string path,
                                                         std::uint32_t depth) {
-    return impl_->run<std::vector<FileInfo>>(
-        who, [&](Context& c) { return engine::list_directory(c, std::string(id), std::move(path), depth); });
+    return impl_->run<std::vector<FileInfo>>(Action::use_session, who, [&](Context& c) {
+        return engine::list_directory(c, who, std::string(id), std::move(path), depth);
+    });
 }
 
 Operation<FileInfo> Engine::make_directory(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::make_directory(c, std::string(id), std::move(path)); });
+    return impl_->run<FileInfo>(Action::use_session, who,
+                                [&](Context& c) { return engine::make_directory(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<FileInfo> Engine::move_file(const Principal& who, std::string_view id, std::string from, std::string to) {
-    return impl_->run<FileInfo>(
-        who, [&](Context& c) { return engine::move_file(c, std::string(id), std::move(from), std::move(to)); });
+    return impl_->run<FileInfo>(Action::use_session, who, [&](Context& c) {
+        return engine::move_file(c, who, std::string(id), std::move(from), std::move(to));
+    });
 }
 
 Operation<void> Engine::remove_file(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<void>(who, [&](Context& c) { return engine::remove_file(c, std::string(id), std::move(path)); });
+    return impl_->run<void>(Action::use_session, who,
+                            [&](Context& c) { return engine::remove_file(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<TreeSummary> Engine::upload_tree(const Principal& who, std::string_view id, std::filesystem::path from,
                                            std::string to) {
-    return impl_->run<TreeSummary>(
-        who, [&](Context& c) { return engine::upload_tree(c, std::string(id), std::move(from), std::move(to)); });
+    return impl_->run<TreeSummary>(Action::use_session, who, [&](Context& c) {
+        return engine::upload_tree(c, who, std::string(id), std::move(from), std::move(to));
+    });
 }
 
 Operation<TreeSummary> Engine::download_tree(const Principal& who, std::string_view id, std::string from,
                                              std::filesystem::path to, TreeLimits limits) {
-    return impl_->run<TreeSummary>(
-        who, [&](Context& c) { return engine::download_tree(c, std::string(id), std::move(from), std::move(to), limits); });
+    return impl_->run<TreeSummary>(Action::use_session, who, [&](Context& c) {
+        return engine::download_tree(c, who, std::string(id), std::move(from), std::move(to), limits);
+    });
 }
 
 Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_view id, std::string path, bool recursive) {
-    return impl_->run<FileWatch>(
-        who, [&](Context& c) { return engine::watch_directory(c, std::string(id), std::move(path), recursive); });
+    return impl_->run<FileWatch>(Action::use_session, who, [&](Context& c) {
+        return engine::watch_directory(c, who, std::string(id), std::move(path), recursive);
+    });
 }
 
 Operation<void> Engine::reconcile(const Principal& who) {
-    return impl_->run<void>(who, [](Context& c) -> Task<void> {
+    return impl_->run<void>(Action::reconcile, who, [](Context& c) -> Task<void> {
         auto done = co_await engine::reconcile(c);
         auto limits = co_await engine::enforce_time_limits(c);
         if (!done) co_return done.error();
