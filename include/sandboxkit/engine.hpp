@@ -3,6 +3,12 @@
 //
 // Every call carries a principal. Calls that touch only the store return at once with their result; calls that
 // take time return an Operation, which can be waited for, observed and cancelled.
+// Permissions: each call needs what permission.hpp says for it, and is refused with permission "not_permitted", which names what
+// is missing; an Operation has failed then. Looked at in this order: the scopes, before anything is read; whether the profile,
+// job or session exists; the access list, and whose session it is. A right that is taken away is gone at the next call, also of
+// sessions that run; a Process or FileWatch that is open already is not asked again. `profiles` and `sessions` show what one may
+// see.
+//
 // Threads: all functions may be called from any thread. Several processes may have the same store open.
 #pragma once
 

@@ -70,17 +70,6 @@ Result<void> permit_some_edit(const Principal& who) {
     return ok;
 }
 
-// What the edit left, as far as `who` may see it: the scope for the access list lets nobody read the rest.
-KeptEdit kept_edit(const Principal& who, ProfileInfo info, std::vector<FieldChange> changes) {
-    if (!check_scopes(Action::see_profile, who)) {
-        Record visible;
-        visible.name = std::move(info.record.name);
-        visible.access = std::move(info.record.access);
-        info.record = std::move(visible);
-    }
-    return {std::move(info), std::move(changes)};
-}
-
 struct Prepared {
     Current current;
     Profile edited;
@@ -118,7 +107,7 @@ Result<KeptEdit> keep(Context& context, const Principal& who, std::string_view i
         if (prepared->changes.empty() && order.proposal.empty()) {
             auto info = to_info(now.row);
             if (!info) return info.error();
-            return kept_edit(who, std::move(*info), {});
+            return KeptEdit{visible_to(who, std::move(*info)), {}};
         }
 
         const Profile& edited = prepared->edited;
@@ -143,7 +132,7 @@ Result<KeptEdit> keep(Context& context, const Principal& who, std::string_view i
         detail["changed"] = std::move(pointers);
         if (edited.record.agent_instructions != now.profile.record.agent_instructions)
             save.instructions = edited.record.agent_instructions;
-        save.actor = {who.id, who.channel};
+        save.actor = actor_of(who);
         save.section = order.section;
         save.detail = json::serialize(detail);
         save.proposal = order.proposal;
@@ -154,7 +143,7 @@ Result<KeptEdit> keep(Context& context, const Principal& who, std::string_view i
         if (!saved) return saved.error();
         auto info = to_info(*saved);
         if (!info) return info.error();
-        return kept_edit(who, std::move(*info), std::move(prepared->changes));
+        return KeptEdit{visible_to(who, std::move(*info)), std::move(prepared->changes)};
     }
 }
 
@@ -265,7 +254,6 @@ Result<KeptEdit> edit_section(Context& context, const Principal& who, std::strin
 }
 
 Result<KeptEdit> restore_instructions(Context& context, const Principal& who, std::string_view id, std::uint32_t revision) {
-    if (auto ok = check_scopes(Action::edit_profile, who); !ok) return ok.error();
     auto text = context.store->instructions_text(id, revision);
     if (!text) return text.error();
     Order order;
@@ -279,7 +267,6 @@ Result<KeptEdit> restore_instructions(Context& context, const Principal& who, st
 }
 
 Result<EditProposal> propose_edit(Context& context, const Principal& who, std::string_view id, const SectionEdit& edit) {
-    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
     auto members = members_of(edit.members);
     if (!members) return members.error();
     auto prepared =
@@ -296,7 +283,7 @@ Result<EditProposal> propose_edit(Context& context, const Principal& who, std::s
     row.section = to_string(edit.section);
     row.edit = edit.members;
     row.changes = store::to_json(prepared->changes);
-    row.actor = {who.id, who.channel};
+    row.actor = actor_of(who);
     row.now = context.now();
     auto proposed = context.store->propose(row);
     if (!proposed) return proposed.error();
@@ -304,7 +291,6 @@ Result<EditProposal> propose_edit(Context& context, const Principal& who, std::s
 }
 
 Result<KeptEdit> keep_edit(Context& context, const Principal& who, std::string_view id) {
-    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
     auto row = context.store->proposal(id);
     if (!row) return row.error();
     auto proposal = to_proposal(*row);
@@ -326,13 +312,12 @@ Result<KeptEdit> keep_edit(Context& context, const Principal& who, std::string_v
 }
 
 Result<EditProposal> discard_edit(Context& context, const Principal& who, std::string_view id) {
-    if (auto ok = check_scopes(Action::propose_edit, who); !ok) return ok.error();
     auto row = context.store->proposal(id);
     if (!row) return row.error();
     auto proposal = to_proposal(*row);
     if (proposal) // of one that cannot be read nobody knows what it would change
         if (auto ok = permit_changes(who, proposal->changes); !ok) return ok.error();
-    auto closed = context.store->discard_proposal(id, {who.id, who.channel}, context.now());
+    auto closed = context.store->discard_proposal(id, actor_of(who), context.now());
     if (!closed) return closed.error();
     return to_proposal(*closed);
 }

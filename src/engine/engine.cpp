@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The face: checks the principal, and hands over to the use cases.
+// The face: checks the principal and its scopes, and hands over to the use cases, which ask for what depends on a session or on
+// the access list of a profile (permissions.hpp).
 #include <sandboxkit/engine.hpp>
 
-#include "engine/context.hpp"
+#include "engine/engine_impl.hpp"
 #include "engine/files.hpp"
 #include "engine/guest_path.hpp"
+#include "engine/permissions.hpp"
 #include "engine/processes.hpp"
 #include "engine/publishing.hpp"
 #include "engine/reconciliation.hpp"
@@ -21,39 +23,6 @@
 namespace sandboxkit {
 
 using engine::Context;
-
-static Result<void> check(const Principal& who) {
-    if (!who.id.empty() && who.id.size() <= 256 && invalid_utf8_at(who.id) == std::string_view::npos &&
-        !sandboxkit::detail::has_control_character(who.id))
-        return {};
-    return Error{ErrorClass::invalid,
-                 "principal_invalid",
-                 "a principal's id has 1 to 256 bytes of UTF-8, without control characters",
-                 "pass the authenticated user's id",
-                 "",
-                 {}};
-}
-
-static store::Actor actor(const Principal& who) {
-    return {who.id, who.channel};
-}
-
-class Engine::Impl {
-public:
-    explicit Impl(std::shared_ptr<Context> c) : context(std::move(c)) {}
-    ~Impl() { context->close(); }
-    Impl(const Impl&) = delete;
-    Impl& operator=(const Impl&) = delete;
-
-    // Starts an operation, or one that has failed already because the principal is not one.
-    template <class T, class Make>
-    Operation<T> run(const Principal& who, Make make) {
-        if (auto ok = check(who); !ok) return engine::failed_operation<T>(ok.error());
-        return context->run<T>(make(*context));
-    }
-
-    std::shared_ptr<Context> context;
-};
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::Engine(Engine&&) noexcept = default;
@@ -86,150 +55,29 @@ std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
     return checks;
 }
 
-Result<ProfileInfo> Engine::create_profile(const Principal& who, std::string_view document) {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto profile = read_profile(document);
-    if (!profile) return profile.error();
-    Context& c = *impl_->context;
-    const auto recipe = canonical_recipe(profile->recipe);
-    store::NewProfile row;
-    row.id = c.ids->next("prf");
-    row.name = profile->record.name;
-    row.record = engine::stored_record(profile->record);
-    row.recipe = recipe;
-    row.digest = digest_of(recipe);
-    row.actor = actor(who);
-    row.now = c.now();
-    auto made = c.store->create_profile(row);
-    if (!made) return made.error();
-    return engine::to_info(made->profile);
-}
-
-Result<ProfileInfo> Engine::profile(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto profile = impl_->context->store->profile(id);
-    if (!profile) return profile.error();
-    return engine::to_info(*profile);
-}
-
-Result<std::vector<ProfileInfo>> Engine::profiles(const Principal& who) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto profiles = impl_->context->store->profiles();
-    if (!profiles) return profiles.error();
-    std::vector<ProfileInfo> infos;
-    for (const auto& profile : *profiles) {
-        auto info = engine::to_info(profile);
-        if (!info) return info.error();
-        infos.push_back(std::move(*info));
-    }
-    return infos;
-}
-
-Result<Profile> Engine::draft(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto& store = *impl_->context->store;
-    auto row = store.profile(id);
-    if (!row) return row.error();
-    auto info = engine::to_info(*row);
-    if (!info) return info.error();
-    std::string recipe_json;
-    if (info->has_draft) {
-        auto draft = store.draft(id);
-        if (!draft) return draft.error();
-        recipe_json = std::move(draft->recipe);
-    } else {
-        auto version = store.version(id, info->latest_version.value_or(0));
-        if (!version) return version.error();
-        recipe_json = std::move(version->recipe);
-    }
-    auto recipe = engine::stored_recipe(recipe_json);
-    if (!recipe) return recipe.error();
-    return Profile{info->record, std::move(*recipe)};
-}
-
-Result<ProfileInfo> Engine::edit_draft(const Principal& who, std::string_view id, std::string_view document,
-                                       std::optional<std::uint32_t> expected_revision) {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto profile = read_profile(document);
-    if (!profile) return profile.error();
-    Context& c = *impl_->context;
-    const auto recipe = canonical_recipe(profile->recipe);
-    auto before = c.store->profile(id);
-    if (!before) return before.error();
-    if (expected_revision && *expected_revision != before->draft_revision)
-        return Error{ErrorClass::conflict,
-                     "stale_revision",
-                     "the draft is at revision " + std::to_string(before->draft_revision) + ", not " +
-                         std::to_string(*expected_revision),
-                     "read the draft again and repeat the edit on it",
-                     "",
-                     {}};
-    store::Save save;
-    if (expected_revision) save.expected = before->revision;
-    save.name = profile->record.name;
-    save.record = engine::stored_record(profile->record);
-    save.recipe = recipe;
-    save.digest = digest_of(recipe);
-    save.actor = actor(who);
-    save.section = "document";
-    save.now = c.now();
-    auto saved = c.store->save(id, save);
-    if (!saved) return saved.error();
-    return engine::to_info(*saved);
-}
-
-Operation<std::vector<Problem>> Engine::validate(const Principal& who, std::string document, bool for_publish) {
-    return impl_->run<std::vector<Problem>>(who,
-                                            [&](Context& c) { return engine::validate(c, std::move(document), for_publish); });
-}
-
-Operation<VersionInfo> Engine::publish(const Principal& who, std::string_view id) {
-    return impl_->run<VersionInfo>(who, [&](Context& c) { return engine::publish(c, actor(who), std::string(id)); });
-}
-
-Result<VersionInfo> Engine::version(const Principal& who, std::string_view id, std::uint32_t number) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto version = impl_->context->store->version(id, number);
-    if (!version) return version.error();
-    return engine::to_info(*version);
-}
-
-Result<std::vector<VersionInfo>> Engine::versions(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto versions = impl_->context->store->versions(id);
-    if (!versions) return versions.error();
-    std::vector<VersionInfo> infos;
-    for (const auto& version : *versions) {
-        auto info = engine::to_info(version);
-        if (!info) return info.error();
-        infos.push_back(std::move(*info));
-    }
-    return infos;
-}
-
 Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view id, std::uint32_t number) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::refresh_snapshot, who); !ok) return ok.error();
     Context& c = *impl_->context;
     auto version = c.store->version(id, number);
     if (!version) return version.error();
     auto recipe = engine::stored_recipe(version->recipe);
     if (!recipe) return recipe.error();
     auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh,
-                                             actor(who), c.now());
+                                             engine::actor_of(who), c.now());
     if (!job) return job.error();
     c.wake_builders();
     return job->info;
 }
 
 Result<JobInfo> Engine::job(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     auto job = impl_->context->store->job(id);
     if (!job) return job.error();
     return job->info;
 }
 
 Result<std::vector<JobInfo>> Engine::jobs(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     auto jobs = impl_->context->store->jobs(id);
     if (!jobs) return jobs.error();
     std::vector<JobInfo> infos;
@@ -238,39 +86,45 @@ Result<std::vector<JobInfo>> Engine::jobs(const Principal& who, std::string_view
 }
 
 Result<std::string> Engine::job_log(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::read_job, who); !ok) return ok.error();
     return impl_->context->store->job_log(id);
 }
 
 Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
-    if (auto ok = check(who); !ok) return ok.error();
+    if (auto ok = engine::check_scopes(Action::cancel_job, who); !ok) return ok.error();
     Context& c = *impl_->context;
-    auto job = c.store->cancel_job(id, actor(who), c.now());
+    auto job = c.store->cancel_job(id, engine::actor_of(who), c.now());
     if (!job) return job.error();
     return job->info;
 }
 
 Operation<JobInfo> Engine::wait_for_job(const Principal& who, std::string_view id, ProgressHandler progress) {
-    return impl_->run<JobInfo>(who, [&](Context& c) { return engine::wait_for_job(c, std::string(id), std::move(progress)); });
+    return impl_->run<JobInfo>(Action::read_job, who,
+                               [&](Context& c) { return engine::wait_for_job(c, std::string(id), std::move(progress)); });
 }
 
 Operation<SessionInfo> Engine::start_session(const Principal& who, StartOptions options) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::start_session(c, actor(who), std::move(options)); });
+    return impl_->run<SessionInfo>(Action::start_session, who,
+                                   [&](Context& c) { return engine::start_session(c, who, std::move(options)); });
 }
 
 Result<SessionInfo> Engine::session(const Principal& who, std::string_view id) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto session = impl_->context->store->session(id);
+    if (auto ok = engine::check_scopes(Action::read_session, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto session = c.store->session(id);
     if (!session) return session.error();
+    if (auto ok = engine::check_session(c, Action::read_session, who, *session); !ok) return ok.error();
     return engine::to_info(*session);
 }
 
 Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool include_ended) const {
-    if (auto ok = check(who); !ok) return ok.error();
-    auto sessions = impl_->context->store->sessions(include_ended);
+    if (auto ok = engine::check_scopes(Action::read_session, who); !ok) return ok.error();
+    Context& c = *impl_->context;
+    auto sessions = c.store->sessions(include_ended);
     if (!sessions) return sessions.error();
     std::vector<SessionInfo> infos;
     for (const auto& session : *sessions) {
+        if (!engine::check_session(c, Action::read_session, who, session)) continue;
         auto info = engine::to_info(session);
         if (!info) return info.error();
         infos.push_back(std::move(*info));
@@ -279,93 +133,110 @@ Result<std::vector<SessionInfo>> Engine::sessions(const Principal& who, bool inc
 }
 
 Operation<SessionInfo> Engine::stop_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who,
-                                   [&](Context& c) { return engine::stop_session(c, actor(who), std::string(id), Error{}); });
+    return impl_->run<SessionInfo>(Action::stop_session, who,
+                                   [&](Context& c) { return engine::stop_session(c, who, std::string(id), Error{}); });
 }
 
 Operation<SessionInfo> Engine::resume_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::resume_session(c, actor(who), std::string(id)); });
+    return impl_->run<SessionInfo>(Action::resume_session, who,
+                                   [&](Context& c) { return engine::resume_session(c, who, std::string(id)); });
 }
 
 Operation<SessionInfo> Engine::remove_session(const Principal& who, std::string_view id) {
-    return impl_->run<SessionInfo>(who, [&](Context& c) { return engine::remove_session(c, actor(who), std::string(id)); });
+    return impl_->run<SessionInfo>(Action::remove_session, who,
+                                   [&](Context& c) { return engine::remove_session(c, who, std::string(id)); });
 }
 
 Operation<ExecResult> Engine::exec(const Principal& who, std::string_view id, ExecRequest request, std::uint64_t output_limit) {
-    return impl_->run<ExecResult>(who,
-                                  [&](Context& c) { return engine::exec(c, std::string(id), std::move(request), output_limit); });
+    return impl_->run<ExecResult>(Action::use_session, who, [&](Context& c) {
+        return engine::exec(c, who, std::string(id), std::move(request), output_limit);
+    });
 }
 
 Operation<Process> Engine::start_process(const Principal& who, std::string_view id, ExecRequest request) {
-    return impl_->run<Process>(who, [&](Context& c) { return engine::start_process(c, std::string(id), std::move(request)); });
+    return impl_->run<Process>(Action::use_session, who,
+                               [&](Context& c) { return engine::start_process(c, who, std::string(id), std::move(request)); });
 }
 
 Operation<std::vector<ProcessInfo>> Engine::processes(const Principal& who, std::string_view id) {
-    return impl_->run<std::vector<ProcessInfo>>(who, [&](Context& c) { return engine::processes(c, std::string(id)); });
+    return impl_->run<std::vector<ProcessInfo>>(Action::use_session, who,
+                                                [&](Context& c) { return engine::processes(c, who, std::string(id)); });
 }
 
 Operation<Process> Engine::attach_process(const Principal& who, std::string_view id, std::string process,
                                           std::optional<std::uint64_t> offset) {
-    return impl_->run<Process>(
-        who, [&](Context& c) { return engine::attach_process(c, std::string(id), std::move(process), offset); });
+    return impl_->run<Process>(Action::use_session, who, [&](Context& c) {
+        return engine::attach_process(c, who, std::string(id), std::move(process), offset);
+    });
 }
 
 Operation<void> Engine::signal_process(const Principal& who, std::string_view id, std::string process, int number) {
-    return impl_->run<void>(who,
-                            [&](Context& c) { return engine::signal_process(c, std::string(id), std::move(process), number); });
+    return impl_->run<void>(Action::use_session, who, [&](Context& c) {
+        return engine::signal_process(c, who, std::string(id), std::move(process), number);
+    });
 }
 
 Operation<std::string> Engine::read_file(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<std::string>(who, [&](Context& c) { return engine::read_file(c, std::string(id), std::move(path)); });
+    return impl_->run<std::string>(Action::use_session, who,
+                                   [&](Context& c) { return engine::read_file(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<void> Engine::write_file(const Principal& who, std::string_view id, std::string path, std::string bytes) {
-    return impl_->run<void>(
-        who, [&](Context& c) { return engine::write_file(c, std::string(id), std::move(path), std::move(bytes)); });
+    return impl_->run<void>(Action::use_session, who, [&](Context& c) {
+        return engine::write_file(c, who, std::string(id), std::move(path), std::move(bytes));
+    });
 }
 
 Operation<FileInfo> Engine::file_info(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::file_info(c, std::string(id), std::move(path)); });
+    return impl_->run<FileInfo>(Action::use_session, who,
+                                [&](Context& c) { return engine::file_info(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<std::vector<FileInfo>> Engine::list_directory(const Principal& who, std::string_view id, std::string path,
                                                         std::uint32_t depth) {
-    return impl_->run<std::vector<FileInfo>>(
-        who, [&](Context& c) { return engine::list_directory(c, std::string(id), std::move(path), depth); });
+    return impl_->run<std::vector<FileInfo>>(Action::use_session, who, [&](Context& c) {
+        return engine::list_directory(c, who, std::string(id), std::move(path), depth);
+    });
 }
 
 Operation<FileInfo> Engine::make_directory(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<FileInfo>(who, [&](Context& c) { return engine::make_directory(c, std::string(id), std::move(path)); });
+    return impl_->run<FileInfo>(Action::use_session, who,
+                                [&](Context& c) { return engine::make_directory(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<FileInfo> Engine::move_file(const Principal& who, std::string_view id, std::string from, std::string to) {
-    return impl_->run<FileInfo>(
-        who, [&](Context& c) { return engine::move_file(c, std::string(id), std::move(from), std::move(to)); });
+    return impl_->run<FileInfo>(Action::use_session, who, [&](Context& c) {
+        return engine::move_file(c, who, std::string(id), std::move(from), std::move(to));
+    });
 }
 
 Operation<void> Engine::remove_file(const Principal& who, std::string_view id, std::string path) {
-    return impl_->run<void>(who, [&](Context& c) { return engine::remove_file(c, std::string(id), std::move(path)); });
+    return impl_->run<void>(Action::use_session, who,
+                            [&](Context& c) { return engine::remove_file(c, who, std::string(id), std::move(path)); });
 }
 
 Operation<TreeSummary> Engine::upload_tree(const Principal& who, std::string_view id, std::filesystem::path from,
                                            std::string to) {
-    return impl_->run<TreeSummary>(
-        who, [&](Context& c) { return engine::upload_tree(c, std::string(id), std::move(from), std::move(to)); });
+    return impl_->run<TreeSummary>(Action::use_session, who, [&](Context& c) {
+        return engine::upload_tree(c, who, std::string(id), std::move(from), std::move(to));
+    });
 }
 
 Operation<TreeSummary> Engine::download_tree(const Principal& who, std::string_view id, std::string from,
                                              std::filesystem::path to, TreeLimits limits) {
-    return impl_->run<TreeSummary>(
-        who, [&](Context& c) { return engine::download_tree(c, std::string(id), std::move(from), std::move(to), limits); });
+    return impl_->run<TreeSummary>(Action::use_session, who, [&](Context& c) {
+        return engine::download_tree(c, who, std::string(id), std::move(from), std::move(to), limits);
+    });
 }
 
 Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_view id, std::string path, bool recursive) {
-    return impl_->run<FileWatch>(
-        who, [&](Context& c) { return engine::watch_directory(c, std::string(id), std::move(path), recursive); });
+    return impl_->run<FileWatch>(Action::use_session, who, [&](Context& c) {
+        return engine::watch_directory(c, who, std::string(id), std::move(path), recursive);
+    });
 }
 
 Operation<void> Engine::reconcile(const Principal& who) {
-    return impl_->run<void>(who, [](Context& c) -> Task<void> {
+    return impl_->run<void>(Action::reconcile, who, [](Context& c) -> Task<void> {
         auto done = co_await engine::reconcile(c);
         auto limits = co_await engine::enforce_time_limits(c);
         if (!done) co_return done.error();

@@ -10,8 +10,8 @@ namespace sandboxkit::engine {
 
 // `call(envd::Client&)` is a Task<T>. Its failure is explained by what became of the session meanwhile.
 template <class T, class Call>
-Task<T> in_sandbox(Context& context, std::string session, Call call) {
-    auto client = co_await client_of(context, session);
+Task<T> in_sandbox(Context& context, Principal who, std::string session, Call call) {
+    auto client = co_await client_of(context, std::move(who), session);
     if (!client) co_return client.error();
     Result<T> result = co_await call(**client);
     if (result) co_return result;

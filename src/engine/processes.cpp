@@ -124,10 +124,10 @@ Task<void> kill_tagged(envd::Client& client, const std::string& tag) {
 }
 
 // Cancelled before the sandbox has answered, it may have started all the same: then it is killed by its tag.
-Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session, ExecRequest request) {
+Task<std::shared_ptr<Process::Impl>> start(Context& context, Principal who, std::string session, ExecRequest request) {
     auto ok = check(request);
     if (!ok) co_return ok.error();
-    auto client = co_await client_of(context, session);
+    auto client = co_await client_of(context, std::move(who), session);
     if (!client) co_return client.error();
     const auto tag = context.ids->next("cmd");
     const auto input = request.terminal ? envd::ProcessInput::terminal : envd::ProcessInput::standard_input;
@@ -146,20 +146,22 @@ Task<std::shared_ptr<Process::Impl>> start(Context& context, std::string session
 
 } // namespace
 
-Task<Process> start_process(Context& context, std::string session, ExecRequest request) {
-    auto process = co_await start(context, std::move(session), std::move(request));
+Task<Process> start_process(Context& context, Principal who, std::string session, ExecRequest request) {
+    auto process = co_await start(context, std::move(who), std::move(session), std::move(request));
     if (!process) co_return process.error();
     co_return Process(std::move(*process));
 }
 
-Task<std::vector<ProcessInfo>> processes(Context& context, std::string session) {
-    return in_sandbox<std::vector<ProcessInfo>>(context, std::move(session), [](envd::Client& client) { return client.list(); });
+Task<std::vector<ProcessInfo>> processes(Context& context, Principal who, std::string session) {
+    return in_sandbox<std::vector<ProcessInfo>>(context, std::move(who), std::move(session),
+                                                [](envd::Client& client) { return client.list(); });
 }
 
-Task<Process> attach_process(Context& context, std::string session, std::string process, std::optional<std::uint64_t> offset) {
+Task<Process> attach_process(Context& context, Principal who, std::string session, std::string process,
+                             std::optional<std::uint64_t> offset) {
     auto selector = select(process);
     if (!selector) co_return selector.error();
-    auto client = co_await client_of(context, session);
+    auto client = co_await client_of(context, std::move(who), session);
     if (!client) co_return client.error();
     auto stream = co_await (*client)->connect(std::move(*selector), offset);
     if (stream)
@@ -184,15 +186,15 @@ static Task<void> signal_by_id(envd::Client& client, envd::ProcessSelector proce
     co_return sent;
 }
 
-Task<void> signal_process(Context& context, std::string session, std::string process, int number) {
+Task<void> signal_process(Context& context, Principal who, std::string session, std::string process, int number) {
     auto selector = select(process);
     if (!selector) co_return selector.error();
     const auto call = [selector = *selector, number](envd::Client& client) { return signal_by_id(client, selector, number); };
-    auto sent = co_await in_sandbox<void>(context, std::move(session), call);
+    auto sent = co_await in_sandbox<void>(context, std::move(who), std::move(session), call);
     co_return sent;
 }
 
-Task<ExecResult> exec(Context& context, std::string session, ExecRequest request, std::uint64_t output_limit) {
+Task<ExecResult> exec(Context& context, Principal who, std::string session, ExecRequest request, std::uint64_t output_limit) {
     if (request.standard_input || request.terminal)
         co_return Error{ErrorClass::invalid,
                         "input_needs_process",
@@ -200,7 +202,7 @@ Task<ExecResult> exec(Context& context, std::string session, ExecRequest request
                         "use start_process",
                         "",
                         {}};
-    auto process = co_await start(context, std::move(session), std::move(request));
+    auto process = co_await start(context, std::move(who), std::move(session), std::move(request));
     if (!process) co_return process.error();
     ExecResult result;
     std::uint64_t read = 0;

@@ -6,10 +6,11 @@
 
 namespace sandboxkit::engine {
 
-Task<Process> start_process(Context& context, std::string session, ExecRequest request);
-Task<ExecResult> exec(Context& context, std::string session, ExecRequest request, std::uint64_t output_limit);
-Task<std::vector<ProcessInfo>> processes(Context& context, std::string session);
-Task<Process> attach_process(Context& context, std::string session, std::string process, std::optional<std::uint64_t> offset);
-Task<void> signal_process(Context& context, std::string session, std::string process, int number);
+Task<Process> start_process(Context& context, Principal who, std::string session, ExecRequest request);
+Task<ExecResult> exec(Context& context, Principal who, std::string session, ExecRequest request, std::uint64_t output_limit);
+Task<std::vector<ProcessInfo>> processes(Context& context, Principal who, std::string session);
+Task<Process> attach_process(Context& context, Principal who, std::string session, std::string process,
+                             std::optional<std::uint64_t> offset);
+Task<void> signal_process(Context& context, Principal who, std::string session, std::string process, int number);
 
 } // namespace sandboxkit::engine

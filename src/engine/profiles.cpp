@@ -39,7 +39,7 @@ Result<ProfileInfo> insert(Context& context, const Principal& who, const Profile
     row.record = stored_record(profile.record);
     row.recipe = recipe;
     row.digest = digest_of(recipe);
-    row.actor = {who.id, who.channel};
+    row.actor = actor_of(who);
     row.now = context.now();
     if (!profile.record.agent_instructions.empty()) row.instructions = profile.record.agent_instructions;
     row.client_token = client_token;
@@ -91,12 +91,12 @@ Task<void> delete_profile(Context& context, Principal who, std::string id, bool 
         if (!rows) co_return rows.error();
         for (const store::Session& session : *rows) {
             if (session.profile != id) continue;
-            auto removed = co_await remove_session(context, {who.id, who.channel}, session.id);
+            auto removed = co_await remove_session(context, who, session.id);
             if (!removed) co_return removed.error();
         }
     }
     auto deleted = co_await context.in_store(
-        [&](store::Store& store) { return store.delete_profile(id, {who.id, who.channel}, context.now()); });
+        [&](store::Store& store) { return store.delete_profile(id, actor_of(who), context.now()); });
     co_return deleted;
 }
 

@@ -251,7 +251,8 @@ Task<void> enforce_time_limits(Context& context) {
             return row;
         });
         if (!session) continue;
-        if (auto why = limit_reached(context, *session)) (void)co_await stop_session(context, {}, session->id, std::move(*why));
+        if (auto why = limit_reached(context, *session))
+            (void)co_await stop_session(context, std::nullopt, session->id, std::move(*why));
     }
     co_return Result<void>{};
 }

@@ -89,6 +89,7 @@ Result<SessionInfo> to_info(const store::Session& s) {
     info.id = s.id;
     info.profile = s.profile;
     info.version = s.version;
+    info.instructions_revision = s.instructions_revision;
     info.state = s.state;
     info.provider = s.provider;
     info.sandbox_id = s.sandbox_id;

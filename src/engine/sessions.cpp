@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/sessions.hpp"
 
+#include "engine/permissions.hpp"
 #include "engine/publishing.hpp"
 #include "engine/records.hpp"
 
@@ -52,8 +53,12 @@ struct Begun {
     std::string recipe;
 };
 
-Result<Begun> begin_session(Context& context, store::Store& store, const std::string& id, const store::Actor& actor,
+Result<Begun> begin_session(Context& context, store::Store& store, const std::string& id, const Principal& who,
                             const StartOptions& options) {
+    auto known = store.profile(options.profile);
+    if (!known) return known.error();
+    auto permitted = check_profile(context, Action::start_session, who, options.profile);
+    if (!permitted) return permitted.error(); // before a word on its versions and jobs
     std::optional<store::Version> version;
     if (options.version) {
         auto named = store.version(options.profile, *options.version);
@@ -61,8 +66,6 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
         if (!named->image) return not_ready(*named);
         version = std::move(*named);
     } else {
-        auto known = store.profile(options.profile);
-        if (!known) return known.error();
         auto newest = store.newest_usable_version(options.profile);
         if (!newest) return newest.error();
         if (!*newest) {
@@ -78,7 +81,7 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
     row.id = id;
     row.profile = options.profile;
     row.version = version->number;
-    row.actor = actor;
+    row.actor = actor_of(who);
     row.client_token = options.client_token;
     row.provider = version->image->provider;
     row.image_id = version->image->id;
@@ -206,7 +209,7 @@ static bool out_of_range(const std::optional<std::chrono::seconds>& limit) {
     return limit && (*limit < 1s || *limit > std::chrono::years(100));
 }
 
-Task<SessionInfo> start_session(Context& context, store::Actor actor, StartOptions options) {
+Task<SessionInfo> start_session(Context& context, Principal who, StartOptions options) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     if (options.client_token.size() > 200)
@@ -221,9 +224,9 @@ Task<SessionInfo> start_session(Context& context, store::Actor actor, StartOptio
     const std::string id = context.ids->next("ses");
     const SessionCount at_it(context, &Context::starting, id); // before the row, for reconciliation
     auto begun = co_await context.in_store([&](store::Store& store) {
-        auto tried = begin_session(context, store, id, actor, options);
+        auto tried = begin_session(context, store, id, who, options);
         // A refresh put another image in place between the two: take that one.
-        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, id, actor, options);
+        while (!tried && tried.error().code == "image_replaced") tried = begin_session(context, store, id, who, options);
         return tried;
     });
     if (!begun) co_return begun.error();
@@ -302,8 +305,20 @@ static void forget_client(Context& context, const std::string& session) {
     context.clients.erase(session);
 }
 
-Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string session, Error why) {
-    auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
+// The session, if there is one and `who` may do this to it.
+static Result<store::Session> permitted_session(Context& context, store::Store& store, Action action, const Principal& who,
+                                                const std::string& session) {
+    auto found = store.session(session);
+    if (!found) return found;
+    auto permitted = check_session(context, action, who, *found);
+    if (!permitted) return permitted.error();
+    return found;
+}
+
+Task<SessionInfo> stop_session(Context& context, std::optional<Principal> who, std::string session, Error why) {
+    auto row = co_await context.in_store([&](store::Store& store) {
+        return who ? permitted_session(context, store, Action::stop_session, *who, session) : store.session(session);
+    });
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
     if (row->state != SessionState::running) co_return not_running(*row);
@@ -315,7 +330,7 @@ Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string
     if (!stopped) co_return stopped.error();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     store::SessionChange change;
-    if (!actor.principal.empty()) change.actor = actor;
+    if (who) change.actor = actor_of(*who);
     change.error = why.code.empty() ? "" : store::to_json(why);
     change.idle_deadline.emplace();
     change.deadline.emplace();
@@ -329,12 +344,12 @@ Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string
     co_return to_info(*moved);
 }
 
-Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::string session) {
+Task<SessionInfo> resume_session(Context& context, Principal who, std::string session) {
     TimelineRecorder timeline;
     timeline.step("store.begin");
     const SessionCount at_it(context, &Context::starting, session);
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
-        auto found = store.session(session);
+        auto found = permitted_session(context, store, Action::resume_session, who, session);
         if (!found || found->state == SessionState::running) return found;
         if (found->state != SessionState::stopped)
             return Error{ErrorClass::conflict,
@@ -344,7 +359,7 @@ Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::stri
                          "",
                          {}};
         store::SessionChange change;
-        change.actor = actor;
+        change.actor = actor_of(who);
         change.engine = context.engine_id();
         return store.move_session(session, SessionState::stopped, SessionState::starting, change, context.now());
     });
@@ -354,9 +369,9 @@ Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::stri
     co_return info;
 }
 
-Task<SessionInfo> remove_session(Context& context, store::Actor actor, std::string session) {
+Task<SessionInfo> remove_session(Context& context, Principal who, std::string session) {
     const auto begin = [&](store::Store& store) -> Result<store::Session> {
-        auto found = store.session(session);
+        auto found = permitted_session(context, store, Action::remove_session, who, session);
         if (!found) return found;
         if (found->state == SessionState::failed || found->state == SessionState::removed ||
             found->state == SessionState::removing)
@@ -369,7 +384,7 @@ Task<SessionInfo> remove_session(Context& context, store::Actor actor, std::stri
                          "",
                          {}};
         store::SessionChange change;
-        change.actor = actor;
+        change.actor = actor_of(who);
         change.engine = context.engine_id();
         return store.move_session(session, found->state, SessionState::removing, change, context.now());
     };
@@ -420,9 +435,10 @@ void touch(Context& context, const store::Session& session) {
     (void)context.store->change_session(session.id, SessionState::running, change); // stopped meanwhile: nothing to put off
 }
 
-Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session) {
+Task<std::shared_ptr<envd::Client>> client_of(Context& context, Principal who, std::string session) {
+    // Asked at every call, here where the session is read anyway: a right that was taken away, also by another process, is gone.
     auto row = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
-        auto found = store.session(session);
+        auto found = permitted_session(context, store, Action::use_session, who, session);
         if (found && found->state == SessionState::running) touch(context, *found);
         return found;
     });
@@ -473,7 +489,7 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};
-    (void)co_await stop_session(context, {}, session, ended);
+    (void)co_await stop_session(context, std::nullopt, session, ended);
     co_return ended;
 }
 

@@ -7,11 +7,13 @@
 
 namespace sandboxkit::engine {
 
-Task<SessionInfo> start_session(Context& context, store::Actor actor, StartOptions options);
-// `actor` is who is recorded; without a principal: the session's own. `why` is kept with the stopped session, if it has a code.
-Task<SessionInfo> stop_session(Context& context, store::Actor actor, std::string session, Error why);
-Task<SessionInfo> resume_session(Context& context, store::Actor actor, std::string session);
-Task<SessionInfo> remove_session(Context& context, store::Actor actor, std::string session);
+// Each asks whether `who` may, once it knows the profile or session (permissions.hpp); the scopes were looked at before.
+Task<SessionInfo> start_session(Context& context, Principal who, StartOptions options);
+// Without `who` it is the engine's own doing, recorded as the session's principal's. `why` is kept with the stopped session, if
+// it has a code.
+Task<SessionInfo> stop_session(Context& context, std::optional<Principal> who, std::string session, Error why);
+Task<SessionInfo> resume_session(Context& context, Principal who, std::string session);
+Task<SessionInfo> remove_session(Context& context, Principal who, std::string session);
 
 // Whether this engine or another one that lives is at the start of a session in state `starting`.
 bool start_under_way(Context& context, const store::Session& session);
@@ -27,8 +29,8 @@ Task<void> undo_start(Context& context, store::Session session, Error why);
 // removing -> removed.
 Task<SessionInfo> complete_removal(Context& context, store::Session session);
 
-// The in-sandbox API of a running session; conflict "session_not_running" otherwise. Counts as use.
-Task<std::shared_ptr<envd::Client>> client_of(Context& context, std::string session);
+// The in-sandbox API of a running session, for one who may use it; conflict "session_not_running" otherwise. Counts as use.
+Task<std::shared_ptr<envd::Client>> client_of(Context& context, Principal who, std::string session);
 
 // After a call into the sandbox failed: whether the session was stopped or removed meanwhile, or its compute has ended by
 // itself (then it is recorded as stopped), and the error says so; otherwise the error as it was.

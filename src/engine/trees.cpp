@@ -107,8 +107,8 @@ Task<TreeSummary> end(Context& context, std::string session, std::shared_ptr<Tre
 
 } // namespace
 
-Task<TreeSummary> upload_tree(Context& context, std::string session, std::filesystem::path from, std::string to) {
-    auto client = co_await client_of(context, session);
+Task<TreeSummary> upload_tree(Context& context, Principal who, std::string session, std::filesystem::path from, std::string to) {
+    auto client = co_await client_of(context, std::move(who), session);
     if (!client) co_return client.error();
     const SessionCount busy(context, &Context::busy, session);
     TreeWork::Work pack = [from = std::move(from)](int socket) { return tree::send_tree(from, socket); };
@@ -120,9 +120,9 @@ Task<TreeSummary> upload_tree(Context& context, std::string session, std::filesy
     co_return ended;
 }
 
-Task<TreeSummary> download_tree(Context& context, std::string session, std::string from, std::filesystem::path to,
+Task<TreeSummary> download_tree(Context& context, Principal who, std::string session, std::string from, std::filesystem::path to,
                                 TreeLimits limits) {
-    auto client = co_await client_of(context, session);
+    auto client = co_await client_of(context, std::move(who), session);
     if (!client) co_return client.error();
     const SessionCount busy(context, &Context::busy, session);
     TreeWork::Work unpack = [to = std::move(to), limits](int socket) { return tree::receive_tree(socket, to, limits); };

@@ -2,12 +2,13 @@
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
 // sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
-//   --only      one of: start, exec, output, processes, capture, trees, idle
+//   --only      one of: start, exec, output, processes, capture, trees, idle, permission
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
 #include "bench/figures.hpp"
 #include "bench/in_sandbox.hpp"
+#include "bench/permission.hpp"
 
 #include "async/spawn.hpp"
 #include "providers/local/image_store.hpp"
@@ -38,8 +39,10 @@ struct Size {
     int files;
     std::uint64_t bytes;
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
+    int decisions, decision_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5}, brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 100'000, 9},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 100, 1};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -239,6 +242,7 @@ static void run_measures(Engine& engine, const EngineOptions& options, const fs:
          }},
         {"trees", [&] { bench_trees(session(), scratch, size.files, size.tree_samples); }},
         {"idle", [&] { bench_idle(engine, profile, size.idle_sandboxes); }},
+        {"permission", [&] { bench_permission(size.decisions, size.decision_samples); }},
     };
     bool found = false;
     for (const auto& [name, run] : measures) {
@@ -262,7 +266,7 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: start, exec, output, processes, capture, trees, idle\n";
+                         "measures: start, exec, output, processes, capture, trees, idle, permission\n";
             return 2;
         }
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
