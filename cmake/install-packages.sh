@@ -26,7 +26,7 @@ for group in "$@"; do
     case $group in
     build)
         wanted+=(g++ cmake ninja-build ccache pkg-config "libboost$boost-dev" "libboost-json$boost-dev" libgit2-dev libsoci-dev
-            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
+            libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libre2-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
         nodejs npm) ;;
