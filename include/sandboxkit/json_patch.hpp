@@ -4,6 +4,7 @@
 
 #include <sandboxkit/canonical.hpp>
 #include <sandboxkit/error.hpp>
+#include <sandboxkit/json_pointer.hpp>
 #include <sandboxkit/strict_json.hpp>
 
 #include <boost/json/array.hpp>
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -45,21 +45,6 @@ namespace sandboxkit {
 }
 
 namespace detail {
-
-// As pointer_to, but never cut: it is followed, not only read.
-[[nodiscard]] inline std::string patch_path(std::string_view parent, std::string_view token) {
-    std::string path(parent);
-    path += '/';
-    for (const char c : token) {
-        if (c == '~')
-            path += "~0";
-        else if (c == '/')
-            path += "~1";
-        else
-            path += c;
-    }
-    return path;
-}
 
 class PatchWriter {
 public:
@@ -94,14 +79,14 @@ private:
         auto b = new_members.begin();
         while (a != old_members.end() || b != new_members.end()) {
             if (b == new_members.end() || (a != old_members.end() && utf16_less((*a)->key(), (*b)->key()))) {
-                remove(patch_path(path, (*a)->key()));
+                remove(exact_pointer_to(path, (*a)->key()));
                 ++a;
             } else if (a == old_members.end() || (*a)->key() != (*b)->key()) {
-                add(patch_path(path, (*b)->key()), (*b)->value());
+                add(exact_pointer_to(path, (*b)->key()), (*b)->value());
                 ++b;
             } else {
                 if (!same_json((*a)->value(), (*b)->value()))
-                    difference(patch_path(path, (*a)->key()), (*a)->value(), (*b)->value());
+                    difference(exact_pointer_to(path, (*a)->key()), (*a)->value(), (*b)->value());
                 ++a, ++b;
             }
         }
@@ -116,10 +101,10 @@ private:
         const std::size_t old_end = before.size() - suffix, new_end = after.size() - suffix;
         std::size_t i = prefix;
         for (; i < std::min(old_end, new_end); ++i)
-            if (!same_json(before[i], after[i])) difference(patch_path(path, std::to_string(i)), before[i], after[i]);
+            if (!same_json(before[i], after[i])) difference(exact_pointer_to(path, std::to_string(i)), before[i], after[i]);
         // The last one first, so that the indexes of the others still hold.
-        for (std::size_t last = old_end; last > i; --last) remove(patch_path(path, std::to_string(last - 1)));
-        for (; i < new_end; ++i) add(patch_path(path, std::to_string(i)), after[i]);
+        for (std::size_t last = old_end; last > i; --last) remove(exact_pointer_to(path, std::to_string(last - 1)));
+        for (; i < new_end; ++i) add(exact_pointer_to(path, std::to_string(i)), after[i]);
     }
 
     boost::json::array operations_;
@@ -133,33 +118,6 @@ struct PatchOperation {
     std::vector<std::string> from;
     const boost::json::value* value = nullptr; // of add, replace and test
 };
-
-// The tokens of an RFC 6901 pointer; nothing when it is none.
-[[nodiscard]] inline std::optional<std::vector<std::string>> pointer_tokens(std::string_view pointer) {
-    std::vector<std::string> tokens;
-    if (!pointer.empty() && pointer.front() != '/') return {};
-    for (std::size_t i = 0; i < pointer.size(); ++i) {
-        if (pointer[i] == '/') {
-            tokens.emplace_back();
-        } else if (pointer[i] == '~') {
-            ++i;
-            if (i == pointer.size() || (pointer[i] != '0' && pointer[i] != '1')) return {};
-            tokens.back() += pointer[i] == '0' ? '~' : '/';
-        } else {
-            tokens.back() += pointer[i];
-        }
-    }
-    return tokens;
-}
-
-// RFC 6901: digits without a leading zero. Nothing for everything else, "-" included.
-[[nodiscard]] inline std::optional<std::size_t> array_index(std::string_view token) {
-    std::size_t index = 0;
-    if (token.empty() || (token.size() > 1 && token.front() == '0')) return {};
-    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), index);
-    if (error != std::errc{} || end != token.data() + token.size()) return {};
-    return index;
-}
 
 // Reads every operation before the first is applied, so that all that is wrong with their form is told together.
 class PatchReader {
