@@ -4,6 +4,8 @@
 #pragma once
 
 #include <sandboxkit/error.hpp>
+#include <sandboxkit/json_pointer.hpp>
+#include <sandboxkit/text_position.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -69,16 +71,7 @@ struct JsonLimits {
         while (end > 0 && (static_cast<unsigned char>(token[end]) & 0xC0) == 0x80) --end; // not inside a character
         token = token.substr(0, end);
     }
-    std::string pointer(parent);
-    pointer += '/';
-    for (const char c : token) {
-        if (c == '~')
-            pointer += "~0";
-        else if (c == '/')
-            pointer += "~1";
-        else
-            pointer += c;
-    }
+    std::string pointer = exact_pointer_to(parent, token);
     if (cut) pointer += "...";
     return pointer;
 }
@@ -388,14 +381,8 @@ private:
 public:
     // "line 3, column 14", both from 1, the column in characters.
     [[nodiscard]] static std::string position(std::string_view text, std::size_t at) {
-        const std::string_view before = text.substr(0, at);
-        const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-        const std::size_t line_end = before.rfind('\n');
-        const std::string_view on_line = line_end == std::string_view::npos ? before : before.substr(line_end + 1);
-        const auto column =
-            std::count_if(on_line.begin(), on_line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) +
-            1;
-        return "line " + std::to_string(line) + ", column " + std::to_string(column);
+        const TextPosition where = text_position(text, at);
+        return "line " + std::to_string(where.line) + ", column " + std::to_string(where.column);
     }
 
 private:
