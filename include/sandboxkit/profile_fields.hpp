@@ -60,6 +60,7 @@ inline constexpr std::string_view connections = "this build resolves no connecti
 inline constexpr std::string_view agent = "this build installs and starts no agent runtime";
 inline constexpr std::string_view mcp = "this build configures no MCP servers";
 inline constexpr std::string_view skills = "this build installs no skills";
+inline constexpr std::string_view image_digest = "this build verifies no digests of base images";
 inline constexpr std::string_view features = "this build installs no features";
 inline constexpr std::string_view hooks = "this build runs no hooks; a setup script it does run";
 inline constexpr std::string_view allowlist = "this build filters outbound traffic by no list";
@@ -522,7 +523,7 @@ struct Model<Recipe> {
               "`archive:<absolute path of a tar>` or `oci:<registry>/<path>[:tag|@digest]`.",
               Section::image},
         Field{"image_digest", &Recipe::image_digest, Text{71, check_digest, patterns::digest}, Presence::optional,
-              in_snapshot(StepKind::base_image, "the snapshot is built on it"),
+              in_snapshot(StepKind::base_image, "the snapshot is built on it", refusals::image_digest),
               "What the base must be: the SHA-256 of an archive, or of an OCI image's manifest. Another is refused.",
               Section::image},
         Field{"features", &Recipe::features, Objects{100, "id"}, Presence::optional,

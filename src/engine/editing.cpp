@@ -4,9 +4,13 @@
 #include "engine/permissions.hpp"
 #include "engine/records.hpp"
 
+#include <sandboxkit/profile_checks.hpp>
 #include <sandboxkit/profile_document.hpp>
 #include <sandboxkit/recipe_json.hpp>
 #include <sandboxkit/secrets.hpp>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -48,6 +52,25 @@ Error conflict_of(std::string message, const std::vector<FieldChange>& differenc
     return error;
 }
 
+// Values that look like credentials, and exceptions from that which excuse nothing.
+std::vector<Problem> secret_problems(const Profile& profile) {
+    std::vector<Problem> problems;
+    const auto& exceptions = profile.recipe.secret_exceptions;
+    std::vector<bool> used(exceptions.size());
+    for (Problem& found : find_secrets(profile_to_json(profile))) {
+        bool excused = false;
+        for (std::size_t i = 0; i < exceptions.size(); ++i)
+            if (exceptions[i].pointer == found.pointer && found.message.find('"' + exceptions[i].rule + '"') != std::string::npos)
+                excused = used[i] = true;
+        if (!excused) problems.push_back(std::move(found));
+    }
+    for (std::size_t i = 0; i < exceptions.size(); ++i)
+        if (!used[i])
+            problems.push_back({pointer_to("/secret_exceptions", i), "exception_unused",
+                                "no value at this pointer looks like a credential by this rule", "remove it"});
+    return problems;
+}
+
 bool is_of_access(const FieldChange& change) {
     return change.pointer == "/access" || change.pointer.starts_with("/access/");
 }
@@ -85,7 +108,7 @@ Result<Prepared> prepare(Context& context, const Principal& who, std::string_vie
     Prepared prepared{std::move(*current), std::move(*edited), {}};
     prepared.changes = diff(prepared.current.profile, prepared.edited);
     if (auto ok = permit_changes(who, prepared.changes); !ok) return ok.error();
-    auto problems = secret_problems(prepared.edited);
+    auto problems = save_gate(prepared.edited).errors;
     // A change of the record acts at once, so that what is not enacted cannot wait for the publish gate to be refused.
     if (prepared.current.row.latest_version && prepared.edited.record != prepared.current.profile.record) {
         auto refused = not_enacted(prepared.edited.record);
@@ -208,29 +231,18 @@ Result<Current> load_current(store::Store& store, std::string_view id) {
     return current;
 }
 
-std::vector<Problem> secret_problems(const Profile& profile) {
-    std::vector<Problem> problems;
-    const auto& exceptions = profile.recipe.secret_exceptions;
-    std::vector<bool> used(exceptions.size());
-    for (Problem& found : find_secrets(profile_to_json(profile))) {
-        bool excused = false;
-        for (std::size_t i = 0; i < exceptions.size(); ++i)
-            if (exceptions[i].pointer == found.pointer && found.message.find('"' + exceptions[i].rule + '"') != std::string::npos)
-                excused = used[i] = true;
-        if (!excused) problems.push_back(std::move(found));
-    }
-    for (std::size_t i = 0; i < exceptions.size(); ++i)
-        if (!used[i])
-            problems.push_back({pointer_to("/secret_exceptions", i), "exception_unused",
-                                "no value at this pointer looks like a credential by this rule", "remove it"});
-    return problems;
+Validation save_gate(const Profile& profile) {
+    Validation found = save_checks(profile);
+    auto secrets = secret_problems(profile);
+    found.errors.insert(found.errors.end(), secrets.begin(), secrets.end());
+    return found;
 }
 
 Result<Profile> read_for_save(std::string_view document) {
     auto profile = read_profile(document);
     if (!profile) return profile.error();
-    if (auto problems = secret_problems(*profile); !problems.empty())
-        return document_error("profile_invalid", "the profile", std::move(problems));
+    if (auto found = save_gate(*profile); !found.errors.empty())
+        return document_error("profile_invalid", "the profile", std::move(found.errors));
     return profile;
 }
 

@@ -22,8 +22,8 @@ struct Current {
 };
 Result<Current> load_current(store::Store& store, std::string_view id);
 
-// Problems of the save gate beyond its form: values that look like credentials, and exceptions from that which excuse nothing.
-std::vector<Problem> secret_problems(const Profile& profile);
+// What the save gate finds beyond a document's form.
+Validation save_gate(const Profile& profile);
 
 // The document, read and through the save gate.
 Result<Profile> read_for_save(std::string_view document);

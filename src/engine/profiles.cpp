@@ -10,6 +10,8 @@
 #include <sandboxkit/recipe_json.hpp>
 #include <sandboxkit/version_file.hpp>
 
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -127,8 +129,8 @@ Result<ProfileInfo> import_version(Context& context, const Principal& who, std::
     }
     profile.recipe = std::move(version->recipe);
     // It may have been written by hand, digests and all.
-    if (auto problems = secret_problems(profile); !problems.empty())
-        return document_error("profile_invalid", "the imported profile", std::move(problems));
+    if (auto found = save_gate(profile); !found.errors.empty())
+        return document_error("profile_invalid", "the imported profile", std::move(found.errors));
     return insert(context, who, profile, {}, {{"imported", version->digest}, {"imported_version", version->number}});
 }
 

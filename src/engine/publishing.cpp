@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/publishing.hpp"
 
+#include "engine/editing.hpp"
 #include "engine/records.hpp"
 
 #include <sandboxkit/plan.hpp>
+#include <sandboxkit/profile_checks.hpp>
 #include <sandboxkit/profile_document.hpp>
+#include <sandboxkit/references.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
 
 namespace sandboxkit::engine {
 
@@ -34,36 +40,112 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
     return problems;
 }
 
-Task<std::vector<Problem>> publish_gate(Context& context, Recipe recipe) {
-    auto problems = publish_problems(recipe);
-    auto provider = context.provider(recipe.provider);
+namespace {
+
+// Where sandboxes run that name no host: this machine, of which the library knows that it keeps nothing.
+HostRecord this_machine(const Recipe& recipe) {
+    HostRecord host;
+    host.provider = recipe.provider;
+    return host;
+}
+
+Result<References> look_up(Context& context, const Recipe& recipe) {
+    References found;
+    found.default_host = this_machine(recipe);
+    ReferenceSource* const source = context.options.references.get();
+    const ReferencedIds ids = referenced_ids(recipe);
+    const auto each = [&](const std::set<std::string>& wanted, auto& into, auto look) -> Result<void> {
+        for (const std::string& id : wanted) {
+            if (!source) {
+                into[id]; // there is nobody who knows it
+                continue;
+            }
+            auto record = look(id);
+            if (!record) return record.error();
+            into[id] = std::move(*record);
+        }
+        return {};
+    };
+    auto ok = each(ids.connections, found.connections, [&](const std::string& id) { return source->connection(id); });
+    if (ok) ok = each(ids.environments, found.environments, [&](const std::string& id) { return source->environment(id); });
+    if (ok) ok = each(ids.hosts, found.hosts, [&](const std::string& id) { return source->host(id); });
+    if (!ok) return ok.error();
+    return found;
+}
+
+void append(std::vector<Problem>& to, std::vector<Problem> more) {
+    to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+} // namespace
+
+Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
+    // A source may block, so that it is asked on a thread for that.
+    auto references = co_await async::blocking(
+        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, profile.recipe); });
+    if (!references) co_return references.error();
+    Validation found = publish_checks(profile, *references);
+    append(found.errors, not_enacted(profile.recipe));
+    append(found.errors, not_enacted(profile.record));
+    if (gate == Gate::start) {
+        Validation start = start_checks(profile.recipe, *references);
+        append(found.errors, std::move(start.errors));
+        append(found.warnings, std::move(start.warnings));
+    }
+    auto provider = context.provider(profile.recipe.provider);
     if (!provider && provider.error().kind != ErrorClass::unsupported) co_return provider.error(); // not the document's fault
     if (!provider) {
-        problems.push_back({"/provider", provider.error().code, provider.error().message, provider.error().remedy});
-        co_return problems;
+        found.errors.push_back({"/provider", provider.error().code, provider.error().message, provider.error().remedy});
+        co_return found;
     }
     auto can = co_await (*provider)->capabilities();
     if (!can) co_return can.error();
-    auto missing = capability_problems(recipe, *can);
-    problems.insert(problems.end(), missing.begin(), missing.end());
-    co_return problems;
+    append(found.errors, capability_problems(profile.recipe, *can));
+    co_return found;
 }
 
-Task<std::vector<Problem>> validate(Context& context, std::string document, bool for_publish) {
+Task<void> start_gate(Context& context, Recipe recipe) {
+    auto references = co_await async::blocking(
+        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, recipe); });
+    if (!references) co_return references.error();
+    auto provider = context.provider(recipe.provider);
+    if (!provider) co_return provider.error();
+    auto can = co_await (*provider)->capabilities();
+    if (!can) co_return can.error();
+    auto problems = capability_problems(recipe, *can);
+    append(problems, start_checks(recipe, *references).errors);
+    append(problems, not_enacted(recipe)); // it may have been published by a build that did more
+    if (problems.empty()) co_return Result<void>{};
+    co_return Error{ErrorClass::unsupported,
+                    "start_refused",
+                    "the version asks for what cannot be had here now",
+                    "change the fields that the problems name and publish again",
+                    "",
+                    std::move(problems)};
+}
+
+Task<Validation> validate(Context& context, std::string document, Gate gate) {
     auto profile = read_profile(document);
     if (!profile) {
         if (profile.error().problems.empty()) co_return profile.error();
-        co_return profile.error().problems;
+        Validation found;
+        found.errors = profile.error().problems;
+        co_return found;
     }
-    if (!for_publish) co_return std::vector<Problem>{};
-    auto problems = co_await publish_gate(context, std::move(profile->recipe));
-    co_return problems;
+    Validation found = save_gate(*profile);
+    if (gate == Gate::save) co_return found;
+    auto more = co_await publish_gate(context, std::move(*profile), gate);
+    if (!more) co_return more.error();
+    append(found.errors, std::move(more->errors));
+    append(found.warnings, std::move(more->warnings));
+    co_return found;
 }
 
 namespace {
 
 struct Draft {
     store::Draft row;
+    Record record;
     Recipe recipe;
     std::optional<store::Version> previous;
     std::optional<Recipe> previous_recipe;
@@ -73,6 +155,9 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
     Draft draft;
     auto known = store.profile(profile);
     if (!known) return known.error();
+    auto record = stored_record_of(*known);
+    if (!record) return record.error();
+    draft.record = std::move(*record);
     auto row = store.draft(profile);
     if (!row && row.error().code == "no_draft") // to look at, it is not there; to publish, nothing changed (P4)
         return Error{ErrorClass::conflict,     "no_change", row.error().message + ": all of it is published",
@@ -98,15 +183,16 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
 Task<VersionInfo> publish(Context& context, store::Actor actor, std::string profile) {
     auto draft = co_await context.in_store([&](store::Store& store) { return load_draft(store, profile); });
     if (!draft) co_return draft.error();
-    auto problems = co_await publish_gate(context, draft->recipe);
-    if (!problems) co_return problems.error();
-    if (!problems->empty())
+    Profile profile_now{draft->record, draft->recipe};
+    auto found = co_await publish_gate(context, std::move(profile_now), Gate::publish);
+    if (!found) co_return found.error();
+    if (!found->errors.empty())
         co_return Error{ErrorClass::unsupported,
                         "publish_refused",
                         "the draft asks for what cannot be enacted",
                         "change the fields that the problems name",
                         "",
-                        std::move(*problems)};
+                        std::move(found->errors)};
 
     store::Publish order;
     order.profile = profile;

@@ -11,10 +11,14 @@ namespace sandboxkit::engine {
 // What the recipe asks of its provider and the provider does not do here. Pure.
 std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilities& can);
 
-// Every problem of the recipe at the publish gate: what this build does not enact, and what the provider cannot do.
-Task<std::vector<Problem>> publish_gate(Context& context, Recipe recipe);
+// What the publish gate finds: between the fields and of what they refer to, what this build does not enact, and what the provider
+// cannot do; and at Gate::start also what a start would find now.
+Task<Validation> publish_gate(Context& context, Profile profile, Gate gate);
+
+// Of a published version. unsupported "start_refused", with every problem.
+Task<void> start_gate(Context& context, Recipe recipe);
 
 Task<VersionInfo> publish(Context& context, store::Actor actor, std::string profile);
-Task<std::vector<Problem>> validate(Context& context, std::string document, bool for_publish);
+Task<Validation> validate(Context& context, std::string document, Gate gate);
 
 } // namespace sandboxkit::engine

@@ -150,16 +150,8 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     auto found = context.provider(session.provider);
     if (!found) co_return found.error();
     const auto provider = *found;
-    auto can = co_await provider->capabilities();
-    if (!can) co_return can.error();
-    auto problems = capability_problems(*recipe, *can);
-    if (!problems.empty())
-        co_return Error{ErrorClass::unsupported,
-                        "start_refused",
-                        "the version asks for what its provider does not do here",
-                        "change the fields that the problems name and publish again",
-                        "",
-                        std::move(problems)};
+    auto permitted = co_await start_gate(context, *recipe);
+    if (!permitted) co_return permitted.error();
 
     Launched launched;
     launched.sandbox_id = session.sandbox_id;
