@@ -7,7 +7,6 @@
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/profile_rules.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -39,17 +38,20 @@ inline constexpr std::string_view anthropic_messages = "anthropic-messages"; // 
 inline constexpr std::string_view opencode = "opencode"; // whatever it speaks, OpenCode has a provider of its own for it
 } // namespace protocols
 
+namespace detail {
+inline constexpr std::array codex_protocols{protocols::openai_responses};
+inline constexpr std::array claude_code_protocols{protocols::anthropic_messages};
+inline constexpr std::array opencode_protocols{protocols::anthropic_messages, protocols::openai_chat, protocols::openai_responses,
+                                               protocols::opencode};
+} // namespace detail
+
 // What an agent runtime can speak; empty: whatever it brings. Codex refuses any wire but "responses", Claude Code
 // has Anthropic's alone, and OpenCode's own providers take all of these.
 [[nodiscard]] constexpr std::span<const std::string_view> protocols_of(AgentRuntime runtime) noexcept {
-    constexpr static std::array codex{protocols::openai_responses};
-    constexpr static std::array claude_code{protocols::anthropic_messages};
-    constexpr static std::array opencode{protocols::anthropic_messages, protocols::openai_chat, protocols::openai_responses,
-                                         protocols::opencode};
     switch (runtime) {
-    case AgentRuntime::codex: return codex;
-    case AgentRuntime::claude_code: return claude_code;
-    case AgentRuntime::opencode: return opencode;
+    case AgentRuntime::codex: return detail::codex_protocols;
+    case AgentRuntime::claude_code: return detail::claude_code_protocols;
+    case AgentRuntime::opencode: return detail::opencode_protocols;
     case AgentRuntime::custom: return {};
     }
     return {};

@@ -1,32 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of a profile between its fields, each at one of the three gates (check_table.hpp lists them all). Pure. The form of
-// each field alone is for read_profile; what a provider can do, and what this build enacts, is for the engine.
+// The rules of a profile between its fields, each at one of the three gates; check_table.hpp lists them all. Pure: what is
+// referred to was looked up before. The form of each field alone is for read_profile; what a provider can do, and what this build
+// enacts, is for the engine.
 #pragma once
 
+#include <sandboxkit/check_agent.hpp>
+#include <sandboxkit/check_findings.hpp>
+#include <sandboxkit/check_image.hpp>
+#include <sandboxkit/check_network.hpp>
+#include <sandboxkit/check_persistence.hpp>
+#include <sandboxkit/check_references.hpp>
 #include <sandboxkit/check_table.hpp>
-#include <sandboxkit/error.hpp>
 #include <sandboxkit/profile.hpp>
 #include <sandboxkit/references.hpp>
 
-#include <vector>
-
 namespace sandboxkit {
-
-// Errors close the gate; warnings are for people to read. Both in the order of the checks, which is always the same, each at most
-// ProblemList::capacity and then "more_problems". A pointer names a member of the document, or the place of one that is missing.
-struct Validation {
-    std::vector<Problem> errors, warnings;
-};
 
 // What must hold before a document is kept, beyond its form: only rules of the record, whose changes act at once and pass no
 // other gate, and only between fields of one section, so that sections can be edited one at a time.
-[[nodiscard]] Validation save_checks(const Profile& profile);
+[[nodiscard]] inline Validation save_checks(const Profile& profile) {
+    detail::Findings findings;
+    const WarmPool& pool = profile.record.warm_pool;
+    if (pool.floor > pool.ceiling)
+        findings.error("/warm_pool/floor", "floor_above_ceiling",
+                       "the floor is " + std::to_string(pool.floor) + ", the ceiling " + std::to_string(pool.ceiling),
+                       "lower \"floor\", or raise \"ceiling\"");
+    if (profile.record.refresh.enabled && profile.record.refresh.schedule.empty())
+        findings.error("/refresh/schedule", "no_refresh_schedule", "an enabled refresh needs a schedule",
+                       "add \"schedule\", such as \"0 4 * * *\"");
+    return findings.take();
+}
 
 // What must hold of a version, and the warnings. Does not repeat save_checks.
-[[nodiscard]] Validation publish_checks(const Profile& profile, const References& references);
+[[nodiscard]] inline Validation publish_checks(const Profile& profile, const References& references) {
+    detail::Findings findings;
+    const Recipe& recipe = profile.recipe;
+    detail::check_host(recipe, references, findings);
+    detail::check_connections(recipe, references, findings);
+    detail::check_agent(profile, findings);
+    detail::check_mcp_servers(recipe, findings);
+    detail::check_tools_are_named(recipe, findings);
+    detail::check_commands(recipe, findings);
+    detail::check_image(recipe, findings);
+    detail::check_feature_lock(recipe, findings);
+    detail::check_feature_order(recipe, findings);
+    detail::check_scripts(profile, findings);
+    detail::check_repositories(recipe, references, findings);
+    detail::check_network(recipe, findings);
+    detail::check_persistence(recipe, findings);
+    detail::check_warm_pool(profile.record.warm_pool, findings);
+    detail::check_triggers(profile.record, references, findings);
+    return findings.take();
+}
 
-// What may have changed since a version was published, of what the core can know: references, the host, the organization's
-// switch.
-[[nodiscard]] Validation start_checks(const Recipe& recipe, const References& references);
+// What may have changed since a version was published, of what the core can know: what it refers to, the host, the
+// organization's switch. And C4, which is a rule of the start.
+[[nodiscard]] inline Validation start_checks(const Recipe& recipe, const References& references) {
+    detail::Findings findings;
+    detail::check_host(recipe, references, findings);
+    const HostRecord* host = detail::host_of(recipe, references);
+    if (!host && !recipe.host)
+        findings.error("/host", "host_unknown", "the profile names no host, and who launches has no default host",
+                       "name a host, or choose a default one");
+    if (host && !host->reachable)
+        findings.error("/host", "host_down", "the host \"" + host->name + "\" does not answer", "try again, or use another host");
+    detail::check_connections(recipe, references, findings);
+    detail::check_tools_are_named(recipe, findings);
+    return findings.take();
+}
 
 } // namespace sandboxkit

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the checks of a profile write their findings into.
+#pragma once
+
+#include <sandboxkit/error.hpp>
+#include <sandboxkit/strict_json.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sandboxkit {
+
+// Errors close the gate; warnings are for people to read. Both in the order of the checks, which is always the same, each at most
+// ProblemList::capacity and then "more_problems". A pointer names a member of the document, or the place of one that is missing.
+struct Validation {
+    std::vector<Problem> errors, warnings;
+};
+
+namespace detail {
+
+class Findings {
+public:
+    void error(std::string pointer, std::string code, std::string message, std::string remedy) {
+        errors_.add(std::move(pointer), std::move(code), std::move(message), std::move(remedy));
+    }
+    void warning(std::string pointer, std::string code, std::string message, std::string remedy) {
+        warnings_.add(std::move(pointer), std::move(code), std::move(message), std::move(remedy));
+    }
+    // What stands in the document and does nothing there.
+    void no_effect(std::string pointer, std::string why, std::string remedy) {
+        warning(std::move(pointer), "no_effect", "this has no effect: " + std::move(why), std::move(remedy));
+    }
+    [[nodiscard]] Validation take() { return {errors_.take(), warnings_.take()}; }
+
+private:
+    ProblemList errors_, warnings_;
+};
+
+[[nodiscard]] inline std::string element(std::string_view list, std::size_t index) {
+    return pointer_to(list, index);
+}
+[[nodiscard]] inline std::string member_of(std::string_view list, std::size_t index, std::string_view member) {
+    return pointer_to(pointer_to(list, index), member);
+}
+
+} // namespace detail
+
+} // namespace sandboxkit
