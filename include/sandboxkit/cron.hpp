@@ -158,17 +158,17 @@ private:
                 if (!value(range.substr(dash + 1), high)) return false;
                 if (high == 0 && low > 0 && !is_digit(range.back())) high = 7; // MON-SUN
             } else if (slash != std::string_view::npos) {
-                return fail("bad_value", "a step needs a range",
+                return fail("bad_form", "a step needs a range",
                             "write for example */5, or 10-" + std::to_string(field_.high) + "/5");
             }
         }
         if (low > high)
-            return fail("bad_value", "this range ends before it begins", "write it as two, with a comma between them");
+            return fail("bad_form", "this range ends before it begins", "write it as two, with a comma between them");
         if (slash != std::string_view::npos) {
             const auto number = digits(text.substr(slash + 1));
-            if (!number) return fail("bad_value", "expected a number after '/'");
+            if (!number) return fail("bad_form", "expected a number after '/'");
             if (*number == 0 || *number > field_.high)
-                return fail("out_of_range", "a step is a number from 1 to " + std::to_string(field_.high));
+                return fail("bad_form", "a step is a number from 1 to " + std::to_string(field_.high));
             step = *number;
         }
         for (unsigned i = low; i <= high; i += step) set |= std::uint64_t{1} << i;
@@ -188,7 +188,7 @@ private:
             "a number from " + limits + (field_.words.empty() ? "" : " or a name as " + std::string(field_.words.front()));
         if (const auto read = digits(text)) {
             number = *read;
-            return (number >= field_.low && number <= field_.high) || fail("out_of_range", "expected " + expected);
+            return (number >= field_.low && number <= field_.high) || fail("bad_form", "expected " + expected);
         }
         std::string word(text);
         for (char& c : word)
@@ -203,12 +203,12 @@ private:
             if (word.find(c) != std::string::npos) return unsupported(c);
         for (const char c : std::string_view("LWH"))
             if (word.ends_with(c) || word.starts_with(c)) return unsupported(c);
-        return fail("bad_value", "expected " + expected + (word.empty() ? ", found nothing" : ""),
+        return fail("bad_form", "expected " + expected + (word.empty() ? ", found nothing" : ""),
                     word.find('*') != std::string::npos ? "write * alone, or with a step as in */5" : "");
     }
 
     bool unsupported(char c) {
-        return fail("unsupported", "'" + std::string(1, c) + "' is not supported", "use numbers, names, ranges, lists and steps");
+        return fail("bad_form", "'" + std::string(1, c) + "' is not supported", "use numbers, names, ranges, lists and steps");
     }
 
     const CronField& field_;
@@ -218,7 +218,7 @@ private:
 
 [[nodiscard]] inline std::optional<FormFault> read_cron(std::string_view text, CronSchedule& schedule) {
     static constexpr std::string_view blank = " \t";
-    if (text.size() > 1024) return FormFault{"too_long", "a cron expression has at most 1024 bytes", "use ranges and steps"};
+    if (text.size() > 1024) return FormFault{"bad_form", "a cron expression has at most 1024 bytes", "use ranges and steps"};
     std::vector<std::string_view> words;
     for (std::size_t begin = text.find_first_not_of(blank); begin != std::string_view::npos;) {
         const std::size_t end = std::min(text.find_first_of(blank, begin), text.size());
@@ -228,11 +228,11 @@ private:
     if (!words.empty() && words.front().starts_with('@')) {
         for (const CronMacro& macro : cron_macros)
             if (words.size() == 1 && words.front() == macro.name) return read_cron(macro.means, schedule);
-        return FormFault{"unsupported", "this is not one of @hourly, @daily, @weekly, @monthly and @yearly",
+        return FormFault{"bad_form", "this is not one of @hourly, @daily, @weekly, @monthly and @yearly",
                          "write it with five fields"};
     }
     if (words.size() != cron_fields.size())
-        return FormFault{"bad_value",
+        return FormFault{"bad_form",
                          "expected five fields (minute, hour, day of month, month, day of week), found " +
                              std::to_string(words.size()),
                          words.size() > cron_fields.size() ? "seconds, years and time zones are not supported; times are UTC"
@@ -262,7 +262,7 @@ private:
 // every Friday, and "0 0 */2 * MON" each Monday of an odd date.
 //
 // Codes: too_long; bad_value, out_of_range (the message names the field); unsupported, for what other programs know and this does
-// not, by name (seconds count as a sixth field, bad_value); never_fires, for what is well written but names no date there is.
+// not, by name (seconds count as a sixth field); never_fires, for what is well written but names no date there is.
 [[nodiscard]] inline std::optional<FormFault> check_cron(std::string_view text) {
     CronSchedule schedule;
     if (auto fault = detail::read_cron(text, schedule)) return fault;

@@ -172,50 +172,50 @@ TEST_CASE("macros") {
     CHECK(parse_cron("@monthly") == parse_cron("0 0 1 * *"));
     CHECK(parse_cron("@yearly") == parse_cron("0 0 1 JAN *"));
     for (const char* other : {"@reboot", "@Daily", "@every 5m", "@daily @daily", "@"})
-        CHECK(fault(other) == "unsupported: this is not one of @hourly, @daily, @weekly, @monthly and @yearly");
+        CHECK(fault(other) == "bad_form: this is not one of @hourly, @daily, @weekly, @monthly and @yearly");
 }
 
 TEST_CASE("faults say which field and what was expected") {
-    CHECK(fault("") == "bad_value: expected five fields (minute, hour, day of month, month, day of week), found 0");
+    CHECK(fault("") == "bad_form: expected five fields (minute, hour, day of month, month, day of week), found 0");
     CHECK(fault("* * * *").ends_with("found 4"));
     CHECK(fault("0 * * * * *").ends_with("found 6"));
     CHECK(check_cron("0 * * * * *")->remedy == "seconds, years and time zones are not supported; times are UTC");
-    CHECK(fault("60 * * * *") == "out_of_range: the field minute: expected a number from 0 to 59");
-    CHECK(fault("* 24 * * *") == "out_of_range: the field hour: expected a number from 0 to 23");
-    CHECK(fault("* * 0 * *") == "out_of_range: the field day of month: expected a number from 1 to 31");
-    CHECK(fault("* * * 13 *") == "out_of_range: the field month: expected a number from 1 to 12 or a name as JAN");
-    CHECK(fault("* * * * 8") == "out_of_range: the field day of week: expected a number from 0 to 7 or a name as SUN");
-    CHECK(fault("x * * * *") == "bad_value: the field minute: expected a number from 0 to 59");
-    CHECK(fault("1,,2 * * * *") == "bad_value: the field minute: expected a number from 0 to 59, found nothing");
-    CHECK(fault(", * * * *").starts_with("bad_value"));
-    CHECK(fault("1-2-3 * * * *").starts_with("bad_value"));
-    CHECK(fault("-1 * * * *").starts_with("bad_value"));
-    CHECK(fault("1- * * * *").starts_with("bad_value"));
-    CHECK(fault("** * * * *").starts_with("bad_value"));
-    CHECK(fault("*-5 * * * *").starts_with("bad_value"));
-    CHECK(fault("5-1 * * * *") == "bad_value: the field minute: this range ends before it begins");
-    CHECK(fault("* * * * FRI-MON").starts_with("bad_value"));
-    CHECK(fault("5/15 * * * *") == "bad_value: the field minute: a step needs a range");
-    CHECK(fault("*/0 * * * *") == "out_of_range: the field minute: a step is a number from 1 to 59");
-    CHECK(fault("*/60 * * * *") == "out_of_range: the field minute: a step is a number from 1 to 59");
-    CHECK(fault("*/ * * * *") == "bad_value: the field minute: expected a number after '/'");
-    CHECK(fault("*/5/5 * * * *") == "bad_value: the field minute: expected a number after '/'");
-    CHECK(fault("*/4294967297 * * * *").starts_with("bad_value"));
-    CHECK(fault("4294967296 * * * *").starts_with("bad_value"));
-    CHECK(fault("* * * * JAN").starts_with("bad_value"));
-    CHECK(fault("* * MON * *").starts_with("bad_value"));
-    CHECK(fault("* * * * *\n").starts_with("bad_value"));
-    CHECK(fault(std::string("* * * * *") + '\0').starts_with("bad_value"));
-    CHECK(fault("* * * *    *" + std::string(1024, ' ')).starts_with("too_long"));
+    CHECK(fault("60 * * * *") == "bad_form: the field minute: expected a number from 0 to 59");
+    CHECK(fault("* 24 * * *") == "bad_form: the field hour: expected a number from 0 to 23");
+    CHECK(fault("* * 0 * *") == "bad_form: the field day of month: expected a number from 1 to 31");
+    CHECK(fault("* * * 13 *") == "bad_form: the field month: expected a number from 1 to 12 or a name as JAN");
+    CHECK(fault("* * * * 8") == "bad_form: the field day of week: expected a number from 0 to 7 or a name as SUN");
+    CHECK(fault("x * * * *") == "bad_form: the field minute: expected a number from 0 to 59");
+    CHECK(fault("1,,2 * * * *") == "bad_form: the field minute: expected a number from 0 to 59, found nothing");
+    CHECK(fault(", * * * *").starts_with("bad_form"));
+    CHECK(fault("1-2-3 * * * *").starts_with("bad_form"));
+    CHECK(fault("-1 * * * *").starts_with("bad_form"));
+    CHECK(fault("1- * * * *").starts_with("bad_form"));
+    CHECK(fault("** * * * *").starts_with("bad_form"));
+    CHECK(fault("*-5 * * * *").starts_with("bad_form"));
+    CHECK(fault("5-1 * * * *") == "bad_form: the field minute: this range ends before it begins");
+    CHECK(fault("* * * * FRI-MON").starts_with("bad_form"));
+    CHECK(fault("5/15 * * * *") == "bad_form: the field minute: a step needs a range");
+    CHECK(fault("*/0 * * * *") == "bad_form: the field minute: a step is a number from 1 to 59");
+    CHECK(fault("*/60 * * * *") == "bad_form: the field minute: a step is a number from 1 to 59");
+    CHECK(fault("*/ * * * *") == "bad_form: the field minute: expected a number after '/'");
+    CHECK(fault("*/5/5 * * * *") == "bad_form: the field minute: expected a number after '/'");
+    CHECK(fault("*/4294967297 * * * *").starts_with("bad_form"));
+    CHECK(fault("4294967296 * * * *").starts_with("bad_form"));
+    CHECK(fault("* * * * JAN").starts_with("bad_form"));
+    CHECK(fault("* * MON * *").starts_with("bad_form"));
+    CHECK(fault("* * * * *\n").starts_with("bad_form"));
+    CHECK(fault(std::string("* * * * *") + '\0').starts_with("bad_form"));
+    CHECK(fault("* * * *    *" + std::string(1024, ' ')).starts_with("bad_form"));
 }
 
 TEST_CASE("what other programs know is refused by name") {
     for (const char* expression : {"0 0 L * *", "0 0 LW * *", "0 0 L-3 * *", "0 0 * * 5L", "0 0 * * FRIL", "0 0 l * *"})
         CHECK(fault(expression).find("'L' is not supported") != std::string::npos);
-    CHECK(fault("0 0 15W * *") == "unsupported: the field day of month: 'W' is not supported");
-    CHECK(fault("0 0 * * MON#2") == "unsupported: the field day of week: '#' is not supported");
-    CHECK(fault("0 0 ? * MON") == "unsupported: the field day of month: '?' is not supported");
-    CHECK(fault("H * * * *") == "unsupported: the field minute: 'H' is not supported");
+    CHECK(fault("0 0 15W * *") == "bad_form: the field day of month: 'W' is not supported");
+    CHECK(fault("0 0 * * MON#2") == "bad_form: the field day of week: '#' is not supported");
+    CHECK(fault("0 0 ? * MON") == "bad_form: the field day of month: '?' is not supported");
+    CHECK(fault("H * * * *") == "bad_form: the field minute: 'H' is not supported");
 }
 
 TEST_CASE("property: next is what a walk over the minutes finds, and goes only forward") {
