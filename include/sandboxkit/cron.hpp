@@ -261,8 +261,8 @@ private:
 // When neither day field has a '*', a day that is in one of them is enough (crontab(5)); so "0 0 13 * FRI" is every 13th and
 // every Friday, and "0 0 */2 * MON" each Monday of an odd date.
 //
-// Codes: too_long; bad_value, out_of_range (the message names the field); unsupported, for what other programs know and this does
-// not, by name (seconds count as a sixth field); never_fires, for what is well written but names no date there is.
+// Codes: bad_form, also for what other programs know and this does not, by name (the message names the field; seconds count as a
+// sixth one); never_fires, for what is well written but names no date there is.
 [[nodiscard]] inline std::optional<FormFault> check_cron(std::string_view text) {
     CronSchedule schedule;
     if (auto fault = detail::read_cron(text, schedule)) return fault;
