@@ -47,10 +47,10 @@ std::vector<std::string> read_everything(Store& store) {
     const auto profiles = store.profiles();
     note(profiles);
     if (profiles)
-        for (const ProfileInfo& p : *profiles) {
+        for (const store::Profile& p : *profiles) {
             note(store.versions(p.id));
             note(store.jobs(p.id));
-            note(store.activity(p.id));
+            note(store.activity(p.id, {}, whole_log));
             note(store.newest_usable_version(p.id));
         }
     note(store.sessions(true));
@@ -117,7 +117,7 @@ TEST_CASE_FIXTURE(DamageFixture, "a lost page is told, at the opening or by the 
         // A page that no read needed is of an index, or free; nothing was lost with a free one.
         if (codes.empty() && RawConnection(file).text("PRAGMA integrity_check") == "ok") ++unused;
         const std::string id = "prf_" + std::to_string(offset);
-        const auto made = (*opened)->create_profile({id, "n", "", "{}", "d", "a", at(1)});
+        const auto made = (*opened)->create_profile({id, "n", "{}", "{}", "d", {"a"}, at(1)});
         if (!made) CHECK(code(made) == "store_damaged");
         CHECK((*opened)->profile(id).has_value() == made.has_value());
     }

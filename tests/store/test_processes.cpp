@@ -91,7 +91,7 @@ int racer(Store& store, const std::string& number) {
         say("same" + r + " " + session->session.id);
 
         const auto job = store.enqueue_snapshot_job("job_" + r + "_" + number, profile, 1, "host " + r,
-                                                    JobTrigger::manual_refresh, "alice", at(1));
+                                                    JobTrigger::manual_refresh, {"alice"}, at(1));
         if (job)
             say("enqueue " + r);
         else if (job.error().code != "job_active")
@@ -115,10 +115,10 @@ int racer(Store& store, const std::string& number) {
 int writer(Store& store, const std::string& number) {
     for (int i = 0;; ++i) {
         const std::string id = "prf_" + number + "_" + std::to_string(i);
-        if (const auto r = store.create_profile({id, "n", "", "{}", "sha256:" + id, "alice", at(i)}); !r)
+        if (const auto r = store.create_profile({id, "n", "{}", "{}", "sha256:" + id, {"alice"}, at(i)}); !r)
             return say("error " + r.error().code), 1;
         say(id);
-        if (const auto r = store.save_draft(id, 1, {"saved", ""}, std::string(3000, 'x'), "d", "alice", at(i)); !r)
+        if (const auto r = save_draft(store, id, 1, "saved", std::string(3000, 'x'), "d", "alice", at(i)); !r)
             return say("error " + r.error().code), 1;
         say(id + " saved");
     }
@@ -200,7 +200,7 @@ TEST_CASE_FIXTURE(Fixture, "a process that is killed while it writes loses nothi
             REQUIRE(profile);
             // Not acknowledged is not "not done": the process may have died between the two.
             if (saved) CHECK(profile->draft_revision == 2);
-            CHECK(reopened->activity(id)->size() == profile->draft_revision);
+            CHECK(reopened->activity(id, {}, whole_log)->size() == profile->draft_revision);
         }
     }
     CHECK(acknowledged.size() > 50);
@@ -222,7 +222,7 @@ TEST_CASE("a process killed on either side of a commit leaves all of it or nothi
                 if (now_after == after) ::kill(::getpid(), SIGKILL);
             };
             auto store = Store::open(file, options);
-            if (store) (void)(*store)->create_profile({"prf_x", "n", "", "{}", "d", "alice", at(1)});
+            if (store) (void)(*store)->create_profile({"prf_x", "n", "{}", "{}", "d", {"alice"}, at(1)});
             ::_exit(0);
         }
         int status = 0;
@@ -231,7 +231,7 @@ TEST_CASE("a process killed on either side of a commit leaves all of it or nothi
         auto store = open_store(file);
         CHECK(store->profile("prf_x").has_value() == after);
         CHECK(store->draft("prf_x").has_value() == after);
-        CHECK(store->create_profile({"prf_y", "n", "", "{}", "d", "alice", at(1)}));
+        CHECK(store->create_profile({"prf_y", "n", "{}", "{}", "d", {"alice"}, at(1)}));
     }
 }
 
