@@ -38,9 +38,7 @@ struct EditFixture : Fixture {
         RawConnection raw(file);
         std::string all;
         for (const char* table : {"profiles", "drafts", "proposals", "instructions", "activity", "jobs", "snapshots"})
-            for (const std::string& row :
-                 raw.texts("SELECT json_array(count(*), total(length(quote(rowid)))) FROM " + std::string(table)))
-                all += row;
+            all += raw.text("SELECT count(*) FROM " + std::string(table)) + " ";
         for (const std::string& row : raw.texts("SELECT name || record || last_revision FROM profiles")) all += row;
         for (const std::string& row : raw.texts("SELECT revision || recipe || digest FROM drafts")) all += row;
         for (const std::string& row : raw.texts("SELECT id || state FROM proposals")) all += row;
