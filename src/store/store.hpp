@@ -178,7 +178,7 @@ struct Session {
 struct SessionChange {
     std::optional<std::string> engine{}, sandbox_id{}, timeline{}, notes{}, error{};
     std::optional<std::optional<Timestamp>> idle_deadline{}, deadline{}; // present but empty: cleared
-    std::optional<Actor> actor{}; // who asked, for the activity log; absent: the session's own principal
+    std::optional<Actor> actor{}; // who asked, for the activity log; absent: the session's own principal, channel api
     // Not changed but looked at: conflict "session_state" when another engine performs the session's transition by now.
     std::optional<std::string> expected_engine{};
 };

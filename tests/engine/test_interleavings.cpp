@@ -30,7 +30,7 @@ store::Session interrupted_start(const TempDir& dir, const VersionInfo& version,
     row.id = id;
     row.profile = version.profile;
     row.version = version.number;
-    row.principal = tester.id;
+    row.actor = {tester.id, tester.channel};
     row.client_token = id;
     row.provider = version.image->provider;
     row.image_id = version.image->id;

@@ -11,8 +11,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +59,7 @@ inline std::unique_ptr<Store> open_store(const std::filesystem::path& file, Opti
 inline Timestamp at(std::int64_t milliseconds) {
     return Timestamp(std::chrono::milliseconds(milliseconds));
 }
+inline constexpr std::uint32_t whole_log = 1'000'000; // of the activity log
 inline const std::function<bool(std::string_view)> nobody_is_dead = [](std::string_view) { return false; };
 
 // The code of an error; "" for a value.
@@ -70,6 +73,22 @@ ErrorClass kind(const Result<T>& r) {
     return r.error().kind;
 }
 
+// An edit of the recipe, which sets the name, too.
+inline Result<store::Profile> save_draft(Store& store, std::string_view profile, std::optional<std::uint32_t> expected,
+                                         std::string name, std::string recipe, std::string digest, std::string principal,
+                                         Timestamp now) {
+    Save save;
+    save.expected = expected;
+    save.name = std::move(name);
+    save.record = "{}";
+    save.recipe = std::move(recipe);
+    save.digest = std::move(digest);
+    save.actor.principal = std::move(principal);
+    save.section = "document";
+    save.now = now;
+    return store.save(profile, save);
+}
+
 // Each returns what it made, and throws when it could not.
 struct Maker {
     Store& store;
@@ -77,16 +96,15 @@ struct Maker {
 
     std::string profile() {
         const std::string id = "prf_" + std::to_string(++counter);
-        store.create_profile({id, "name", "description", R"({"image":"host"})", "sha256:" + id, "alice", at(1000)}).value();
+        store.create_profile({id, "name", "{}", R"({"image":"host"})", "sha256:" + id, {"alice"}, at(1000)}).value();
         return id;
     }
     // A version with a queued job; the job's id.
     std::string version(const std::string& profile, const std::string& digest = "") {
         const std::string job = "job_" + std::to_string(++counter);
-        const ProfileInfo info = store.profile(profile).value();
-        if (!info.has_draft)
-            store.save_draft(profile, {}, info.record, "{}", digest.empty() ? "sha256:" + job : digest, "alice", at(1500))
-                .value();
+        const store::Profile info = store.profile(profile).value();
+        if (info.draft_revision == 0)
+            save_draft(store, profile, {}, info.name, "{}", digest.empty() ? "sha256:" + job : digest, "alice", at(1500)).value();
         store.publish_draft(publish(profile, job)).value();
         return job;
     }
@@ -97,7 +115,7 @@ struct Maker {
         p.decision = "{}";
         p.plan_snapshot_digest = "sha256:plan";
         p.host = "local";
-        p.principal = "alice";
+        p.actor = {"alice"};
         p.job_id = job;
         p.now = at(2000);
         return p;
@@ -120,7 +138,7 @@ struct Maker {
         NewSession n;
         n.id = "ses_" + std::to_string(++counter);
         n.profile = profile;
-        n.principal = "bob";
+        n.actor = {"bob"};
         n.client_token = token;
         n.version = 1;
         n.provider = "local";

@@ -91,7 +91,7 @@ TEST_CASE("a full disk during work: refused, nothing changed, and all is well wh
         disk.fill(pages);
         for (int i = 0; i < 6; ++i) {
             const std::string id = "prf_" + std::to_string(pages) + "_" + std::to_string(i);
-            const auto made = store->create_profile({id, "n", "", std::string(9000, 'x'), "d", "alice", at(1)});
+            const auto made = store->create_profile({id, "n", "{}", std::string(9000, 'x'), "d", {"alice"}, at(1)});
             if (made)
                 ++written;
             else {
@@ -101,7 +101,7 @@ TEST_CASE("a full disk during work: refused, nothing changed, and all is well wh
             const auto profile = store->profile(id);
             CHECK(profile.has_value() == made.has_value());
             if (!profile) CHECK(code(profile) == "no_profile");
-            CHECK(store->activity(id).has_value() == made.has_value());
+            CHECK(store->activity(id, {}, whole_log).has_value() == made.has_value());
         }
         const std::string before = store->job_log(job).value();
         if (const auto appended = store->append_job_log(job, "eng", std::string(20'000, 'l')); !appended) {

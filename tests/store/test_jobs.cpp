@@ -42,7 +42,7 @@ TEST_CASE_FIXTURE(Fixture, "a job is queued, leased, and succeeds") {
 
 TEST_CASE_FIXTURE(Fixture, "a failed refresh keeps the usable image and tells why") {
     const std::string id = make.usable_profile();
-    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::scheduled_refresh, "alice", at(4000)).value();
+    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::scheduled_refresh, {"alice"}, at(4000)).value();
     CHECK(store->job("job_r")->info.trigger == JobTrigger::scheduled_refresh);
     store->lease_next_job("eng", at(4100), 30s, nobody_is_dead).value();
     REQUIRE(store->fail_job("job_r", "eng", BuildPhase::setup_script, broken, at(4200)));
@@ -74,14 +74,15 @@ TEST_CASE_FIXTURE(Fixture, "a failed first build leaves the version without an i
 TEST_CASE_FIXTURE(Fixture, "one active job a version and host") {
     const std::string id = make.profile();
     make.version(id);
-    const auto second = store->enqueue_snapshot_job("job_b", id, 1, "local", JobTrigger::manual_refresh, "alice", at(1));
+    const auto second = store->enqueue_snapshot_job("job_b", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1));
     CHECK(kind(second) == ErrorClass::conflict);
     CHECK(code(second) == "job_active");
-    CHECK(store->enqueue_snapshot_job("job_c", id, 1, "elsewhere", JobTrigger::manual_refresh, "alice", at(1)));
+    CHECK(store->enqueue_snapshot_job("job_c", id, 1, "elsewhere", JobTrigger::manual_refresh, {"alice"}, at(1)));
     make.version(id);
     CHECK(store->jobs(id)->size() == 3);
-    CHECK(code(store->enqueue_snapshot_job("job_d", id, 9, "local", JobTrigger::manual_refresh, "alice", at(1))) == "no_version");
-    CHECK(code(store->enqueue_snapshot_job("job_d", "prf_no", 1, "local", JobTrigger::manual_refresh, "alice", at(1))) ==
+    CHECK(code(store->enqueue_snapshot_job("job_d", id, 9, "local", JobTrigger::manual_refresh, {"alice"}, at(1))) ==
+          "no_version");
+    CHECK(code(store->enqueue_snapshot_job("job_d", "prf_no", 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1))) ==
           "no_profile");
 }
 
@@ -135,12 +136,12 @@ TEST_CASE_FIXTURE(Fixture, "a fourth attempt fails the job, and the next one is 
     const std::string killer = make.version(a), next = make.version(b);
     std::int64_t now = 3000;
     // The second job is out of the way while the first one uses up its attempts.
-    store->cancel_job(next, "alice", at(now)).value();
+    store->cancel_job(next, {"alice"}, at(now)).value();
     for (std::uint32_t attempt = 1; attempt <= 3; ++attempt, now += 1000) {
         CHECK(store->lease_next_job("eng", at(now), 1s, nobody_is_dead).value()->info.attempt == attempt);
         store->set_job_phase(killer, "eng", BuildPhase::setup_script).value();
     }
-    store->enqueue_snapshot_job("job_n", b, 1, "local", JobTrigger::manual_refresh, "alice", at(now)).value();
+    store->enqueue_snapshot_job("job_n", b, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(now)).value();
     const auto leased = store->lease_next_job("eng", at(now), 1s, nobody_is_dead).value();
     REQUIRE(leased);
     CHECK(leased->info.id == "job_n");
@@ -184,7 +185,7 @@ TEST_CASE_FIXTURE(Fixture, "cancelling") {
     SUBCASE("a running job, whose owner finds its lease lost") {
         store->lease_next_job("eng", at(3000), 30s, nobody_is_dead).value();
     }
-    const auto cancelled = store->cancel_job(job, "dave", at(4000));
+    const auto cancelled = store->cancel_job(job, {"dave"}, at(4000));
     REQUIRE(cancelled);
     CHECK(cancelled->info.state == JobState::cancelled);
     CHECK(cancelled->info.finished == at(4000));
@@ -193,16 +194,16 @@ TEST_CASE_FIXTURE(Fixture, "cancelling") {
     CHECK(code(store->succeed_job(job, "eng", {"local", "i"}, "{}", at(4002))) == "lease_lost");
     CHECK_FALSE(store->version(id, 1)->image);
     CHECK(store->version(id, 1)->snapshot_state() == SnapshotState::none);
-    CHECK(kind(store->cancel_job(job, "dave", at(4003))) == ErrorClass::conflict);
-    CHECK(code(store->cancel_job(job, "dave", at(4003))) == "job_ended");
+    CHECK(kind(store->cancel_job(job, {"dave"}, at(4003))) == ErrorClass::conflict);
+    CHECK(code(store->cancel_job(job, {"dave"}, at(4003))) == "job_ended");
     CHECK_FALSE(store->lease_next_job("eng", at(9000), 30s, nobody_is_dead).value());
-    CHECK(store->enqueue_snapshot_job("job_again", id, 1, "local", JobTrigger::manual_refresh, "alice", at(5000)));
+    CHECK(store->enqueue_snapshot_job("job_again", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(5000)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a job that does not exist is not found") {
     CHECK(code(store->job("job_no")) == "no_job");
     CHECK(code(store->job_log("job_no")) == "no_job");
-    CHECK(code(store->cancel_job("job_no", "a", at(1))) == "no_job");
+    CHECK(code(store->cancel_job("job_no", {"a"}, at(1))) == "no_job");
     CHECK(code(store->renew_lease("job_no", "eng", at(1), 1s)) == "no_job");
     CHECK(code(store->set_job_phase("job_no", "eng", BuildPhase::start)) == "no_job");
     CHECK(code(store->append_job_log("job_no", "eng", "x")) == "no_job");

@@ -91,7 +91,7 @@ int racer(Store& store, const std::string& number) {
         say("same" + r + " " + session->session.id);
 
         const auto job = store.enqueue_snapshot_job("job_" + r + "_" + number, profile, 1, "host " + r,
-                                                    JobTrigger::manual_refresh, "alice", at(1));
+                                                    JobTrigger::manual_refresh, {"alice"}, at(1));
         if (job)
             say("enqueue " + r);
         else if (job.error().code != "job_active")
@@ -100,6 +100,18 @@ int racer(Store& store, const std::string& number) {
         const auto leased = store.lease_next_job("eng_" + number, at(2), 1h, nobody_is_dead);
         if (!leased) return say("error " + leased.error().code), 1;
         if (*leased) say("lease " + (*leased)->info.id);
+
+        Save save;
+        save.expected = static_cast<std::uint32_t>(round + 1); // one of these is kept a round
+        save.name = number;
+        save.record = "{}";
+        save.instructions = "by " + number;
+        save.proposal = "prp_" + r;
+        const auto saved = store.save(profile, save);
+        if (saved)
+            say("save " + r);
+        else if (saved.error().code != "stale_revision" && saved.error().code != "proposal_closed")
+            return say("error " + saved.error().code), 1;
 
         const auto moved = store.move_session(session->session.id, SessionState::starting, SessionState::running, {}, at(3));
         if (moved)
@@ -115,10 +127,10 @@ int racer(Store& store, const std::string& number) {
 int writer(Store& store, const std::string& number) {
     for (int i = 0;; ++i) {
         const std::string id = "prf_" + number + "_" + std::to_string(i);
-        if (const auto r = store.create_profile({id, "n", "", "{}", "sha256:" + id, "alice", at(i)}); !r)
+        if (const auto r = store.create_profile({id, "n", "{}", "{}", "sha256:" + id, {"alice"}, at(i)}); !r)
             return say("error " + r.error().code), 1;
         say(id);
-        if (const auto r = store.save_draft(id, 1, {"saved", ""}, std::string(3000, 'x'), "d", "alice", at(i)); !r)
+        if (const auto r = save_draft(store, id, 1, "saved", std::string(3000, 'x'), "d", "alice", at(i)); !r)
             return say("error " + r.error().code), 1;
         say(id + " saved");
     }
@@ -139,6 +151,8 @@ int child(const std::string& role, const std::filesystem::path& file, const std:
 
 TEST_CASE_FIXTURE(Fixture, "of several processes exactly one wins each race") {
     REQUIRE(make.usable_profile() == "prf_1");
+    for (int round = 0; round < round_count; ++round)
+        store->propose({"prp_" + std::to_string(round), "prf_1", 1, "general", "{}", "[]", {"alice"}, at(1)}).value();
     std::vector<std::unique_ptr<Child>> children;
     for (int i = 0; i < process_count; ++i) children.push_back(std::make_unique<Child>("race", file, i));
     for (auto& c : children) REQUIRE(c->line() == "ready");
@@ -157,12 +171,15 @@ TEST_CASE_FIXTURE(Fixture, "of several processes exactly one wins each race") {
                 won.insert(line);
         }
     for (int round = 0; round < round_count; ++round)
-        for (const char* race : {"token ", "enqueue ", "move "}) {
+        for (const char* race : {"token ", "enqueue ", "save ", "move "}) {
             CAPTURE(race);
             CAPTURE(round);
             CHECK(won.count(race + std::to_string(round)) == 1);
         }
     CHECK(same.size() == round_count);
+    CHECK(store->profile("prf_1")->revision == 1 + round_count);
+    CHECK(store->instructions("prf_1")->size() == round_count);
+    CHECK(store->proposals("prf_1")->empty());
     for (const Job& job : store->jobs("prf_1").value()) {
         CHECK(won.count("lease " + job.info.id) <= 1);
         CHECK(job.info.attempt == (job.info.state == JobState::queued ? 0u : 1u));
@@ -200,7 +217,7 @@ TEST_CASE_FIXTURE(Fixture, "a process that is killed while it writes loses nothi
             REQUIRE(profile);
             // Not acknowledged is not "not done": the process may have died between the two.
             if (saved) CHECK(profile->draft_revision == 2);
-            CHECK(reopened->activity(id)->size() == profile->draft_revision);
+            CHECK(reopened->activity(id, {}, whole_log)->size() == profile->draft_revision);
         }
     }
     CHECK(acknowledged.size() > 50);
@@ -222,7 +239,7 @@ TEST_CASE("a process killed on either side of a commit leaves all of it or nothi
                 if (now_after == after) ::kill(::getpid(), SIGKILL);
             };
             auto store = Store::open(file, options);
-            if (store) (void)(*store)->create_profile({"prf_x", "n", "", "{}", "d", "alice", at(1)});
+            if (store) (void)(*store)->create_profile({"prf_x", "n", "{}", "{}", "d", {"alice"}, at(1)});
             ::_exit(0);
         }
         int status = 0;
@@ -231,8 +248,67 @@ TEST_CASE("a process killed on either side of a commit leaves all of it or nothi
         auto store = open_store(file);
         CHECK(store->profile("prf_x").has_value() == after);
         CHECK(store->draft("prf_x").has_value() == after);
-        CHECK(store->create_profile({"prf_y", "n", "", "{}", "d", "alice", at(1)}));
+        CHECK(store->create_profile({"prf_y", "n", "{}", "{}", "d", {"alice"}, at(1)}));
     }
+}
+
+TEST_CASE("a process killed on either side of a save or a deletion leaves all of it or nothing") {
+    for (const std::string_view verb : {"save", "delete_profile"})
+        for (const bool after : {false, true}) {
+            CAPTURE(verb);
+            CAPTURE(after);
+            TemporaryDirectory directory;
+            const auto file = directory.path / "store.db";
+            std::string profile, job;
+            {
+                auto store = open_store(file);
+                Maker make{*store};
+                profile = make.usable_profile();
+                job = make.version(profile);
+                save_draft(*store, profile, {}, "before", "{}", "sha256:draft", "alice", at(1)).value();
+                store->propose({"prp_1", profile, 3, "general", "{}", "[]", {"alice"}, at(1)}).value();
+            }
+            const pid_t pid = ::fork();
+            if (pid == 0) {
+                Options options;
+                options.on_commit = [&](std::string_view now, bool now_after) {
+                    if (now == verb && now_after == after) ::kill(::getpid(), SIGKILL);
+                };
+                auto opened = Store::open(file, options);
+                if (!opened) ::_exit(1);
+                Save save;
+                save.expected = 3;
+                save.name = "after";
+                save.record = "{}";
+                save.digest = "sha256:new";
+                save.recipe = "{}";
+                save.instructions = "be brief";
+                save.proposal = "prp_1";
+                if (verb == "save")
+                    (void)(*opened)->save(profile, save);
+                else
+                    (void)(*opened)->delete_profile(profile, {"alice"}, at(5));
+                ::_exit(0);
+            }
+            int status = 0;
+            ::waitpid(pid, &status, 0);
+            CHECK(WIFSIGNALED(status));
+            auto store = open_store(file);
+            const bool saved = verb == "save" && after, deleted = verb == "delete_profile" && after;
+            const auto log = store->activity(profile, {}, 1)->front();
+            CHECK(log.action == (saved ? "edit.keep" : deleted ? "profile.delete" : "edit.propose"));
+            CHECK(store->proposal("prp_1")->state == (saved     ? ProposalState::kept
+                                                      : deleted ? ProposalState::discarded
+                                                                : ProposalState::open));
+            CHECK(store->job(job)->info.state == (deleted ? JobState::cancelled : JobState::queued));
+            CHECK(store->images_in_use()->size() == (deleted ? 0 : 1));
+            CHECK(store->profile(profile).has_value() == !deleted);
+            if (deleted) continue;
+            CHECK(store->profile(profile)->name == (saved ? "after" : "before"));
+            CHECK(store->profile(profile)->revision == (saved ? 4 : 3));
+            CHECK(store->draft(profile)->digest == (saved ? "sha256:new" : "sha256:draft"));
+            CHECK(store->instructions(profile)->size() == (saved ? 1 : 0));
+        }
 }
 
 TEST_CASE("a process killed while it makes the store leaves one that opens") {

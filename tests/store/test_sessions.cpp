@@ -51,7 +51,7 @@ TEST_CASE_FIXTURE(SessionFixture, "the same principal and token get the first se
     again = store->create_session(second);
     CHECK_FALSE(again->created);
     CHECK(again->session.state == failed);
-    second.principal = "carol";
+    second.actor = {"carol"};
     CHECK(store->create_session(second)->created);
     NewSession third = make.session(profile), fourth = make.session(profile);
     CHECK(store->create_session(third)->created); // no token: always a new one

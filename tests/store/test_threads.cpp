@@ -58,13 +58,13 @@ TEST_CASE_FIXTURE(RaceFixture, "one active job") {
         std::atomic<int> won = 0, refused = 0;
         race([&](Store& s, int i) {
             const std::string id = "job_race" + std::to_string(round) + "_" + std::to_string(i);
-            const auto r = s.enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, "alice", at(1));
+            const auto r = s.enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1));
             ++(r ? won : refused);
             if (!r && r.error().code != "job_active") won += 100;
         });
         CHECK(won == 1);
         CHECK(refused == thread_count - 1);
-        store->cancel_job(store->jobs("")->front().info.id, "alice", at(2)).value();
+        store->cancel_job(store->jobs("")->front().info.id, {"alice"}, at(2)).value();
     }
 }
 
@@ -72,7 +72,7 @@ TEST_CASE_FIXTURE(RaceFixture, "a job is leased to one engine") {
     const std::string profile = make.usable_profile();
     for (int round = 0; round < 10; ++round) {
         const std::string id = "job_round" + std::to_string(round);
-        store->enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, "alice", at(1)).value();
+        store->enqueue_snapshot_job(id, profile, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1)).value();
         std::atomic<int> won = 0, failed = 0;
         race([&](Store& s, int i) {
             const std::string engine = "eng_" + std::to_string(i);
@@ -85,7 +85,7 @@ TEST_CASE_FIXTURE(RaceFixture, "a job is leased to one engine") {
         CHECK(won == 1);
         CHECK(failed == 0);
         CHECK(store->job(id)->info.attempt == 1);
-        store->cancel_job(id, "alice", at(3)).value();
+        store->cancel_job(id, {"alice"}, at(3)).value();
     }
 }
 
@@ -114,7 +114,7 @@ TEST_CASE_FIXTURE(RaceFixture, "version numbers and revisions have no gap and no
     race([&](Store& s, int i) {
         for (int n = 0; n < 10; ++n) {
             const std::string key = std::to_string(i) + "_" + std::to_string(n);
-            const auto save = s.save_draft(profile, {}, {"n", ""}, "{}", "sha256:" + key, "alice", at(1));
+            const auto save = save_draft(s, profile, {}, "n", "{}", "sha256:" + key, "alice", at(1));
             if (!save) continue;
             ++saved;
             Publish p;
@@ -122,7 +122,7 @@ TEST_CASE_FIXTURE(RaceFixture, "version numbers and revisions have no gap and no
             p.draft_revision = save->draft_revision;
             p.decision = "{}";
             p.host = "local";
-            p.principal = "alice";
+            p.actor = {"alice"};
             p.job_id = "job_" + key;
             const auto v = s.publish_draft(p);
             if (v) ++published;
@@ -132,19 +132,115 @@ TEST_CASE_FIXTURE(RaceFixture, "version numbers and revisions have no gap and no
     const auto versions = store->versions(profile).value();
     CHECK(static_cast<int>(versions.size()) == published);
     for (std::size_t i = 0; i < versions.size(); ++i) CHECK(versions[i].number == i + 1);
-    CHECK(store->activity(profile)->size() == static_cast<std::size_t>(1 + saved + published));
+    CHECK(store->activity(profile, {}, whole_log)->size() == static_cast<std::size_t>(1 + saved + published));
+}
+
+TEST_CASE_FIXTURE(RaceFixture, "one edit of a revision is kept, whatever it edits") {
+    const std::string profile = make.usable_profile();
+    for (int round = 0; round < 10; ++round) {
+        const std::uint32_t revision = store->profile(profile)->revision;
+        const std::string proposal = "prp_" + std::to_string(round);
+        store->propose({proposal, profile, revision, "general", "{}", "[]", {"alice"}, at(1)}).value();
+        std::atomic<int> won = 0, stale = 0, closed = 0;
+        race([&](Store& s, int i) {
+            Save save;
+            save.expected = revision;
+            save.name = "of thread " + std::to_string(i);
+            save.record = "{}";
+            if (i % 3 == 0) save.instructions = save.name;
+            if (i % 3 == 1) save.proposal = proposal;
+            if (i % 3 == 2) save.recipe = save.digest = save.name;
+            const auto r = s.save(profile, save);
+            if (r) ++won;
+            if (code(r) == "stale_revision") ++stale;
+            if (code(r) == "proposal_closed") ++closed;
+        });
+        CHECK(won == 1);
+        CHECK(won + stale + closed == thread_count);
+        CHECK(store->profile(profile)->revision == revision + 1);
+    }
+    const auto history = store->instructions(profile).value();
+    for (std::size_t i = 0; i < history.size(); ++i) CHECK(history[i].revision == history.size() - i);
+}
+
+TEST_CASE_FIXTURE(RaceFixture, "without an expectation every edit is kept, and the history has no gap") {
+    const std::string profile = make.profile();
+    race([&](Store& s, int i) {
+        for (int n = 0; n < 10; ++n) {
+            Save save;
+            save.name = save.record = "x";
+            save.instructions = std::to_string(i) + " " + std::to_string(n);
+            s.save(profile, save).value();
+        }
+    });
+    CHECK(store->profile(profile)->revision == 1 + thread_count * 10);
+    CHECK(store->profile(profile)->instructions_revision == thread_count * 10);
+    CHECK(store->instructions(profile)->size() == thread_count * 10);
+}
+
+TEST_CASE_FIXTURE(RaceFixture, "a profile that is deleted has no session that goes on, and a session has its profile") {
+    for (int round = 0; round < 20; ++round) {
+        const std::string profile = make.usable_profile();
+        std::vector<NewSession> requests;
+        for (int i = 0; i < thread_count; ++i) requests.push_back(make.session(profile));
+        std::atomic<int> started = 0, deleted = 0, unexpected = 0;
+        race([&](Store& s, int i) {
+            if (i < 2) {
+                const auto r = s.delete_profile(profile, {"alice"}, at(5));
+                if (r)
+                    ++deleted;
+                else if (code(r) != "profile_in_use" && code(r) != "profile_deleted")
+                    ++unexpected;
+            } else {
+                const auto r = s.create_session(requests[static_cast<std::size_t>(i)]);
+                if (r)
+                    ++started;
+                else if (code(r) != "profile_deleted")
+                    ++unexpected;
+            }
+        });
+        CHECK(unexpected == 0);
+        CHECK(deleted == (started == 0 ? 1 : 0));
+        CHECK(store->profile(profile).has_value() == (deleted == 0));
+    }
+}
+
+TEST_CASE_FIXTURE(RaceFixture, "one profile for a token") {
+    for (int round = 0; round < 10; ++round) {
+        std::atomic<int> created = 0;
+        std::vector<std::string> got(thread_count);
+        race([&](Store& s, int i) {
+            NewProfile n{"prf_" + std::to_string(round) + "_" + std::to_string(i), "n", "{}", "{}", "d", {"alice"}, at(1)};
+            n.client_token = "token " + std::to_string(round);
+            const auto r = s.create_profile(n);
+            if (!r) return;
+            got[static_cast<std::size_t>(i)] = r->profile.id;
+            if (r->created) ++created;
+        });
+        CHECK(created == 1);
+        CHECK(std::set<std::string>(got.begin(), got.end()).size() == 1);
+        CHECK_FALSE(got[0].empty());
+    }
+    CHECK(store->profiles()->size() == 10);
 }
 
 TEST_CASE_FIXTURE(RaceFixture, "readers see whole transactions while others write") {
     const std::string profile = make.profile();
-    store->save_draft(profile, {}, {"-", "-"}, "-", "-", "alice", at(1)).value();
+    Save first;
+    first.name = first.record = first.digest = "-";
+    first.recipe = "-";
+    store->save(profile, first).value();
     std::atomic<bool> done = false;
     std::atomic<int> torn = 0, errors = 0, reads = 0;
     race([&](Store& s, int i) {
         if (i == 0) {
             for (int n = 0; n < 100; ++n) {
                 const std::string value = std::to_string(n);
-                if (!s.save_draft(profile, {}, {value, value}, value, value, "alice", at(1))) ++errors;
+                Save save;
+                save.name = save.record = save.digest = value;
+                save.recipe = value;
+                save.instructions = value;
+                if (!s.save(profile, save)) ++errors;
             }
             done = true;
             return;
@@ -152,10 +248,10 @@ TEST_CASE_FIXTURE(RaceFixture, "readers see whole transactions while others writ
         do {
             const auto info = s.profile(profile);
             const auto draft = s.draft(profile);
-            const auto log = s.activity(profile);
+            const auto log = s.activity(profile, {}, whole_log);
             if (!info || !draft || !log)
                 ++errors;
-            else if (info->record.name != info->record.description || draft->recipe != draft->digest)
+            else if (info->name != info->record || draft->recipe != draft->digest)
                 ++torn;
             ++reads;
         } while (!done);

@@ -135,7 +135,7 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
         }
         case 5: {
             if (random() % 3 != 0) break;
-            const auto r = store->cancel_job(id, "alice", at(now));
+            const auto r = store->cancel_job(id, {"alice"}, at(now));
             CHECK(code(r) == (is_active(job.state) ? "" : "job_ended"));
             if (r) end(JobState::cancelled);
             break;
@@ -156,7 +156,8 @@ TEST_CASE_FIXTURE(Fixture, "jobs end once, are owned by one, and give their vers
                 return j.second.profile == profile && is_active(j.second.state);
             });
             const std::string fresh = "job_r" + std::to_string(i);
-            const auto r = store->enqueue_snapshot_job(fresh, profile, 1, "local", JobTrigger::manual_refresh, "alice", at(now));
+            const auto r =
+                store->enqueue_snapshot_job(fresh, profile, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(now));
             CHECK(code(r) == (active ? "job_active" : ""));
             if (r) {
                 order.push_back(fresh);

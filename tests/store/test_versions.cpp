@@ -30,8 +30,8 @@ TEST_CASE_FIXTURE(Fixture, "publishing freezes the draft as the next version and
     CHECK(job.info.state == JobState::queued);
     CHECK(job.host == "local");
 
-    const ProfileInfo info = store->profile(id).value();
-    CHECK_FALSE(info.has_draft);
+    const store::Profile info = store->profile(id).value();
+    CHECK(info.draft_revision == 0);
     CHECK(info.latest_version == 1u);
     CHECK_FALSE(info.usable_version);
     make.version(id);
@@ -45,14 +45,14 @@ TEST_CASE_FIXTURE(Fixture, "publishing refuses what it must, and then changes no
     Publish p = make.publish(id, "job_p");
 
     SUBCASE("a draft that was changed meanwhile") {
-        store->save_draft(id, {}, {"n", ""}, "{}", "sha256:2", "alice", at(1)).value();
+        save_draft(*store, id, {}, "n", "{}", "sha256:2", "alice", at(1)).value();
         const auto v = store->publish_draft(p);
         CHECK(kind(v) == ErrorClass::conflict);
         CHECK(code(v) == "draft_changed");
     }
     SUBCASE("a draft equal to the newest version") {
         store->publish_draft(p).value();
-        store->save_draft(id, {}, {"n", ""}, "{}", "sha256:" + id, "alice", at(1)).value();
+        save_draft(*store, id, {}, "n", "{}", "sha256:" + id, "alice", at(1)).value();
         const auto v = store->publish_draft(make.publish(id, "job_q"));
         CHECK(kind(v) == ErrorClass::conflict);
         CHECK(code(v) == "no_change");
@@ -79,7 +79,7 @@ TEST_CASE_FIXTURE(Fixture, "publishing refuses what it must, and then changes no
         CHECK(code(v) == "image_replaced");
     }
     CHECK(store->versions(id)->empty());
-    CHECK(store->profile(id)->has_draft);
+    CHECK(store->profile(id)->draft_revision != 0);
     CHECK(store->jobs("")->empty());
 }
 
@@ -108,7 +108,7 @@ TEST_CASE_FIXTURE(Fixture, "a reused image serves the new version at once") {
         stale = true;
     }
     store->set_stale(image, stale).value();
-    store->save_draft(id, {}, {"n", ""}, "{}", "sha256:2", "alice", at(1)).value();
+    save_draft(*store, id, {}, "n", "{}", "sha256:2", "alice", at(1)).value();
     Publish p = make.publish(id, "");
     p.reuse_image = image;
     p.reuse_manifest = R"({"m":1})";
@@ -155,7 +155,7 @@ TEST_CASE_FIXTURE(Fixture, "stale marks every snapshot on the image, and comes o
 TEST_CASE_FIXTURE(Fixture, "a refresh makes a stale snapshot fresh and replaces the image") {
     const std::string id = make.usable_profile();
     store->set_stale({"local", "img_" + id}, true).value();
-    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, "alice", at(1)).value();
+    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1)).value();
     CHECK(store->version(id, 1)->snapshot_state() == SnapshotState::stale);
     store->lease_next_job("eng", at(2), 1h, nobody_is_dead).value();
     store->succeed_job("job_r", "eng", {"local", "img_new"}, "{}", at(3)).value();
@@ -167,7 +167,7 @@ TEST_CASE_FIXTURE(Fixture, "a refresh makes a stale snapshot fresh and replaces 
 TEST_CASE_FIXTURE(Fixture, "images of sessions not yet ended are in use") {
     const std::string id = make.usable_profile();
     const auto session = store->create_session(make.session(id)).value().session;
-    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, "alice", at(1)).value();
+    store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1)).value();
     store->lease_next_job("eng", at(2), 1h, nobody_is_dead).value();
     store->succeed_job("job_r", "eng", {"local", "img_z"}, "{}", at(3)).value();
     CHECK(store->images_in_use().value() == std::vector<ImageHandle>{{"local", "img_" + id}, {"local", "img_z"}});
