@@ -154,7 +154,8 @@ TEST_CASE("every decision is what the requirements say") {
         // Refused by the scopes alone is refused whatever the rest is; and not refused by them is allowed in some case.
         if (!decide_by_scopes(action, who).allowed) CHECK_FALSE(decided.allowed);
         if (decided.allowed) CHECK(decide_by_scopes(action, who).allowed);
-        // What need not be read changes nothing.
+        // What need not be read changes nothing; and what is allowed without it need not be read.
+        if (decision(action, who, List::unknown, owner).allowed) CHECK_FALSE(needs_access_list(action, who));
         if (!needs_access_list(action, who))
             CHECK(decision(action, who, List::unknown, owner).allowed == decision(action, who, List::none, owner).allowed);
     });
