@@ -240,7 +240,6 @@ static std::optional<Error> limit_reached(Context& context, const store::Session
 Task<void> enforce_time_limits(Context& context) {
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
-    const store::Actor nobody; // has asked: the session's own is recorded
     for (const auto& listed : *sessions) {
         co_await cancellable_again();
         if (context.closing) co_return cancelled_error();
@@ -252,8 +251,7 @@ Task<void> enforce_time_limits(Context& context) {
             return row;
         });
         if (!session) continue;
-        if (auto why = limit_reached(context, *session))
-            (void)co_await stop_session(context, nobody, session->id, std::move(*why));
+        if (auto why = limit_reached(context, *session)) (void)co_await stop_session(context, {}, session->id, std::move(*why));
     }
     co_return Result<void>{};
 }

@@ -473,8 +473,7 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     }
     Error ended{ErrorClass::conflict, "compute_ended", "the session's compute has ended by itself",
                 "resume the session", error.message,   {}};
-    const store::Actor nobody; // has asked: the session's own is recorded
-    (void)co_await stop_session(context, nobody, session, ended);
+    (void)co_await stop_session(context, {}, session, ended);
     co_return ended;
 }
 
