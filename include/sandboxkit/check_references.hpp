@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::detail {
+namespace sandboxkit::checking {
 
 template <class T>
 [[nodiscard]] const T* found(const References::Found<T>& records, std::string_view id) {
@@ -173,4 +173,4 @@ inline void check_triggers(const Record& record, const References& references, F
                                    {ConnectionKind::connector, ConnectionKind::git}, findings);
 }
 
-} // namespace sandboxkit::detail
+} // namespace sandboxkit::checking
