@@ -54,7 +54,7 @@ namespace sandboxkit {
 }
 
 // What may have changed since a version was published, of what the core can know: what it refers to, the host, the
-// organization's switch. And C4, which is a rule of the start.
+// organization's switch. And C4, which is a rule of the start. What publish_checks says of these it says again.
 [[nodiscard]] inline Validation start_checks(const Recipe& recipe, const References& references) {
     checking::Findings findings;
     checking::check_host(recipe, references, findings);
@@ -63,7 +63,7 @@ namespace sandboxkit {
         findings.error("/host", "host_unknown", "the profile names no host, and who launches has no default host",
                        "name a host, or choose a default one");
     if (host && !host->reachable)
-        findings.error("/host", "host_down", "the host \"" + host->name + "\" does not answer", "try again, or use another host");
+        findings.error("/host", "host_down", checking::called(*host) + " does not answer", "try again, or use another host");
     checking::check_connections(recipe, references, findings);
     checking::check_tools_are_named(recipe, findings);
     return findings.take();

@@ -447,6 +447,9 @@ TEST_CASE("hosts") {
     const std::string keeps = with(R"("persistence": {"enabled": true})");
     CHECK(faults(published(keeps, nowhere).errors) == Faults{});
     CHECK(faults(started(keeps, nowhere).errors) == Faults{"/host host_unknown"});
+    nowhere.default_host = HostRecord{};
+    nowhere.default_host->provider = "local";
+    CHECK(published(keeps, nowhere).errors.at(0).message == "this host has nowhere to keep persistent paths");
 }
 
 TEST_CASE("durable state") {
@@ -790,13 +793,13 @@ TEST_CASE("property: the checks of random profiles do not throw, give the same a
 TEST_CASE("the table has every code once a gate, and nothing that nobody emits") {
     // Runs last, and not alone: a file's cases run in their order, and `emitted` has what all others saw.
     const std::set<std::pair<std::string, Gate>> elsewhere{
-        {"unsupported", Gate::save},         // tests/core/test_cron.cpp
         {"never_fires", Gate::save},         // tests/core/test_cron.cpp
-        {"secret_like", Gate::save},         // the scan for secrets
-        {"exception_unused", Gate::save},    // the scan for secrets
+        {"secret_like", Gate::save},         // src/engine/editing.cpp, by its tests
+        {"exception_unused", Gate::save},    // src/engine/editing.cpp, by its tests
         {"provider_unknown", Gate::publish}, // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::publish},    // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::start},      // src/engine/sessions.cpp, by its tests
+        {"not_enacted", Gate::start},        // src/engine/publishing.cpp, by its tests
         {"not_enacted", Gate::publish},      // tests/core/test_profile_document.cpp
     };
     Emitted seen;
