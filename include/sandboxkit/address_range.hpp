@@ -23,9 +23,10 @@ struct AddressRange {
     // Whether all of `other` lies in it.
     [[nodiscard]] constexpr bool contains(const AddressRange& other) const noexcept {
         if (v6 != other.v6 || other.bits < bits) return false;
-        for (std::size_t bit = 0; bit < bits; ++bit) {
-            const auto differ = static_cast<unsigned>(network[bit / 8] ^ other.network[bit / 8]);
-            if ((differ >> (7 - bit % 8)) & 1U) return false;
+        for (std::size_t byte = 0; byte * 8 < bits; ++byte) {
+            const unsigned rest = bits - static_cast<unsigned>(byte) * 8;
+            const unsigned mask = rest >= 8 ? 0xFFU : 0xFFU << (8 - rest) & 0xFFU;
+            if ((static_cast<unsigned>(network[byte] ^ other.network[byte]) & mask) != 0) return false;
         }
         return true;
     }

@@ -33,7 +33,7 @@ enum class ShellClosing : std::uint8_t {
     return ShellClosing::unknown;
 }
 
-namespace detail {
+namespace checking {
 
 [[nodiscard]] inline bool is_command(const std::vector<std::string>& command) {
     return !command.empty() && !command.front().empty();
@@ -165,6 +165,6 @@ inline void check_commands(const Recipe& recipe, Findings& findings) {
     }
 }
 
-} // namespace detail
+} // namespace checking
 
 } // namespace sandboxkit

@@ -18,7 +18,8 @@ struct Validation {
     std::vector<Problem> errors, warnings;
 };
 
-namespace detail {
+// Names of its own: `detail` is shared by all headers, and has checks of form.
+namespace checking {
 
 class Findings {
 public:
@@ -45,6 +46,6 @@ private:
     return pointer_to(pointer_to(list, index), member);
 }
 
-} // namespace detail
+} // namespace checking
 
 } // namespace sandboxkit

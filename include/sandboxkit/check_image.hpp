@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::detail {
+namespace sandboxkit::checking {
 
 // "sha256:..." after the '@' of a reference; empty: none.
 [[nodiscard]] inline std::string_view digest_in(std::string_view reference) {
@@ -257,4 +257,4 @@ inline void check_warm_pool(const WarmPool& pool, Findings& findings) {
                            "raise \"ceiling\", or leave it out");
 }
 
-} // namespace sandboxkit::detail
+} // namespace sandboxkit::checking

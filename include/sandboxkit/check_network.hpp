@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sandboxkit::detail {
+namespace sandboxkit::checking {
 
 // Where an http or https URL leads; an IPv6 address without its brackets.
 struct WebAddress {
@@ -149,4 +149,4 @@ inline void check_network(const Recipe& recipe, Findings& findings) {
     }
 }
 
-} // namespace sandboxkit::detail
+} // namespace sandboxkit::checking

@@ -17,7 +17,7 @@ namespace sandboxkit {
 // Where the working volume is, and where repositories are unless they say otherwise.
 inline constexpr std::string_view workspace_path = "/workspace";
 
-namespace detail {
+namespace checking {
 
 inline void check_persistence(const Recipe& recipe, Findings& findings) {
     const Persistence& persistence = recipe.persistence;
@@ -51,6 +51,6 @@ inline void check_persistence(const Recipe& recipe, Findings& findings) {
     }
 }
 
-} // namespace detail
+} // namespace checking
 
 } // namespace sandboxkit

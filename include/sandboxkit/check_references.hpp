@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace sandboxkit::detail {
+namespace sandboxkit::checking {
 
 template <class T>
 [[nodiscard]] const T* found(const References::Found<T>& records, std::string_view id) {
@@ -110,13 +110,18 @@ inline void check_connections(const Recipe& recipe, const References& references
     return references.default_host ? &*references.default_host : nullptr;
 }
 
+// In a message. The host application need not have a name for the machine that it runs on.
+[[nodiscard]] inline std::string called(const HostRecord& host) {
+    return host.name.empty() ? "this host" : "the host \"" + host.name + "\"";
+}
+
 inline void check_host(const Recipe& recipe, const References& references, Findings& findings) {
     const HostRecord* host = host_of(recipe, references);
     if (recipe.host && !host)
         findings.error("/host", "host_unknown", "there is no host of this name", "register it, or name another");
     if (host && host->provider != recipe.provider)
         findings.error(recipe.host ? "/host" : "/provider", "host_mismatch",
-                       "the host \"" + host->name + "\" belongs to the provider \"" + host->provider + "\"",
+                       called(*host) + " belongs to the provider \"" + host->provider + "\"",
                        "name another host, or that provider");
     if (recipe.identity && (!recipe.host || (host && !host->registered)))
         findings.error("/identity", "host_not_registered",
@@ -135,15 +140,13 @@ inline void check_host(const Recipe& recipe, const References& references, Findi
         break;
     case PersistenceDecision::refused_no_backend:
         if (host)
-            findings.error("/persistence/enabled", "no_storage_backend",
-                           "the host \"" + host->name + "\" has nowhere to keep persistent paths",
+            findings.error("/persistence/enabled", "no_storage_backend", called(*host) + " has nowhere to keep persistent paths",
                            "name another host, or set up a storage backend there");
         break;
     }
     if (recipe.persistence.workspace.enabled && host && !host->workspace_volumes)
         findings.error("/persistence/workspace/enabled", "no_workspace_volumes",
-                       "the host \"" + host->name + "\" cannot keep a working volume between runs",
-                       "name another host, or leave it out");
+                       called(*host) + " cannot keep a working volume between runs", "name another host, or leave it out");
 }
 
 inline void check_repositories(const Recipe& recipe, const References& references, Findings& findings) {
@@ -173,4 +176,4 @@ inline void check_triggers(const Record& record, const References& references, F
                                    {ConnectionKind::connector, ConnectionKind::git}, findings);
 }
 
-} // namespace sandboxkit::detail
+} // namespace sandboxkit::checking

@@ -56,13 +56,12 @@ inline constexpr std::array check_list = std::to_array<Check>({
     {"too_many", Gate::save, Severity::error, "The list has more entries than the field takes."},
     {"bad_value", Gate::save, Severity::error, "The text is none that the field takes; the schema says so too."},
     {"bad_form", Gate::save, Severity::error, "The text is none that the field takes, by a rule that a schema cannot say."},
-    {"unsupported", Gate::save, Severity::error, "The schedule has a sign that other programs know, and this one does not."},
     {"never_fires", Gate::save, Severity::error, "The schedule names no date that there is."},
     {"duplicate_value", Gate::save, Severity::error, "What has to be unique is there twice."},
     {"nested_path", Gate::save, Severity::error, "One path lies inside another."},
     {"secret_in_url", Gate::save, Severity::error, "The URL has a part that may be a secret."},
     {"secret_like", Gate::save, Severity::error, "The value looks like a credential."},
-    {"exception_unused", Gate::save, Severity::warning, "The exception is for a value that the rule does not find."},
+    {"exception_unused", Gate::save, Severity::error, "The exception is for a value that the rule does not find."},
     // Between fields of the record, which passes no later gate.
     {"floor_above_ceiling", Gate::save, Severity::error, "The warm pool's floor is above its ceiling."},
     {"no_refresh_schedule", Gate::save, Severity::error, "The refresh is enabled and has no schedule."},
@@ -144,6 +143,7 @@ inline constexpr std::array check_list = std::to_array<Check>({
     {"no_workspace_volumes", Gate::start, Severity::error, "The host cannot keep a working volume."},
     {"wildcard_tool", Gate::start, Severity::error, "In the mode `strict-command` the tools of a server have to be named."},
     {"not_supported", Gate::start, Severity::error, "The provider no longer does this on this host."},
+    {"not_enacted", Gate::start, Severity::error, "This build does not do this; the version is by one that did."},
     {"more_problems", Gate::start, Severity::error, "There are more problems than are listed."},
     {"not_persistent", Gate::start, Severity::warning, "The organization's switch is off: the session runs without persistence."},
 });

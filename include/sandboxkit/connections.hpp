@@ -102,7 +102,7 @@ struct EnvironmentBinding {
 
 // A host that sandboxes can run on.
 struct HostRecord {
-    std::string name;                           // as Recipe::host has it
+    std::string name;                           // as Recipe::host has it; of the default host possibly empty
     std::string provider;                       // as Recipe::provider has it
     bool registered = false;                    // by a user, who operates it; else it is managed by the host application
     bool reachable = true;                      // as far as is known now; looked at when a session starts

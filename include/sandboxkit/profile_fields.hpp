@@ -544,7 +544,7 @@ struct Model<Recipe> {
         Field{"setup_timeout", &Recipe::setup_timeout_seconds, detail::timeout_form, Presence::written,
               at_start(StepKind::apply_limits, "it only limits how long the setup script may run"),
               "Seconds after which the setup script is ended and the build has failed.", Section::image},
-        Field{"repositories", &Recipe::repositories, Objects{1000, "identifier"}, Presence::written,
+        Field{"repositories", &Recipe::repositories, Objects{20'000, "identifier"}, Presence::written,
               in_snapshot(StepKind::clone_repository, "its checkout is part of the snapshot"),
               "The repositories that are checked out.", Section::repositories},
         Field{"environment", &Recipe::environment,

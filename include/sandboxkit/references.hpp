@@ -30,8 +30,8 @@ struct References {
     Found<Connection> connections;
     Found<EnvironmentBinding> environments;
     Found<HostRecord> hosts;
-    // For a profile that names no host: where its sandboxes run for who asks. At publish it may be absent, and what depends on
-    // it is then left to the start; at the start its absence is an error.
+    // For a profile that names no host: where its sandboxes run for who asks; at a start its absence is an error. At publish it
+    // belongs here only if it is the same for everybody who may launch; else what depends on it is left to the start.
     std::optional<HostRecord> default_host{};
     bool organization_allows_persistence = true;
 };

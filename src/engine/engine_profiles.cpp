@@ -68,11 +68,14 @@ Operation<void> Engine::delete_profile(const Principal& who, std::string_view id
 
 Result<KeptEdit> Engine::edit_draft(const Principal& who, std::string_view id, std::string_view document,
                                     std::optional<std::uint32_t> expected_revision) {
-    return engine::edit_document(*impl_->context, who, id, document, expected_revision); // asks by what the edit changes
+    if (auto ok = check_scopes(Action::edit_profile, who); !ok) return ok.error();
+    return engine::edit_document(*impl_->context, who, id, document, expected_revision);
 }
 
 Result<KeptEdit> Engine::edit_section(const Principal& who, std::string_view id, const SectionEdit& edit) {
-    return engine::edit_section(*impl_->context, who, id, edit); // likewise
+    const Action action = edit.section == Section::access ? Action::edit_access_list : Action::edit_profile;
+    if (auto ok = check_scopes(action, who); !ok) return ok.error();
+    return engine::edit_section(*impl_->context, who, id, edit);
 }
 
 Result<EditProposal> Engine::propose_edit(const Principal& who, std::string_view id, const SectionEdit& edit) {

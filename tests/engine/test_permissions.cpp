@@ -7,6 +7,8 @@
 
 #include <sandboxkit/permission.hpp>
 
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -76,8 +78,33 @@ const std::vector<Call> calls = {
      }},
     {"validate", Action::validate_profile,
      [](auto& e, auto& w, auto&) {
-         return error_of(e.validate(w, document({{"provider", "memory"}}), true));
+         return error_of(e.validate(w, document({{"provider", "memory"}}), Gate::publish));
      }},
+    {"overview", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.overview(w, t.profile)); }},
+    {"duplicate_profile", Action::duplicate_profile,
+     [](auto& e, auto& w, auto& t) { return error_of(e.duplicate_profile(w, t.profile)); }},
+    {"delete_profile", Action::delete_profile,
+     [](auto& e, auto& w, auto&) { return error_of(e.delete_profile(w, "prf_missing")); }}, // or nothing were left for the others
+    {"edit_section", Action::edit_profile,
+     [](auto& e, auto& w, auto& t) {
+         return error_of(e.edit_section(w, t.profile, {Section::resources, R"({"resources": {"class": "planning"}})", {}}));
+     }},
+    {"propose_edit", Action::propose_edit,
+     [](auto& e, auto& w, auto& t) {
+         return error_of(e.propose_edit(w, t.profile, {Section::resources, R"({"resources": {"cpus": 3}})", {}}));
+     }},
+    {"keep_edit", Action::propose_edit, [](auto& e, auto& w, auto&) { return error_of(e.keep_edit(w, "edt_missing")); }},
+    {"discard_edit", Action::propose_edit, [](auto& e, auto& w, auto&) { return error_of(e.discard_edit(w, "edt_missing")); }},
+    {"proposals", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.proposals(w, t.profile)); }},
+    {"instructions", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.instructions(w, t.profile)); }},
+    {"instructions_text", Action::read_profile,
+     [](auto& e, auto& w, auto& t) { return error_of(e.instructions_text(w, t.profile, 1)); }},
+    {"restore_instructions", Action::edit_profile,
+     [](auto& e, auto& w, auto& t) { return error_of(e.restore_instructions(w, t.profile, 1)); }},
+    {"activity", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.activity(w, t.profile)); }},
+    {"export_version", Action::read_profile,
+     [](auto& e, auto& w, auto& t) { return error_of(e.export_version(w, t.profile, 1)); }},
+    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, "{}")); }},
     {"publish", Action::publish_profile, [](auto& e, auto& w, auto& t) { return error_of(e.publish(w, t.profile)); }},
     {"version", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.version(w, t.profile, 1)); }},
     {"versions", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.versions(w, t.profile)); }},
@@ -172,6 +199,12 @@ struct Stage {
     std::unique_ptr<Engine> engine;
     Target target;
 };
+
+void set_access_list(Stage& stage, const AccessList& list) {
+    const boost::json::object members{{"access", {{"users", boost::json::array(list.users.begin(), list.users.end())},
+                                                  {"roles", boost::json::array(list.roles.begin(), list.roles.end())}}}};
+    must(stage.engine->edit_section(list_editor, stage.target.profile, {Section::access, boost::json::serialize(members), {}}));
+}
 
 const char* const not_theirs = "the session belongs to somebody else, and ";
 
@@ -353,4 +386,55 @@ TEST_CASE("the engine itself asks nobody: a time limit stops anybody's session")
     CHECK(stopped.state == SessionState::stopped);
     REQUIRE(stopped.error);
     CHECK(stopped.error->code == "idle_limit");
+}
+
+TEST_CASE("an access list that is filled: who is not on it sees, starts, resumes and uses nothing of the profile") {
+    Stage stage;
+    const auto open_profile = ready_profile(*stage.engine);
+    const auto seen_by = [&](const Principal& who) {
+        std::set<std::string> ids;
+        for (const auto& profile : must(stage.engine->profiles(who))) ids.insert(profile.id);
+        return ids;
+    };
+    const std::set<std::string> both{stage.target.profile, open_profile};
+    CHECK(seen_by(ada) == both);
+    auto on_it_by_role = bob;
+    on_it_by_role.roles = {"ops"};
+
+    set_access_list(stage, {{"somebody"}, {"ops"}});
+    const std::string not_on_it = "not on the access list of the profile";
+    for (const auto& who : {ada, bob}) {
+        check_refused(stage.call("profile", who), not_on_it);
+        check_refused(stage.call("start_session", who), not_on_it);
+        CHECK(seen_by(who) == std::set{open_profile});
+    }
+    // At once, also for a session that runs; it may still be seen, stopped and removed by whose it is.
+    for (const auto& call : calls)
+        if (call.action == Action::use_session) check_refused(call.make(*stage.engine, ada, stage.target), not_on_it);
+    CHECK_FALSE(stage.call("session", ada));
+    CHECK(must(stage.engine->sessions(ada)).size() == 1);
+    CHECK_FALSE(stage.call("stop_session", ada));
+    check_refused(stage.call("resume_session", ada), not_on_it);
+
+    // On it by a role; past it by managing or, to look, reading. Whose session it is does not change by that.
+    CHECK_FALSE(stage.call("profile", on_it_by_role));
+    CHECK_FALSE(stage.call("start_session", on_it_by_role));
+    CHECK(seen_by(on_it_by_role) == both);
+    CHECK(is_refusal(stage.call("resume_session", on_it_by_role)));
+    for (const auto& who : {reader, manager}) CHECK(seen_by(who) == both);
+    CHECK(is_refusal(stage.call("start_session", reading_user)));
+    CHECK_FALSE(stage.call("start_session", managing_user));
+    CHECK_FALSE(stage.call("resume_session", managing_user));
+    CHECK_FALSE(stage.call("exec", managing_user));
+
+    // Before a word on versions, jobs, and whether a client token is known.
+    auto options = of(stage.target.profile, "token");
+    options.version = 99;
+    check_refused(error_of(stage.engine->start_session(ada, options)), not_on_it);
+
+    set_access_list(stage, {{"ada"}, {}});
+    CHECK_FALSE(stage.call("exec", ada));
+    CHECK_FALSE(stage.call("remove_session", ada));
+    set_access_list(stage, {});
+    CHECK_FALSE(stage.call("start_session", bob));
 }
