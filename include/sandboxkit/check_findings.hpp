@@ -4,6 +4,7 @@
 
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/strict_json.hpp>
+#include <sandboxkit/validation.hpp>
 
 #include <string>
 #include <string_view>
@@ -11,12 +12,6 @@
 #include <vector>
 
 namespace sandboxkit {
-
-// Errors close the gate; warnings are for people to read. Both in the order of the checks, which is always the same, each at most
-// ProblemList::capacity and then "more_problems". A pointer names a member of the document, or the place of one that is missing.
-struct Validation {
-    std::vector<Problem> errors, warnings;
-};
 
 // Names of its own: `detail` is shared by all headers, and has checks of form.
 namespace checking {

@@ -2,6 +2,8 @@
 // Every code of a problem with a profile: at which gate, how severe, and what it means. The reference page has it as a table.
 #pragma once
 
+#include <sandboxkit/validation.hpp>
+
 #include <array>
 #include <cstdint>
 #include <span>
@@ -9,25 +11,6 @@
 #include <string_view>
 
 namespace sandboxkit {
-
-enum class Gate : std::uint8_t {
-    save,    // form, types, secrets
-    publish, // meaning across fields; references exist
-    start,   // resolution
-};
-enum class Severity : std::uint8_t { error, warning };
-
-[[nodiscard]] constexpr std::string_view to_string(Gate gate) noexcept {
-    switch (gate) {
-    case Gate::save: return "save";
-    case Gate::publish: return "publish";
-    case Gate::start: return "start";
-    }
-    return "unknown";
-}
-[[nodiscard]] constexpr std::string_view to_string(Severity severity) noexcept {
-    return severity == Severity::error ? "error" : "warning";
-}
 
 // A code that several gates have stands once for each.
 struct Check {

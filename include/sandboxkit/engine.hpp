@@ -13,7 +13,6 @@
 #pragma once
 
 #include <sandboxkit/clock.hpp>
-#include <sandboxkit/connections.hpp>
 #include <sandboxkit/edit.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/export.hpp>
@@ -22,10 +21,10 @@
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/principal.hpp>
 #include <sandboxkit/profile.hpp>
-#include <sandboxkit/profile_checks.hpp>
 #include <sandboxkit/session.hpp>
 #include <sandboxkit/snapshot.hpp>
 #include <sandboxkit/timeline.hpp>
+#include <sandboxkit/validation.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -41,6 +40,7 @@
 namespace sandboxkit {
 
 class Provider;
+class ReferenceSource; // connections.hpp
 
 struct EngineOptions {
     std::filesystem::path store{}; // the SQLite file; created with its directory (mode 0700) when absent

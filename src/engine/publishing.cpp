@@ -4,6 +4,7 @@
 #include "engine/editing.hpp"
 #include "engine/records.hpp"
 
+#include <sandboxkit/connections.hpp>
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/profile_checks.hpp>
 #include <sandboxkit/profile_document.hpp>
