@@ -64,7 +64,7 @@ static const std::array<Pattern, std::size(forms)>& named_patterns() {
 }
 
 static std::optional<Found> judge(Naming naming, const NameWords& words, std::string_view value) {
-    if (naming == Naming::none || naming == Naming::harmless) return {};
+    if (naming == Naming::none || naming == Naming::harmless || value.size() > longest_token) return {};
     const std::string_view part = value.substr(0, judged_bytes);
     if (!is_secret_value(part, naming == Naming::password)) {
         // The key of AWS that begins like a path.
@@ -120,6 +120,15 @@ static std::string_view value_at(std::string_view line, std::size_t begin) {
     return line.substr(begin, end - begin);
 }
 
+// The colons in arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-AbCdEf separate no name from its value.
+static bool is_in_resource_name(std::string_view line, std::string_view match) {
+    const auto at = static_cast<std::size_t>(match.data() - line.data());
+    const std::size_t from = at - std::min(at, judged_bytes);
+    const std::string_view before = line.substr(from, at - from);
+    const std::size_t space = before.find_last_of(" \t\"'=,");
+    return before.substr(space == std::string_view::npos ? 0 : space + 1).starts_with("arn:");
+}
+
 std::optional<Found> find_assignment(std::string_view line) {
     static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_WORD NAME_PART "*)" SEPARATOR "|"
                                                        "(--?[A-Za-z-]*" NAME_WORD "[A-Za-z-]*)[ \t]+");
@@ -131,7 +140,9 @@ std::optional<Found> find_assignment(std::string_view line) {
         const Naming naming = naming_of(words);
         if (naming == Naming::none || naming == Naming::harmless) continue;
         const std::string_view value = value_at(line, at);
-        if (value.find('(') != std::string_view::npos) continue; // code
+        // Code, a pattern, the host after "user:<password>@", the file that curl sends.
+        if (value.find('(') != std::string_view::npos || value.starts_with(".*") || value.starts_with('@')) continue;
+        if (is_in_resource_name(line, groups[0])) continue;
         if (auto found = judge(naming, words, value)) {
             // Only how much of it is told, so that the end may be looked for now.
             if (value.size() > 2 * judged_bytes) {

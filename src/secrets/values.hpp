@@ -2,9 +2,13 @@
 // What a value looks like, whoever made it: a reference, a placeholder, words, or chance.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace sandboxkit::secrets {
+
+// Beyond this, a value is a document, a picture or an archive, and nobody's token. In bytes.
+inline constexpr std::size_t longest_token = 4096;
 
 [[nodiscard]] constexpr bool is_upper(char c) noexcept {
     return c >= 'A' && c <= 'Z';
