@@ -12,7 +12,7 @@ namespace sandboxkit::secrets {
 
 // How much of a value is judged: what is beyond does not make it another kind of value, and a line of nothing but names and
 // separators is still looked at in linear time.
-static constexpr std::size_t judged_bytes = 256;
+static constexpr std::size_t judged_bytes = 128;
 
 static constexpr SecretRule named[] = {
     {"aws-secret-access-key", "a secret access key of AWS, by its name"},
@@ -98,6 +98,8 @@ std::string_view assignment_hint() {
                                "|--?[A-Za-z-]*" NAME_WORD R"([A-Za-z-]*[ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
 }
 
+static constexpr Bytes after_word(" \t\r\n\v\f\"'`,;)}]&|<>\\");
+
 // The word at `begin`, without its quotes; empty for a quoted text of several words.
 static std::string_view value_at(std::string_view line, std::size_t begin) {
     while (begin < line.size() && (line[begin] == ' ' || line[begin] == '\t')) ++begin;
@@ -113,8 +115,7 @@ static std::string_view value_at(std::string_view line, std::size_t begin) {
         }
         if (end > begin && line[end - 1] == '\\') --end;
     } else {
-        while (end < line.size() && !is_space(line[end]) &&
-               std::string_view("\"'`,;)}]&|<>\\").find(line[end]) == std::string_view::npos)
+        while (end < line.size() && !after_word.contains(line[end]))
             if (++end - begin > 2 * judged_bytes) break;
     }
     return line.substr(begin, end - begin);

@@ -93,13 +93,15 @@ static bool is_word(std::string_view letters) {
     return vowels * 6 >= letters.size() && vowels * 10 <= letters.size() * 7;
 }
 
+static constexpr Bytes between_words("-_./:,@+~#= ");
+
 bool is_wordy(std::string_view value) {
     std::size_t segments = 0, letters_in_all = 0, mixed = 0, digits_in_all = 0;
     std::size_t separators = 0;
     for (std::size_t i = 0; i < value.size();) {
         if (!is_alphanumeric(value[i])) {
             // What stands between words; anything else is no word's.
-            if (std::string_view("-_./:,@+~#= ").find(value[i]) == std::string_view::npos) return false;
+            if (!between_words.contains(value[i])) return false;
             ++separators;
             ++i;
             continue;

@@ -28,6 +28,17 @@ inline constexpr std::size_t longest_token = 4096;
 [[nodiscard]] constexpr bool is_space(char c) noexcept {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
+// A set of bytes, asked without a call.
+class Bytes {
+public:
+    constexpr explicit Bytes(std::string_view bytes) {
+        for (const char c : bytes) in_[static_cast<unsigned char>(c)] = true;
+    }
+    [[nodiscard]] constexpr bool contains(char c) const noexcept { return in_[static_cast<unsigned char>(c)]; }
+
+private:
+    bool in_[256] = {};
+};
 [[nodiscard]] constexpr char to_lower(char c) noexcept {
     return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }
