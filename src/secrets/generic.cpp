@@ -88,14 +88,18 @@ std::optional<Found> judge_named(std::string_view name, std::string_view value) 
 }
 
 #define NAME_PART "[A-Za-z0-9_.-]"
-// In a name that naming_of could take for a secret's.
-#define NAME_WORD "(?i:passw|pwd|pass|pw|secret|token|key|cred|auth|jwt|bearer|pat|salt|pepper)"
+// In a name that naming_of could take for a secret's, and what follows it there: not "tokenizer", "keyboard", "path".
+#define NAME_WORD                                                                                                                \
+    "(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper|"        \
+    "(?:auth|pat)\\b)"
+#define NAME_REST "(?:[A-Z0-9_.-]" NAME_PART "*)?"
 #define SEPARATOR R"([\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=>]))"
 
 std::string_view assignment_hint() {
     // A value that begins like a reference, or is a call, does not make the line worth a look.
-    return NAME_WORD NAME_PART "*" SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
-                               "|--?[A-Za-z-]*" NAME_WORD R"([A-Za-z-]*[ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
+    return NAME_WORD NAME_REST SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
+                                         "|--?[A-Za-z-]*" NAME_WORD
+                                         R"((?:[A-Z-][A-Za-z-]*)?[ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
 }
 
 static constexpr Bytes after_word(" \t\r\n\v\f\"'`,;)}]&|<>\\");
@@ -131,7 +135,7 @@ static bool is_in_resource_name(std::string_view line, std::string_view match) {
 }
 
 std::optional<Found> find_assignment(std::string_view line) {
-    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_WORD NAME_PART "*)" SEPARATOR "|"
+    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_WORD NAME_REST ")" SEPARATOR "|"
                                                        "(--?[A-Za-z-]*" NAME_WORD "[A-Za-z-]*)[ \t]+");
     std::array<std::string_view, 3> groups;
     for (std::size_t at = 0; at < line.size();) {

@@ -2,12 +2,13 @@
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
 // sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
-//   --only      one of: start, exec, output, processes, capture, trees, idle
+//   --only      one of: secrets (which needs neither root nor runtime), start, exec, output, processes, capture, trees, idle
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
 #include "bench/figures.hpp"
 #include "bench/in_sandbox.hpp"
+#include "bench/secrets.hpp"
 
 #include "async/spawn.hpp"
 #include "providers/local/image_store.hpp"
@@ -37,9 +38,10 @@ struct Size {
     int start_samples, exec_samples, idle_sandboxes;
     int files;
     std::uint64_t bytes;
-    int output_samples, few_processes, many_processes, process_samples, tree_samples;
+    int output_samples, few_processes, many_processes, process_samples, tree_samples, secret_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5}, brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -221,7 +223,7 @@ static std::string runtime_of(const EngineOptions& options) {
     return {};
 }
 
-// All of them, or the one of that name.
+// All that need a sandbox, or the one of that name.
 static void run_measures(Engine& engine, const EngineOptions& options, const fs::path& scratch, const Size& size,
                          const std::string& only) {
     const auto profile = ready_profile(engine);
@@ -262,9 +264,11 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: start, exec, output, processes, capture, trees, idle\n";
+                         "measures: secrets, start, exec, output, processes, capture, trees, idle\n";
             return 2;
         }
+        if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);
+        if (only == "secrets") return 0;
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
         EngineOptions options;
         options.store = scratch.path() / "store.db";

@@ -305,7 +305,7 @@ TEST_CASE("odd bytes and sizes") {
 }
 
 // The same text four times as long takes about four times as long; ten is for a machine that does other things too.
-TEST_CASE("time is linear in hostile texts of several megabytes") {
+TEST_CASE("time is linear in hostile texts, and several megabytes are no matter") {
     const auto repeated = [](std::string_view part, std::size_t size) {
         std::string out;
         out.reserve(size + part.size());
@@ -327,8 +327,8 @@ TEST_CASE("time is linear in hostile texts of several megabytes") {
         "MTIzMTIz",  "PASSWORD=\"x", "token=abcdef ", "://a@",   "Bearer ",
         "curl -u a:"};
     for (const auto& part : parts) {
-        const auto small = measure(repeated(part, 500'000)), large = measure(repeated(part, 2'000'000));
-        MESSAGE(part, ": ", 2.0 / large, " MB/s");
+        const auto small = measure(repeated(part, 50'000)), large = measure(repeated(part, 200'000));
+        MESSAGE(part, ": ", 0.2 / large, " MB/s");
         CHECK(large < 10 * small + 0.05);
     }
     const auto noise = random_text(4'000'000, "ghpsk_-eyJ=:/@.AKIAtoken \"'x0123456789");
