@@ -88,18 +88,16 @@ std::optional<Found> judge_named(std::string_view name, std::string_view value) 
 }
 
 #define NAME_PART "[A-Za-z0-9_.-]"
-// In a name that naming_of could take for a secret's, and what follows it there: not "tokenizer", "keyboard", "path".
-#define NAME_WORD                                                                                                                \
-    "(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper|"        \
-    "(?:auth|pat)\\b)"
-#define NAME_REST "(?:[A-Z0-9_.-]" NAME_PART "*)?"
+// The end of a name that naming_of could take for a secret's: not "tokenizer", "keyboard", "path". Without \b, as hints are.
+#define NAME_END                                                                                                                 \
+    "(?:(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper)"     \
+    "(?:[A-Z0-9_.-]" NAME_PART "*)?|(?i:auth|pat)(?:[_.-]" NAME_PART "*|[0-9]*))"
 #define SEPARATOR R"([\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=>]))"
 
 std::string_view assignment_hint() {
     // A value that begins like a reference, or is a call, does not make the line worth a look.
-    return NAME_WORD NAME_REST SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
-                                         "|--?[A-Za-z-]*" NAME_WORD
-                                         R"((?:[A-Z-][A-Za-z-]*)?[ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
+    return NAME_END SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
+                              "|--?[A-Za-z-]*" NAME_END R"([ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
 }
 
 static constexpr Bytes after_word(" \t\r\n\v\f\"'`,;)}]&|<>\\");
@@ -135,8 +133,8 @@ static bool is_in_resource_name(std::string_view line, std::string_view match) {
 }
 
 std::optional<Found> find_assignment(std::string_view line) {
-    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_WORD NAME_REST ")" SEPARATOR "|"
-                                                       "(--?[A-Za-z-]*" NAME_WORD "[A-Za-z-]*)[ \t]+");
+    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_END ")" SEPARATOR "|"
+                                                       "(--?[A-Za-z-]*" NAME_END ")[ \t]+");
     std::array<std::string_view, 3> groups;
     for (std::size_t at = 0; at < line.size();) {
         if (!pattern.find(line, at, groups)) break;

@@ -17,7 +17,7 @@ static constexpr FormRule rules[] = {
      R"(\b(AGE-SECRET-KEY-(?:1|PQ-1)[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{50,}))"},
     {{"1password-service-account", "a service account token of 1Password"}, R"(\bops_eyJ[A-Za-z0-9])", R"(\b(ops_eyJ[A-Za-z0-9_+/=-]{60,}))"},
     {{"sentry-token", "an auth token of Sentry"}, R"(\bsntry[usa]_[A-Za-z0-9]{4})", R"(\b(sntrys_eyJ[A-Za-z0-9_+/=-]{40,}|sntry[ua]_[a-f0-9]{64}))"},
-    {{"jwt", "a JSON web token, signed or encrypted"}, R"(\bey[JA-Z0-9a-z][A-Za-z0-9_-]{9}[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-])",
+    {{"jwt", "a JSON web token, signed or encrypted"}, R"(\bey[JI][A-Za-z0-9_-]{9}[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-])",
      R"(\b(ey[JI][A-Za-z0-9_-]{9,}\.(?:ey[JI][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{20,}|[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,})))"},
 
     // Code hosts.
