@@ -88,10 +88,14 @@ std::optional<Found> judge_named(std::string_view name, std::string_view value) 
 }
 
 #define NAME_PART "[A-Za-z0-9_.-]"
-// The end of a name that naming_of could take for a secret's: not "tokenizer", "keyboard", "path". Without \b, as hints are.
+// The end of a name that naming_of takes for a secret's: nothing but its qualifiers comes after the word. Without \b, as hints
+// are.
 #define NAME_END                                                                                                                 \
-    "(?:(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper)"     \
-    "(?:[A-Z0-9_.-]" NAME_PART "*)?|(?i:auth|pat)(?:[_.-]" NAME_PART "*|[0-9]*))"
+    "(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper|auth|"   \
+    "pat)"                                                                                                                       \
+    "(?:[_.-]?(?i:prod(?:uction)?|dev(?:elopment)?|stag(?:e|ing)|test(?:ing)?|live|sandbox|local|default|old|new|current|"       \
+    "prev(?:ious)?|val(?:ue)?|base(?:64)?|b64|raw|plain(?:text)?|text|str(?:ing)?|data|main|global|ci|backup|primary|"           \
+    "secondary|v?[0-9]+))*"
 #define SEPARATOR R"([\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=>]))"
 
 std::string_view assignment_hint() {
