@@ -61,7 +61,9 @@ TEST_CASE("credentials of every format are found, in all places") {
     }
     for (const auto& [place, count] : places)
         std::printf("%-40s %6.2f %% of %d\n", place.c_str(), 100 * count.share(), count.all);
-    for (const auto& [format, count] : formats) {
+    for (const auto& item : formats) {
+        const std::string& format = item.first; // clang 14 captures no structured binding, which INFO does
+        const Count& count = item.second;
         std::printf("  %-38s %6.2f %% of %d\n", format.c_str(), 100 * count.share(), count.all);
         INFO(format);
         CHECK(count.all >= 40);
