@@ -39,10 +39,22 @@ struct SecretFinding {
 // are none.
 [[nodiscard]] SANDBOXKIT_API std::optional<SecretFinding> find_secret(std::string_view name, std::string_view value);
 
+// One that was found in a document.
+struct LocatedSecret {
+    std::string pointer;
+    SecretFinding finding;
+    bool in_name = false; // in the name of a member of what `pointer` points to
+};
+
 // Looks at every string of a document, at the names of members too, in the document's order. The name of a value is that of its
-// member; of an element, that of the array; and of {"name": N, "value": V} it is N. Problems: code "secret_like", at most
-// ProblemList::capacity of them and then "more_problems". No pointer shows a member whose name is itself found: it ends at
-// the object that holds the member.
+// member; of an element, that of the array; and of {"name": N, "value": V} it is N. No pointer shows a member whose name is
+// itself found: it ends at the object that holds the member.
+[[nodiscard]] SANDBOXKIT_API std::vector<LocatedSecret> locate_secrets(const boost::json::value& document);
+
+// Code "secret_like".
+[[nodiscard]] SANDBOXKIT_API Problem secret_problem(const LocatedSecret& secret);
+
+// The problems of all of them, at most ProblemList::capacity and then "more_problems".
 [[nodiscard]] SANDBOXKIT_API std::vector<Problem> find_secrets(const boost::json::value& document);
 
 // All rules, in the order in which they are tried on a line: the more telling ones first. The views live for ever.

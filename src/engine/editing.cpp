@@ -52,23 +52,26 @@ Error conflict_of(std::string message, const std::vector<FieldChange>& differenc
     return error;
 }
 
-// Values that look like credentials, and exceptions from that which excuse nothing.
-std::vector<Problem> secret_problems(const Profile& profile) {
-    std::vector<Problem> problems;
+// Values that look like credentials, but for those that an exception is recorded for; and exceptions for nothing.
+Validation check_secrets(const Profile& profile) {
     const auto& exceptions = profile.recipe.secret_exceptions;
     std::vector<bool> used(exceptions.size());
-    for (Problem& found : find_secrets(profile_to_json(profile))) {
+    ProblemList errors;
+    for (const LocatedSecret& secret : locate_secrets(profile_to_json(profile))) {
         bool excused = false;
         for (std::size_t i = 0; i < exceptions.size(); ++i)
-            if (exceptions[i].pointer == found.pointer && found.message.find('"' + exceptions[i].rule + '"') != std::string::npos)
+            if (!secret.in_name && exceptions[i].pointer == secret.pointer && exceptions[i].rule == secret.finding.rule)
                 excused = used[i] = true;
-        if (!excused) problems.push_back(std::move(found));
+        if (excused) continue;
+        Problem problem = secret_problem(secret);
+        errors.add(std::move(problem.pointer), std::move(problem.code), std::move(problem.message), std::move(problem.remedy));
     }
+    Validation found{errors.take(), {}};
     for (std::size_t i = 0; i < exceptions.size(); ++i)
         if (!used[i])
-            problems.push_back({pointer_to("/secret_exceptions", i), "exception_unused",
-                                "no value at this pointer looks like a credential by this rule", "remove it"});
-    return problems;
+            found.warnings.push_back({pointer_to("/secret_exceptions", i), "exception_unused",
+                                      "no value at this pointer looks like a credential by this rule", "remove it"});
+    return found;
 }
 
 bool is_of_access(const FieldChange& change) {
@@ -225,8 +228,9 @@ Result<Current> load_current(store::Store& store, std::string_view id) {
 
 Validation save_gate(const Profile& profile) {
     Validation found = save_checks(profile);
-    auto secrets = secret_problems(profile);
-    found.errors.insert(found.errors.end(), secrets.begin(), secrets.end());
+    const Validation secrets = check_secrets(profile);
+    found.errors.insert(found.errors.end(), secrets.errors.begin(), secrets.errors.end());
+    found.warnings.insert(found.warnings.end(), secrets.warnings.begin(), secrets.warnings.end());
     return found;
 }
 

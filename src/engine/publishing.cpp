@@ -50,11 +50,10 @@ HostRecord this_machine(const Recipe& recipe) {
     return host;
 }
 
-Result<References> look_up(Context& context, const Recipe& recipe) {
+Result<References> look_up(Context& context, const Recipe& recipe, const ReferencedIds& ids) {
     References found;
     found.default_host = this_machine(recipe);
     ReferenceSource* const source = context.options.references.get();
-    const ReferencedIds ids = referenced_ids(recipe);
     const auto each = [&](const std::set<std::string>& wanted, auto& into, auto look) -> Result<void> {
         for (const std::string& id : wanted) {
             if (!source) {
@@ -78,20 +77,26 @@ void append(std::vector<Problem>& to, std::vector<Problem> more) {
     to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
+// Some of what a start finds, a publish would have found before.
+void append_new(std::vector<Problem>& to, std::vector<Problem> more) {
+    for (Problem& problem : more)
+        if (std::find(to.begin(), to.end(), problem) == to.end()) to.push_back(std::move(problem));
+}
+
 } // namespace
 
 Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
     // A source may block, so that it is asked on a thread for that.
     auto references = co_await async::blocking(
-        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, profile.recipe); });
+        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, profile.recipe, referenced_ids(profile)); });
     if (!references) co_return references.error();
     Validation found = publish_checks(profile, *references);
     append(found.errors, not_enacted(profile.recipe));
     append(found.errors, not_enacted(profile.record));
     if (gate == Gate::start) {
         Validation start = start_checks(profile.recipe, *references);
-        append(found.errors, std::move(start.errors));
-        append(found.warnings, std::move(start.warnings));
+        append_new(found.errors, std::move(start.errors));
+        append_new(found.warnings, std::move(start.warnings));
     }
     auto provider = context.provider(profile.recipe.provider);
     if (!provider && provider.error().kind != ErrorClass::unsupported) co_return provider.error(); // not the document's fault
@@ -107,7 +112,7 @@ Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
 
 Task<void> start_gate(Context& context, Recipe recipe) {
     auto references = co_await async::blocking(
-        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, recipe); });
+        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, recipe, referenced_ids(recipe)); });
     if (!references) co_return references.error();
     auto provider = context.provider(recipe.provider);
     if (!provider) co_return provider.error();

@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 
+#include <utility>
+
 namespace sandboxkit {
 
 namespace {
@@ -16,7 +18,7 @@ public:
     void value(const boost::json::value& value, std::string_view name, const std::string& pointer) {
         if (const auto* text = value.if_string()) {
             if (const auto found = find_secret(name, std::string_view(text->data(), text->size())))
-                report(pointer, "the value", *found);
+                found_.push_back({pointer, *found, false});
         } else if (const auto* array = value.if_array()) {
             for (std::size_t i = 0; i < array->size(); ++i) this->value((*array)[i], name, pointer_to(pointer, i));
         } else if (const auto* object = value.if_object()) {
@@ -24,7 +26,7 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<Problem> take() { return problems_.take(); }
+    [[nodiscard]] std::vector<LocatedSecret> take() { return std::move(found_); }
 
 private:
     void members(const boost::json::object& object, const std::string& pointer) {
@@ -33,29 +35,39 @@ private:
         for (const auto& member : object) {
             const std::string_view key(member.key().data(), member.key().size());
             const auto found = find_secret({}, key);
-            if (found) report(pointer, "the name of a member", *found);
+            if (found) found_.push_back({pointer, *found, true});
             const std::string_view name = named && key == "value" ? std::string_view(named->data(), named->size()) : key;
             // A pointer into such a member would show its name.
             value(member.value(), name, found ? pointer : pointer_to(pointer, key));
         }
     }
 
-    void report(const std::string& pointer, std::string_view what, const SecretFinding& found) {
-        problems_.add(pointer, "secret_like",
-                      std::string(what) + " looks like a credential: rule " + found.rule + ", " + std::to_string(found.length) +
-                          (found.length == 1 ? " byte" : " bytes"),
-                      "keep it where secrets are kept, or record an exception if it is none");
-    }
-
-    ProblemList problems_;
+    std::vector<LocatedSecret> found_;
 };
 
 } // namespace
 
-std::vector<Problem> find_secrets(const boost::json::value& document) {
+std::vector<LocatedSecret> locate_secrets(const boost::json::value& document) {
     Walk walk;
     walk.value(document, {}, {});
     return walk.take();
+}
+
+Problem secret_problem(const LocatedSecret& secret) {
+    const std::size_t length = secret.finding.length;
+    return {secret.pointer, "secret_like",
+            std::string(secret.in_name ? "the name of a member" : "the value") + " looks like a credential: rule " +
+                secret.finding.rule + ", " + std::to_string(length) + (length == 1 ? " byte" : " bytes"),
+            "keep it where secrets are kept, or record an exception if it is none"};
+}
+
+std::vector<Problem> find_secrets(const boost::json::value& document) {
+    ProblemList problems;
+    for (const LocatedSecret& secret : locate_secrets(document)) {
+        Problem problem = secret_problem(secret);
+        problems.add(std::move(problem.pointer), std::move(problem.code), std::move(problem.message), std::move(problem.remedy));
+    }
+    return problems.take();
 }
 
 } // namespace sandboxkit

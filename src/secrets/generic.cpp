@@ -12,7 +12,7 @@ namespace sandboxkit::secrets {
 
 // How much of a value is judged: what is beyond does not make it another kind of value, and a line of nothing but names and
 // separators is still looked at in linear time.
-static constexpr std::size_t judged_bytes = 256;
+static constexpr std::size_t judged_bytes = 128;
 
 static constexpr SecretRule named[] = {
     {"aws-secret-access-key", "a secret access key of AWS, by its name"},
@@ -64,7 +64,7 @@ static const std::array<Pattern, std::size(forms)>& named_patterns() {
 }
 
 static std::optional<Found> judge(Naming naming, const NameWords& words, std::string_view value) {
-    if (naming == Naming::none || naming == Naming::harmless) return {};
+    if (naming == Naming::none || naming == Naming::harmless || value.size() > longest_token) return {};
     const std::string_view part = value.substr(0, judged_bytes);
     if (!is_secret_value(part, naming == Naming::password)) {
         // The key of AWS that begins like a path.
@@ -88,15 +88,23 @@ std::optional<Found> judge_named(std::string_view name, std::string_view value) 
 }
 
 #define NAME_PART "[A-Za-z0-9_.-]"
-// In a name that naming_of could take for a secret's.
-#define NAME_WORD "(?i:passw|pwd|pass|pw|secret|token|key|cred|auth|jwt|bearer|pat|salt|pepper)"
+// The end of a name that naming_of takes for a secret's: nothing but its qualifiers comes after the word. Without \b, as hints
+// are.
+#define NAME_END                                                                                                                 \
+    "(?i:passw(?:or)?d|passphrase|passcode|pass|pswd|pwd|pw|secret|token|key|cred(?:s|entials?)?|jwt|bearer|salt|pepper|auth|"   \
+    "pat)"                                                                                                                       \
+    "(?:[_.-]?(?i:prod(?:uction)?|dev(?:elopment)?|stag(?:e|ing)|test(?:ing)?|live|sandbox|local|default|old|new|current|"       \
+    "prev(?:ious)?|val(?:ue)?|base(?:64)?|b64|raw|plain(?:text)?|text|str(?:ing)?|data|main|global|ci|backup|primary|"           \
+    "secondary|v?[0-9]+))*"
 #define SEPARATOR R"([\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=>]))"
 
 std::string_view assignment_hint() {
     // A value that begins like a reference, or is a call, does not make the line worth a look.
-    return NAME_WORD NAME_PART "*" SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
-                               "|--?[A-Za-z-]*" NAME_WORD R"([A-Za-z-]*[ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
+    return NAME_END SEPARATOR R"([ \t]*[\\"'`]{0,2}[^\s"'`$<{(\\\[=][^\s"'`$({\[]{5})"
+                              "|--?[A-Za-z-]*" NAME_END R"([ \t]+["']?[^\s"'`$<{(-][^\s"'`$({]{5})";
 }
+
+static constexpr Bytes after_word(" \t\r\n\v\f\"'`,;)}]&|<>\\");
 
 // The word at `begin`, without its quotes; empty for a quoted text of several words.
 static std::string_view value_at(std::string_view line, std::size_t begin) {
@@ -113,16 +121,24 @@ static std::string_view value_at(std::string_view line, std::size_t begin) {
         }
         if (end > begin && line[end - 1] == '\\') --end;
     } else {
-        while (end < line.size() && !is_space(line[end]) &&
-               std::string_view("\"'`,;)}]&|<>\\").find(line[end]) == std::string_view::npos)
+        while (end < line.size() && !after_word.contains(line[end]))
             if (++end - begin > 2 * judged_bytes) break;
     }
     return line.substr(begin, end - begin);
 }
 
+// The colons in arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-AbCdEf separate no name from its value.
+static bool is_in_resource_name(std::string_view line, std::string_view match) {
+    const auto at = static_cast<std::size_t>(match.data() - line.data());
+    const std::size_t from = at - std::min(at, judged_bytes);
+    const std::string_view before = line.substr(from, at - from);
+    const std::size_t space = before.find_last_of(" \t\"'=,");
+    return before.substr(space == std::string_view::npos ? 0 : space + 1).starts_with("arn:");
+}
+
 std::optional<Found> find_assignment(std::string_view line) {
-    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_WORD NAME_PART "*)" SEPARATOR "|"
-                                                       "(--?[A-Za-z-]*" NAME_WORD "[A-Za-z-]*)[ \t]+");
+    static const Pattern& pattern = *new const Pattern("(" NAME_PART "*" NAME_END ")" SEPARATOR "|"
+                                                       "(--?[A-Za-z-]*" NAME_END ")[ \t]+");
     std::array<std::string_view, 3> groups;
     for (std::size_t at = 0; at < line.size();) {
         if (!pattern.find(line, at, groups)) break;
@@ -131,7 +147,9 @@ std::optional<Found> find_assignment(std::string_view line) {
         const Naming naming = naming_of(words);
         if (naming == Naming::none || naming == Naming::harmless) continue;
         const std::string_view value = value_at(line, at);
-        if (value.find('(') != std::string_view::npos) continue; // code
+        // Code, a pattern, the host after "user:<password>@", the file that curl sends.
+        if (value.find('(') != std::string_view::npos || value.starts_with(".*") || value.starts_with('@')) continue;
+        if (is_in_resource_name(line, groups[0])) continue;
         if (auto found = judge(naming, words, value)) {
             // Only how much of it is told, so that the end may be looked for now.
             if (value.size() > 2 * judged_bytes) {

@@ -15,6 +15,7 @@ enum class Judged : unsigned char {
     entropy,  // and it must look random: the form alone is met by words
     password, // whatever is no reference and no placeholder
     named,    // like the value of an assignment
+    url_user, // the like, before the host of a URL
     block,    // the form is on several lines, which begin with the one that is hinted at
 };
 

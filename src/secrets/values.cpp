@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "secrets/values.hpp"
 
+#include "secrets/pattern.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 namespace sandboxkit::secrets {
-
-// Beyond this, a value is a document, a picture or an archive, and nobody's token.
-static constexpr std::size_t longest_token = 4096;
 
 double entropy(std::string_view value) {
     if (value.empty()) return 0;
@@ -70,15 +68,11 @@ bool is_placeholder(std::string_view value) {
     }
     if (distinct <= 4) return true;
     // The longer a random value, the more of these it has by chance.
-    std::string lower(value.substr(0, 200));
-    std::transform(lower.begin(), lower.end(), lower.begin(), to_lower);
-    return contains_any(lower, {"example",    "changeme",   "change-me",  "change_me",  "changeit",   "placeholder", "redacted",
-                                "your-",      "your_",      "yourtoken",  "yourkey",    "yoursecret", "yourpass",    "yourapi",
-                                "dummy",      "replace-",   "replace_",   "replaceme",  "insert-",    "insert_",     "fixme",
-                                "notreal",    "not-real",   "not_real",   "not-a-real", "not_a_real", "sample",      "fake-",
-                                "fake_",      "-fake",      "_fake",      "my-token",   "my_token",   "mytoken",     "my-secret",
-                                "my_secret",  "mysecret",   "my-api",     "my_api",     "…",          "0123456789",  "1234567890",
-                                "abcdefghij", "-goes-here", "_goes_here", "<token",     "<password",  "<secret"});
+    static const Pattern& words = *new const Pattern(
+        "(?i)example|change[_-]?me|changeit|placeholder|redacted|your[_-]|your(?:token|key|secret|pass|api)|dummy|sample|fixme|"
+        "replace[_-]|replaceme|insert[_-]|not[_-]?real|not[_-]a[_-]real|fake[_-]|[_-]fake|my[_-]?(?:token|secret)|my[_-]api|"
+        "[_-]goes[_-]here|<(?:token|password|secret)|0123456789|1234567890|abcdefghij|\\xe2\\x80\\xa6"); // the last: an ellipsis
+    return words.find(value.substr(0, 200), 0, {});
 }
 
 static bool is_vowel(char c) noexcept {
@@ -96,15 +90,19 @@ static bool is_word(std::string_view letters) {
         else if (++consonants > 4)
             return false;
     }
-    return vowels * 5 >= letters.size() && vowels * 10 <= letters.size() * 7;
+    return vowels * 6 >= letters.size() && vowels * 10 <= letters.size() * 7;
 }
+
+static constexpr Bytes between_words("-_./:,@+~#= ");
 
 bool is_wordy(std::string_view value) {
     std::size_t segments = 0, letters_in_all = 0, mixed = 0, digits_in_all = 0;
+    std::size_t separators = 0;
     for (std::size_t i = 0; i < value.size();) {
         if (!is_alphanumeric(value[i])) {
             // What stands between words; anything else is no word's.
-            if (std::string_view("-_./:,@+~#= ").find(value[i]) == std::string_view::npos) return false;
+            if (!between_words.contains(value[i])) return false;
+            ++separators;
             ++i;
             continue;
         }
@@ -134,7 +132,10 @@ bool is_wordy(std::string_view value) {
         i = digits;
     }
     if (segments == 0 || mixed > 1 + segments / 6) return false;
-    return letters_in_all + digits_in_all >= segments * 3 || segments <= 3;
+    // Hexadecimal has letters after digits, and more digits than words have.
+    if (mixed > 0 && digits_in_all * 4 > value.size()) return false;
+    // Humps of camel case are words; those of chance are two or three letters long.
+    return segments <= 3 || (letters_in_all + digits_in_all) * 10 >= segments * (separators * 2 >= segments ? 30U : 37U);
 }
 
 // "12", "-1.5", "10MB", "30s", "1,000"
@@ -175,7 +176,7 @@ static bool is_expression(std::string_view value) {
 }
 
 bool is_secret_value(std::string_view value, bool by_person) {
-    if (value.size() < (by_person ? 6U : 8U) || value.size() > longest_token) return false;
+    if (value.size() < (by_person ? 6U : 8U)) return false;
     bool letters = false, digits = false, upper = false, lower = false, symbols = false;
     for (const char c : value) {
         if (is_space(c) || static_cast<unsigned char>(c) < 0x20) return false;
@@ -190,7 +191,7 @@ bool is_secret_value(std::string_view value, bool by_person) {
         // "Summer2024" is a password, and "oauth2" an identifier: by the name it can be told, unless words are joined.
         const bool joined = std::any_of(value.begin(), value.end(),
                                         [](char c) { return c == '-' || c == '_' || c == '.' || c == '/' || c == ':'; });
-        if (!by_person || joined || !digits || value.size() < 8) return false;
+        if (!by_person || joined || !digits || value.size() < 7) return false;
     }
     const double bits = entropy(value);
     if (by_person) return bits >= 2.3 && (digits || symbols || (upper && lower));
@@ -242,8 +243,10 @@ bool is_random_token(std::string_view value) {
     }
     const std::size_t size = value.size();
     if (upper * 8 < size || lower * 8 < size || digits < 2 || symbols * 8 > size || changes * 5 < size * 2) return false;
-    // Certificates, SSH keys, gzip, zip, PNG, gzip of Helm, IPFS.
-    if (starts_with_any(value, {"MII", "AAAA", "H4sI", "UEsDB", "iVBOR", "LS0t", "Qm"})) return false;
+    // Certificates, SSH keys, gzip, zip, PNG, PEM, IPFS; digests that say so; keys that are published.
+    if (starts_with_any(value, {"sha256-", "sha384-", "sha512-", "pk_", "sb_publishable_", "MII", "AAAA", "H4sI", "UEsDB",
+                                "iVBOR", "LS0t", "Qm"}))
+        return false;
     // Of 32 random characters of 62, 4.4 bits or more are told 99 times of 100.
     if (entropy(value) < 4.2 || is_reference(value) || is_placeholder(value) || is_wordy(value)) return false;
     return !encodes_text(value);

@@ -2,9 +2,13 @@
 // What a value looks like, whoever made it: a reference, a placeholder, words, or chance.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace sandboxkit::secrets {
+
+// Beyond this, a value is a document, a picture or an archive, and nobody's token. In bytes.
+inline constexpr std::size_t longest_token = 4096;
 
 [[nodiscard]] constexpr bool is_upper(char c) noexcept {
     return c >= 'A' && c <= 'Z';
@@ -24,6 +28,17 @@ namespace sandboxkit::secrets {
 [[nodiscard]] constexpr bool is_space(char c) noexcept {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
+// A set of bytes, asked without a call.
+class Bytes {
+public:
+    constexpr explicit Bytes(std::string_view bytes) {
+        for (const char c : bytes) in_[static_cast<unsigned char>(c)] = true;
+    }
+    [[nodiscard]] constexpr bool contains(char c) const noexcept { return in_[static_cast<unsigned char>(c)]; }
+
+private:
+    bool in_[256] = {};
+};
 [[nodiscard]] constexpr char to_lower(char c) noexcept {
     return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }

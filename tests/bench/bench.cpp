@@ -2,13 +2,16 @@
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
 // sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
-//   --only      one of: start, exec, output, processes, capture, trees, idle, permission
+//   --only      one of: profiles, secrets, permission (which need neither root nor runtime), start, exec, output, processes,
+//               capture, trees, idle
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
 #include "bench/figures.hpp"
 #include "bench/in_sandbox.hpp"
 #include "bench/permission.hpp"
+#include "bench/profiles.hpp"
+#include "bench/secrets.hpp"
 
 #include "async/spawn.hpp"
 #include "providers/local/image_store.hpp"
@@ -39,10 +42,10 @@ struct Size {
     int files;
     std::uint64_t bytes;
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
-    int decisions, decision_samples;
+    int secret_samples, decisions, decision_samples, profile_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 100'000, 9},
-    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 100, 1};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200, 100'000, 9, 300},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -224,7 +227,7 @@ static std::string runtime_of(const EngineOptions& options) {
     return {};
 }
 
-// All of them, or the one of that name.
+// All that need a sandbox, or the one of that name.
 static void run_measures(Engine& engine, const EngineOptions& options, const fs::path& scratch, const Size& size,
                          const std::string& only) {
     const auto profile = ready_profile(engine);
@@ -266,9 +269,11 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: start, exec, output, processes, capture, trees, idle, permission\n";
+                         "measures: profiles, secrets, permission, start, exec, output, processes, capture, trees, idle\n";
             return 2;
         }
+        if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);
+        if (only == "secrets") return 0;
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
         EngineOptions options;
         options.store = scratch.path() / "store.db";

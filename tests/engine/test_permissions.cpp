@@ -78,7 +78,7 @@ const std::vector<Call> calls = {
      }},
     {"validate", Action::validate_profile,
      [](auto& e, auto& w, auto&) {
-         return error_of(e.validate(w, document({{"provider", "memory"}}), Gate::publish));
+         return error_of(e.validate(w, document({{"provider", "memory"}}), sandboxkit::Gate::publish));
      }},
     {"overview", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.overview(w, t.profile)); }},
     {"duplicate_profile", Action::duplicate_profile,

@@ -111,5 +111,5 @@ TEST_CASE("what a provider cannot do is refused by name, before anything is crea
           std::set<std::string>{"/image", "/network/egress", "/resources/disk_mb", "/setup_script", "/repositories/0/read_only"});
     CHECK(provider->created() == 0);
     CHECK(must(engine.jobs(tester, profile.id)).empty());
-    CHECK(must(engine.validate(tester, document({{"provider", "memory"}}), Gate::publish).get()).errors.size() == 1);
+    CHECK(must(engine.validate(tester, document({{"provider", "memory"}}), sandboxkit::Gate::publish).get()).errors.size() == 1);
 }
