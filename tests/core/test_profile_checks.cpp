@@ -524,6 +524,7 @@ TEST_CASE("managed commands") {
           Faults{"/commands/catalog/0/arguments/2 after_repeated"});
     CHECK(errors(arguments(R"({"name": "a"}, {"name": "b", "required": true})")) ==
           Faults{"/commands/catalog/0/arguments/1/required required_after_optional"});
+    CHECK(errors(arguments(R"({"name": "a"}, {"name": "b", "required": true}, {"name": "c", "required": true})")).size() == 2);
     CHECK(errors(arguments(R"({"name": "f", "flag": "-f"}, {"name": "b", "required": true, "repeated": true})")) == Faults{});
     CHECK(errors(arguments(R"({"name": "f", "flag": "--f"}, {"name": "g", "flag": "-f"}, {"name": "h", "flag": "--f"})")) ==
           Faults{"/commands/catalog/0/arguments/2/flag duplicate_flag"});
@@ -643,7 +644,7 @@ TEST_CASE("features, their lock and their order") {
 
     CHECK(errors(features({"a"}, {{"a", {"a"}}})) == Faults{"/feature_lock/0/depends_on feature_cycle"});
     const auto cycle = published(with(features(
-        {"a"}, {{"a", {"b"}}, {"b", {"x", "c"}}, {"c", {"d", "b"}}, {"d", {"c"}}, {"x", {}}, {"y", {"z"}}, {"z", {"y"}}})));
+        {"a"}, {{"a", {"b"}}, {"b", {"x", "c"}}, {"c", {"d", "b"}}, {"d", {"c"}}, {"x", {}}, {"y", {"x", "z"}}, {"z", {"y"}}})));
     CHECK(faults(cycle.errors) == Faults{"/feature_lock/1/depends_on feature_cycle", "/feature_lock/5/depends_on feature_cycle"});
     CHECK(cycle.errors.at(0).message ==
           "features depend on each other in a circle: ghcr.io/f/b:1 -> ghcr.io/f/c:1 -> ghcr.io/f/b:1");

@@ -5,6 +5,8 @@
 
 #include "providers/local/network_filter.hpp"
 
+#include <sandboxkit/address_range.hpp>
+
 #include <array>
 #include <string>
 
@@ -112,4 +114,20 @@ TEST_CASE("ranges that others contain are left out, and too many are refused") {
     CHECK(egress_filter(refused_ranges(many)).has_value());
     for (std::uint32_t i = 900; i < 1100; ++i) many.push_back({ipv4(8, 0, 0, 0) + i, 32});
     CHECK(egress_filter(refused_ranges(many)).error().code == "too_many_addresses");
+}
+
+TEST_CASE("what no sandbox reaches is known where profiles are checked, too") {
+    const auto as_text = [](const AddressRange& range) {
+        const std::uint32_t n = range.network;
+        return std::to_string(n >> 24) + '.' + std::to_string(n >> 16 & 255) + '.' + std::to_string(n >> 8 & 255) + '.' +
+               std::to_string(n & 255) + '/' + std::to_string(range.bits);
+    };
+    const auto ranges = special_ranges();
+    REQUIRE(ranges.size() == sandboxkit::detail::special_ranges_v4.size());
+    for (const auto& range : ranges) {
+        CAPTURE(as_text(range));
+        const auto parsed = sandboxkit::parse_address_range(as_text(range));
+        REQUIRE(parsed.has_value());
+        CHECK_FALSE(sandboxkit::unreachable_kind(*parsed).empty());
+    }
 }
