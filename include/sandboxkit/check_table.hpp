@@ -44,7 +44,7 @@ inline constexpr std::array check_list = std::to_array<Check>({
     {"nested_path", Gate::save, Severity::error, "One path lies inside another."},
     {"secret_in_url", Gate::save, Severity::error, "The URL has a part that may be a secret."},
     {"secret_like", Gate::save, Severity::error, "The value looks like a credential."},
-    {"exception_unused", Gate::save, Severity::error, "The exception is for a value that the rule does not find."},
+    {"exception_unused", Gate::save, Severity::warning, "The exception is for a value that the rule does not find."},
     // Between fields of the record, which passes no later gate.
     {"floor_above_ceiling", Gate::save, Severity::error, "The warm pool's floor is above its ceiling."},
     {"no_refresh_schedule", Gate::save, Severity::error, "The refresh is enabled and has no schedule."},

@@ -293,7 +293,7 @@ struct Model<EgressRule> {
         Field{"domain", &EgressRule::domain, Text{255, check_domain, patterns::domain}, Presence::optional, as_inside(),
               "`example.org`, or `*.example.org` for all below it and not itself."},
         Field{"cidr", &EgressRule::cidr, Text{64, check_cidr}, Presence::optional, as_inside(),
-              "A range of addresses, such as `192.0.2.0/24`."},
+              "A range of addresses, such as `203.0.114.0/24`."},
         Field{"ports", &EgressRule::ports, Many<Whole>{Whole{1, 65'535}, 100}, Presence::optional, as_inside(),
               "The ports. Without it, any."},
     };

@@ -4,7 +4,7 @@
 // namespace patterns, which the schema has), "bad_form" where none does, "secret_in_url".
 #pragma once
 
-#include <arpa/inet.h>
+#include <sandboxkit/address_range.hpp>
 
 #include <algorithm>
 #include <array>
@@ -365,22 +365,11 @@ template <class Predicate>
 
 // An IPv4 or IPv6 network, no bit set beyond its prefix.
 [[nodiscard]] inline std::optional<FormFault> check_cidr(std::string_view cidr) {
-    const FormFault fault{"bad_form", "this is not a range of addresses", "write it as 192.0.2.0/24 or 2001:db8::/32"};
-    const std::size_t slash = cidr.find('/');
-    if (slash == std::string_view::npos || slash > 45) return fault;
-    const std::string address(cidr.substr(0, slash));
-    const std::string_view bits_text = cidr.substr(slash + 1);
-    if (bits_text.empty() || bits_text.size() > 3 || !detail::all_of(bits_text, detail::is_digit)) return fault;
-    if (bits_text.size() > 1 && bits_text.front() == '0') return fault;
-    std::size_t bits = 0;
-    for (const char c : bits_text) bits = bits * 10 + static_cast<std::size_t>(c - '0');
-    std::array<unsigned char, 16> raw{};
-    const bool v6 = address.find(':') != std::string::npos;
-    if (::inet_pton(v6 ? AF_INET6 : AF_INET, address.c_str(), raw.data()) != 1) return fault;
-    const std::size_t width = v6 ? 128 : 32;
-    if (bits > width) return fault;
-    for (std::size_t bit = bits; bit < width; ++bit)
-        if ((raw[bit / 8] >> (7 - bit % 8)) & 1)
+    const auto range = cidr.find('/') == std::string_view::npos ? std::nullopt : parse_address_range(cidr);
+    if (!range)
+        return FormFault{"bad_form", "this is not a range of addresses", "write it as 203.0.114.0/24 or 2a00:1450::/32"};
+    for (unsigned bit = range->bits; bit < (range->v6 ? 128U : 32U); ++bit)
+        if ((range->network[bit / 8] >> (7 - bit % 8) & 1) != 0)
             return FormFault{"bad_form", "the address has bits set beyond its prefix", "write the network's own address"};
     return {};
 }

@@ -273,7 +273,8 @@ int main(int argc, char** argv) {
             return 2;
         }
         if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);
-        if (only == "secrets") return 0;
+        if (only.empty() || only == "profiles") bench_profiles(size.profile_samples);
+        if (only == "secrets" || only == "profiles") return 0;
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
         EngineOptions options;
         options.store = scratch.path() / "store.db";
