@@ -6,6 +6,7 @@
 #include "engine/memory_provider.hpp"
 
 #include <sandboxkit/permission.hpp>
+#include <sandboxkit/version_file.hpp>
 
 #include <boost/json/serialize.hpp>
 
@@ -104,7 +105,7 @@ const std::vector<Call> calls = {
     {"activity", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.activity(w, t.profile)); }},
     {"export_version", Action::read_profile,
      [](auto& e, auto& w, auto& t) { return error_of(e.export_version(w, t.profile, 1)); }},
-    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, "{}")); }},
+    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, write_version_file("imported", 1, canonical_recipe(Recipe{})))); }},
     {"publish", Action::publish_profile, [](auto& e, auto& w, auto& t) { return error_of(e.publish(w, t.profile)); }},
     {"version", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.version(w, t.profile, 1)); }},
     {"versions", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.versions(w, t.profile)); }},
