@@ -131,8 +131,8 @@ private:
             std::optional<Value> item;
             if constexpr (std::is_same_v<Item, Text>)
                 item = text_of((*array)[i], here, field.form.item, problems_);
-            else if (const auto number = ObjectReader::integer_of((*array)[i], here, field.form.item.least, field.form.item.most,
-                                                                  problems_))
+            else if (const auto number =
+                         ObjectReader::integer_of((*array)[i], here, field.form.item.least, field.form.item.most, problems_))
                 item = static_cast<Value>(*number);
             if (!item) continue;
             if constexpr (std::is_same_v<Item, Text>) {

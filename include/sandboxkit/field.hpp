@@ -42,7 +42,7 @@ template <class Item>
 struct Many { // an array of scalars
     Item item;
     std::size_t most = 0;
-    bool ordered = false; // whether the order means something; if not, no value appears twice
+    bool ordered = false;  // whether the order means something; if not, no value appears twice
     bool disjoint = false; // paths, none equal to another or inside it
 };
 struct Dictionary { // an object whose members all are strings
@@ -79,8 +79,8 @@ enum class SnapshotUse : std::uint8_t {
 
 // What becomes of a field's value.
 struct Fate {
-    bool versioned = true;   // false: of the record
-    bool decided = true;     // false: the fields inside say
+    bool versioned = true; // false: of the record
+    bool decided = true;   // false: the fields inside say
     SnapshotUse use = SnapshotUse::always;
     StepKind step = StepKind::base_image; // of the plan, that acts on it; with SnapshotUse::scripts also script_environment
     std::string_view reason{};            // why a snapshot depends on it, or not; one line
@@ -111,8 +111,8 @@ struct Field {
     Value Owner::*member;
     Form form;
     Presence presence;
-    Fate fate; // without one a field does not compile
-    std::string_view meaning; // Markdown, one paragraph
+    Fate fate;                        // without one a field does not compile
+    std::string_view meaning;         // Markdown, one paragraph
     std::optional<Section> section{}; // of the fields of a whole profile
 };
 template <class Owner, class Value, class Form>

@@ -119,8 +119,7 @@ private:
         std::set<std::string_view> names;
         for (const auto& member : a) names.insert(member.key());
         for (const auto& member : b) names.insert(member.key());
-        for (const std::string_view name : names)
-            compare(pointer_to(pointer, name), a.if_contains(name), b.if_contains(name));
+        for (const std::string_view name : names) compare(pointer_to(pointer, name), a.if_contains(name), b.if_contains(name));
     }
     void compare(const std::string& pointer, const boost::json::value* a, const boost::json::value* b) {
         if (a && b && *a == *b) return; // most of them
@@ -180,7 +179,8 @@ private:
 } // namespace detail
 
 inline std::vector<FieldChange> diff(const Recipe& before, const Recipe& after) {
-    return detail::DocumentDiff(recipe_to_json(before), recipe_to_json(after), runs_scripts(before) || runs_scripts(after)).take();
+    return detail::DocumentDiff(recipe_to_json(before), recipe_to_json(after), runs_scripts(before) || runs_scripts(after))
+        .take();
 }
 
 inline std::vector<FieldChange> diff(const Profile& before, const Profile& after) {
