@@ -25,7 +25,6 @@ struct Text { // a string without NUL; lengths in characters (code points)
     std::optional<FormFault> (*check)(std::string_view) = nullptr;
     // What `check` accepts, as a regular expression for the schema. Empty: it cannot be said so, and the schema is laxer.
     std::string_view pattern{};
-    std::size_t least = 0;
 };
 struct Whole { // an integer; both bounds included
     std::uint64_t least = 0, most = 0;
@@ -43,7 +42,8 @@ struct Many { // an array of scalars
     Item item;
     std::size_t most = 0;
     bool ordered = false;  // whether the order means something; if not, no value appears twice
-    bool disjoint = false; // paths, none equal to another or inside it
+    bool disjoint = false; // paths, none inside another
+    std::size_t least = 0;
 };
 struct Dictionary { // an object whose members all are strings
     Text key;
@@ -76,6 +76,15 @@ enum class SnapshotUse : std::uint8_t {
     scripts, // it does when build hooks or a setup script run, which see it
     never,
 };
+
+[[nodiscard]] constexpr std::string_view to_string(SnapshotUse use) noexcept {
+    switch (use) {
+    case SnapshotUse::always: return "always";
+    case SnapshotUse::scripts: return "scripts";
+    case SnapshotUse::never: return "never";
+    }
+    return "always";
+}
 
 // What becomes of a field's value.
 struct Fate {

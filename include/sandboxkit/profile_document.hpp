@@ -85,7 +85,7 @@ inline Profile read_profile_value(const boost::json::value& value, ProblemList& 
 
 // Class invalid, code "profile_invalid", with every problem of form at once. Codes of problems: too_large, bad_utf8, syntax,
 // too_deep (nothing else could be looked at); duplicate_key, unknown_field, missing_field, excluded_field, wrong_type,
-// out_of_range, too_long, too_many, bad_value, bad_form, duplicate_value, nested_path, secret_in_url, never_fires;
+// out_of_range, too_long, too_few, too_many, bad_value, bad_form, duplicate_value, nested_path, secret_in_url, never_fires;
 // more_problems (ProblemList::take). No problem repeats a value of the document.
 [[nodiscard]] inline Result<Profile> read_profile(std::string_view json, const JsonLimits& limits = {}) {
     ProblemList problems;

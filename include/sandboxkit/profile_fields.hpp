@@ -121,7 +121,7 @@ struct Model<McpServer> {
     static constexpr std::tuple fields{
         Field{"name", &McpServer::name, detail::short_name_form, Presence::required,
               in_snapshot(StepKind::configure_agent, "the agent knows the server by it"), "Unique among the servers."},
-        Field{"command", &McpServer::command, Many<Text>{detail::argument_form, 100, true}, Presence::optional,
+        Field{"command", &McpServer::command, Many<Text>{detail::argument_form, 100, true, false, 1}, Presence::optional,
               in_snapshot(StepKind::configure_agent, "the agent's configuration in the snapshot names it"),
               "A server that the agent starts in the sandbox and talks to over its standard streams: program and arguments."},
         Field{"environment", &McpServer::environment,
@@ -378,7 +378,7 @@ struct Model<ManagedCommand> {
               at_start(StepKind::govern_commands, "governed at start"), "Unique in the catalog."},
         Field{"description", &ManagedCommand::description, Text{4000}, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start"), "What it is for; the agent reads it."},
-        Field{"command", &ManagedCommand::command, Many<Text>{detail::argument_form, 100, true}, Presence::required,
+        Field{"command", &ManagedCommand::command, Many<Text>{detail::argument_form, 100, true, false, 1}, Presence::required,
               at_start(StepKind::govern_commands, "governed at start"), "The program and its fixed arguments."},
         Field{"arguments", &ManagedCommand::arguments, Objects{100, "name", true}, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start"),

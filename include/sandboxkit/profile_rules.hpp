@@ -250,7 +250,7 @@ inline constexpr std::string_view tool = R"(^(\*|[A-Za-z0-9_.-]+)$)";
 inline constexpr std::string_view flag = "^--?[A-Za-z0-9][A-Za-z0-9-]*$";
 inline constexpr std::string_view domain =
     R"(^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$)";
-inline constexpr std::string_view json_pointer = "^(/([^~]|~[01])*)+$";
+inline constexpr std::string_view json_pointer = R"(^/([^~\u0000]|~[01])*$)";
 } // namespace patterns
 
 namespace detail {
