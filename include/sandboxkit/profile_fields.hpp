@@ -11,6 +11,7 @@
 #include <sandboxkit/profile_rules.hpp>
 
 #include <array>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -80,6 +81,13 @@ inline constexpr std::size_t script_limit = std::size_t{256} << 10;
 // In characters, of which each has up to four bytes: Linux takes up to 128 KiB for one variable with its name.
 inline constexpr std::size_t environment_value_limit = 32'000;
 inline constexpr std::uint32_t longest_timeout = 86'400;
+
+// A schedule that is none has the code of forms: no regular expression says what a schedule is.
+[[nodiscard]] inline std::optional<FormFault> check_schedule(std::string_view schedule) {
+    auto fault = check_cron(schedule);
+    if (fault && fault->code != "never_fires") fault->code = "bad_form";
+    return fault;
+}
 
 inline constexpr Text short_name_form{100, check_short_name, patterns::short_name};
 inline constexpr Text reference_form{256, check_line, patterns::line}; // to a record of the host application
@@ -485,7 +493,7 @@ struct Model<Trigger> {
         Field{"name", &Trigger::name, Text{200, check_line, patterns::line}, Presence::required, of_the_record(),
               "Unique among the triggers."},
         Field{"enabled", &Trigger::enabled, Flag{}, Presence::optional, of_the_record(), "Whether it does anything."},
-        Field{"schedule", &Trigger::schedule, Text{200, check_cron}, Presence::optional, of_the_record(),
+        Field{"schedule", &Trigger::schedule, Text{200, detail::check_schedule}, Presence::optional, of_the_record(),
               "When to start a session: minute, hour, day of the month, month and day of the week, in UTC."},
         Field{"event", &Trigger::event, Object{}, Presence::optional, of_the_record(), "What to start a session on."},
         Field{"prompt", &Trigger::prompt, Text{32'000}, Presence::optional, of_the_record(), "What the agent is asked to do."},
@@ -497,8 +505,8 @@ struct Model<RefreshSchedule> {
     static constexpr std::tuple fields{
         Field{"enabled", &RefreshSchedule::enabled, Flag{}, Presence::optional, of_the_record(refusals::refresh),
               "Whether the snapshot in use is refreshed by itself."},
-        Field{"schedule", &RefreshSchedule::schedule, Text{200, check_cron}, Presence::optional, of_the_record(refusals::refresh),
-              "When: minute, hour, day of the month, month and day of the week, in UTC."},
+        Field{"schedule", &RefreshSchedule::schedule, Text{200, detail::check_schedule}, Presence::optional,
+              of_the_record(refusals::refresh), "When: minute, hour, day of the month, month and day of the week, in UTC."},
     };
 };
 

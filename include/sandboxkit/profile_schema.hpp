@@ -44,7 +44,7 @@ template <class Owner, class Value, class Form>
         if (field.presence == Presence::written) return {};
     if constexpr (std::is_same_v<Form, Text> && std::is_same_v<Value, std::string>) {
         // Inside the library "" may stand for none; a document cannot say so where it is no possible value.
-        if (field.form.check && field.form.check(value)) return {};
+        if (field.form.check && value.empty()) return {};
         return boost::json::value(value);
     } else if constexpr (std::is_same_v<Form, Objects> || std::is_same_v<Form, Dictionary> ||
                          std::is_same_v<Form, OptionDictionary>) {
