@@ -191,9 +191,14 @@ private:
 
 // Whether the field that it is in is classified alike, so that it need not be told. Of a list its elements are.
 [[nodiscard]] inline bool goes_with_its_container(const FieldRule& rule) {
-    const FieldRule* container = rule_for(std::string_view(rule.pattern).substr(0, rule.pattern.rfind('/')));
-    return container && container->key.empty() && container->fate.use == rule.fate.use &&
-           container->fate.reason == rule.fate.reason;
+    std::string_view pointer = rule.pattern;
+    while (!pointer.empty()) {
+        pointer = pointer.substr(0, pointer.rfind('/'));
+        const FieldRule* container = rule_for(pointer);
+        if (container && container->key.empty())
+            return container->fate.use == rule.fate.use && container->fate.reason == rule.fate.reason;
+    }
+    return false;
 }
 
 class RefusalRows {
@@ -262,11 +267,11 @@ private:
 
 // Which change needs a new snapshot.
 [[nodiscard]] inline std::string classification_table() {
-    std::string out =
-        "## What a change means for the snapshot\n"
-        "\n"
-        "A new version takes over the snapshot of the one before when no changed field is part of it. A field that is "
-        "not in this table counts as part of it. Scripts are the setup script and the build hooks.\n\n";
+    std::string out = "## What a change means for the snapshot\n"
+                      "\n"
+                      "A new version takes over the snapshot of the one before when no changed field is part of it. A row is "
+                      "about what is inside its fields too, unless that has a row of its own. Scripts are the setup script and "
+                      "the build hooks.\n\n";
     out += detail::table_head({"a change needs a new snapshot", "fields", "why"});
     const auto add = [&](std::string_view answer, SnapshotUse use) {
         detail::GroupedRows rows;

@@ -28,13 +28,20 @@
 using namespace sandboxkit;
 namespace json = boost::json;
 
-namespace {
+namespace sandboxkit::test {
 
-// How many members an aggregate has: as many as can be initialized. (Boost.PFR does this too, but ends g++ 12.)
-struct Anything {
+struct Anything { // never made, so that what it becomes needs no definition
     template <class T>
     operator T() const;
 };
+
+} // namespace sandboxkit::test
+
+using sandboxkit::test::Anything;
+
+namespace {
+
+// How many members an aggregate has: as many as can be initialized. (Boost.PFR does this too, but ends g++ 12.)
 template <class T, class... Members>
 consteval std::size_t member_count() {
     if constexpr (requires { T{Members{}..., Anything{}}; })
