@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the reader of profiles and their JSON Schema together: check_agreement.py PROGRAM DOCUMENT SCHEMA SEED COMBINATIONS
+"""Holds the reader of profiles and their JSON Schema together: check_agreement.py PROGRAM DOCUMENT SCHEMA SEED COMBINATIONS EVERY
 
 PROGRAM (mutate_profiles) makes documents and says what the reader made of each. What the reader accepts must be valid by the
 schema, and what it refuses invalid exactly when one of the reader's codes is of a rule that the schema says too.
@@ -86,13 +86,13 @@ def main(arguments):
     except ImportError:
         print("SKIPPED: there is no python3-jsonschema with draft 2020-12")
         return 77
-    program, document, schema_file, seed, combinations = arguments
+    program, document, schema_file, *numbers = arguments
     with open(schema_file, encoding="utf-8") as stream:
         schema = json.load(stream)
     Draft202012Validator.check_schema(schema)
     is_valid = Draft202012Validator(for_python(schema)).is_valid
     found, count, accepted, seen = 0, 0, 0, set()
-    with subprocess.Popen([program, document, seed, combinations], stdout=subprocess.PIPE, text=True, encoding="utf-8") as mutate:
+    with subprocess.Popen([program, document, *numbers], stdout=subprocess.PIPE, text=True, encoding="utf-8") as mutate:
         for line in mutate.stdout:
             case = json.loads(line)
             count += 1

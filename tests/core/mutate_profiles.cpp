@@ -4,12 +4,13 @@
 //   {"text": the document (null when it is not UTF-8), "accepted": bool, "codes": [[code, pointer], ...]}
 // which tests/core/check_agreement.py holds against the schema. Whatever is accepted must survive being written and read again.
 //
-// Usage: mutate_profiles DOCUMENT SEED COMBINATIONS [quiet]
+// Usage: mutate_profiles DOCUMENT SEED COMBINATIONS EVERY [quiet]   EVERY: of the single mutations, only each so many-th
 #include <sandboxkit/profile_document.hpp>
 #include <sandboxkit/profile_schema.hpp>
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -418,13 +419,14 @@ bool try_document(const std::string& text, bool quiet) {
 }
 
 int run(int argc, char** argv) {
-    if (argc < 4) {
-        std::fprintf(stderr, "usage: %s DOCUMENT SEED COMBINATIONS [quiet]\n", argv[0]);
+    if (argc < 5) {
+        std::fprintf(stderr, "usage: %s DOCUMENT SEED COMBINATIONS EVERY [quiet]\n", argv[0]);
         return 2;
     }
     std::ifstream stream(argv[1], std::ios::binary);
     const std::string whole{std::istreambuf_iterator<char>(stream), {}};
-    const bool quiet = argc > 4;
+    const bool quiet = argc > 5;
+    const std::size_t every = std::max<std::size_t>(std::strtoull(argv[4], nullptr, 10), 1);
     if (!stream || !try_document(whole, quiet)) {
         std::fprintf(stderr, "%s is no valid profile\n", argv[1]);
         return 1;
@@ -433,7 +435,7 @@ int run(int argc, char** argv) {
     const Places places(schema.get_object(), document.get_object());
 
     std::vector<Mutation> mutations;
-    std::size_t accepted = 0, tried = 0;
+    std::size_t accepted = 0, tried = 0, number = std::strtoull(argv[2], nullptr, 10);
     const auto attempt = [&](const std::string& text) {
         try {
             accepted += try_document(text, quiet);
@@ -445,6 +447,7 @@ int run(int argc, char** argv) {
     };
     for (std::size_t i = 0; i < places.all().size(); ++i) {
         for (std::string& raw : texts_for(places.all()[i])) {
+            if (++number % every != 0) continue;
             Mutation mutation{i, std::move(raw)};
             std::string text = places.member_with(mutation);
             const bool named = places.all()[i].path[0] == "name";
