@@ -133,6 +133,8 @@ Field(std::string_view, Value Owner::*, Form, Presence, Fate, std::string_view, 
 //   any_of     array of names of which a document has at least one; exclusive: ... and at most one
 //   complete   (T&, ObjectReader&, std::size_t how_many): defaults that depend on other members, and rules between them
 //   check_all  (const std::vector<T>&, const boost::json::array&, const std::string& pointer, ProblemList&): between elements
+//   refuse     (const T&, const std::string& pointer, ProblemList&): values that this build does not enact, though it does the
+//              field (not_enacted)
 template <class T>
 struct Model;
 

@@ -170,6 +170,7 @@ private:
     template <class T>
     void walk(const T& value, const std::string& pointer) {
         for_each_field<T>([&](const auto& field) { RefusalCollector(pointer, problems_)(field, value); });
+        if constexpr (requires { Model<T>::refuse(value, pointer, problems_); }) Model<T>::refuse(value, pointer, problems_);
     }
 
     std::string pointer_;

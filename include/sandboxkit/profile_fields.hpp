@@ -12,6 +12,7 @@
 
 #include <array>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -324,6 +325,11 @@ struct Model<Network> {
               at_start(StepKind::connect_network, "applied at start", refusals::rate_limit),
               "Outbound traffic in Mbit/s. Without it, what the host gives."},
     };
+    // One of the values of a field that is enacted otherwise.
+    static void refuse(const Network& network, const std::string& pointer, ProblemList& problems) {
+        if (network.egress == Egress::allowlist)
+            problems.add(pointer_to(pointer, "egress"), "not_enacted", std::string(refusals::allowlist), "choose open or none");
+    }
 };
 
 template <>

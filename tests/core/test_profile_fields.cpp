@@ -325,6 +325,17 @@ TEST_CASE("no field is accepted and ignored") {
     CHECK(planned > 15);
 }
 
+TEST_CASE("an allowlist is refused also without a list: nobody would filter by it") {
+    const Profile profile = read_profile(R"({"name": "x", "network": {"egress": "allowlist"}})").value();
+    const auto problems = not_enacted(profile.recipe);
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].pointer == "/network/egress");
+    CHECK(problems[0].code == "not_enacted");
+    for (const char* egress : {"none", "open"})
+        CHECK(not_enacted(read_profile(R"({"name": "x", "network": {"egress": ")" + std::string(egress) + "\"}}").value().recipe)
+                  .empty());
+}
+
 TEST_CASE("the papers are what the definition says") {
     // Their text, to the letter, is held to the program's output by tests/house/check_profile_papers.py.
     const json::value schema = parse_strict(read_file(SANDBOXKIT_DOCS "/profile.schema.json")).value();
