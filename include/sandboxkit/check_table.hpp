@@ -37,6 +37,7 @@ inline constexpr std::array check_list = std::to_array<Check>({
     {"out_of_range", Gate::save, Severity::error, "The number is below or above what the field takes."},
     {"too_long", Gate::save, Severity::error, "The text has more characters than the field takes."},
     {"too_many", Gate::save, Severity::error, "The list has more entries than the field takes."},
+    {"too_few", Gate::save, Severity::error, "The list has fewer entries than the field takes."},
     {"bad_value", Gate::save, Severity::error, "The text is none that the field takes; the schema says so too."},
     {"bad_form", Gate::save, Severity::error, "The text is none that the field takes, by a rule that a schema cannot say."},
     {"never_fires", Gate::save, Severity::error, "The schedule names no date that there is."},

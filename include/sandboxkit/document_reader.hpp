@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads JSON into the types of the model, by the fields that Model<T> lists.
 // Codes of problems: those of ObjectReader and of the forms' checks; missing_field also where one of several is needed,
-// excluded_field, duplicate_value, nested_path, too_many.
+// excluded_field, duplicate_value, nested_path, too_few, too_many.
 #pragma once
 
+#include <sandboxkit/canonical.hpp>
 #include <sandboxkit/field.hpp>
 #include <sandboxkit/object_reader.hpp>
 #include <sandboxkit/strict_json.hpp>
@@ -37,15 +38,10 @@ inline void add_fault(ProblemList& problems, std::string pointer, std::optional<
     if (fault) problems.add(std::move(pointer), std::move(fault->code), std::move(fault->message), std::move(fault->remedy));
 }
 
-// Reports paths that are equal, or inside one another. The pointer of each path says where it stands.
-inline void check_disjoint(const std::vector<std::pair<std::string, std::string>>& paths, ProblemList& problems) {
+// Reports paths that lie inside another. The pointer of each says where it stands; of equal ones the first counts.
+inline void check_nested(const std::vector<std::pair<std::string, std::string>>& paths, ProblemList& problems) {
     std::map<std::string_view, std::string_view> seen;
-    for (const auto& [path, pointer] : paths) {
-        const auto [first, fresh] = seen.emplace(path, pointer);
-        if (!fresh)
-            problems.add(pointer, "duplicate_value", "this path is also that of " + std::string(first->second),
-                         "use another path");
-    }
+    for (const auto& [path, pointer] : paths) seen.emplace(path, pointer);
     for (const auto& [path, pointer] : seen) {
         for (std::size_t slash = path.rfind('/'); slash != 0 && slash != std::string_view::npos;
              slash = path.rfind('/', slash - 1)) {
@@ -56,6 +52,18 @@ inline void check_disjoint(const std::vector<std::pair<std::string, std::string>
             break;
         }
     }
+}
+
+// Reports paths that are equal, or inside one another.
+inline void check_disjoint(const std::vector<std::pair<std::string, std::string>>& paths, ProblemList& problems) {
+    std::map<std::string_view, std::string_view> seen;
+    for (const auto& [path, pointer] : paths) {
+        const auto [first, fresh] = seen.emplace(path, pointer);
+        if (!fresh)
+            problems.add(pointer, "duplicate_value", "this path is also that of " + std::string(first->second),
+                         "use another path");
+    }
+    check_nested(paths, problems);
 }
 
 // The value of a text, when it has its form; what is wrong was reported.
@@ -124,28 +132,36 @@ private:
         out.clear();
         const std::string pointer = reader_.pointer(field.name);
         check_count(array->size(), field.form.most, pointer, problems_);
-        std::map<Value, std::size_t> seen;
+        if (array->size() < field.form.least)
+            problems_.add(pointer, "too_few", "this has no entries", "add one, or leave the member out");
         std::vector<std::pair<std::string, std::string>> paths;
         for (std::size_t i = 0; i < array->size(); ++i) {
             const std::string here = pointer_to(pointer, i);
             std::optional<Value> item;
             if constexpr (std::is_same_v<Item, Text>)
                 item = text_of((*array)[i], here, field.form.item, problems_);
-            else if (const auto number = ObjectReader::integer_of((*array)[i], here, field.form.item.least, field.form.item.most,
-                                                                  problems_))
+            else if (const auto number =
+                         ObjectReader::integer_of((*array)[i], here, field.form.item.least, field.form.item.most, problems_))
                 item = static_cast<Value>(*number);
             if (!item) continue;
             if constexpr (std::is_same_v<Item, Text>) {
                 if (field.form.disjoint) paths.emplace_back(*item, here);
             }
-            if (!field.form.ordered && !field.form.disjoint) {
-                const auto [first, fresh] = seen.emplace(*item, i);
-                if (!fresh)
-                    problems_.add(here, "duplicate_value", "this is also " + pointer_to(pointer, first->second), "say it once");
-            }
             out.push_back(std::move(*item));
         }
-        check_disjoint(paths, problems_);
+        if (!field.form.ordered) check_unique(*array, pointer);
+        check_nested(paths, problems_);
+    }
+    // Of values as the document has them, so that the schema says the same (uniqueItems): also of those whose form is wrong.
+    void check_unique(const boost::json::array& array, const std::string& pointer) {
+        std::map<std::string, std::size_t> seen;
+        for (std::size_t i = 0; i < array.size(); ++i) {
+            if (array[i].is_structured()) continue; // was reported
+            const auto [first, fresh] = seen.emplace(canonical_json(array[i]), i);
+            if (!fresh)
+                problems_.add(pointer_to(pointer, i), "duplicate_value", "this is also " + pointer_to(pointer, first->second),
+                              "say it once");
+        }
     }
 
     template <class F, class Value>
@@ -158,12 +174,7 @@ private:
         check_count(value.get_object().size(), field.form.most, pointer, problems_);
         for (const auto& member : value.get_object()) {
             const std::string here = pointer_to(pointer, member.key());
-            const Text& key = field.form.key;
-            if (character_count(member.key()) > key.most)
-                problems_.add(here, "too_long", "this name has more than " + std::to_string(key.most) + " characters",
-                              "make it shorter");
-            else
-                add_fault(problems_, here, key.check(member.key()));
+            (void)text_of(boost::json::value(member.key()), here, field.form.key, problems_);
             if constexpr (!std::is_same_v<Value, std::string>) {
                 if (member.value().is_bool()) {
                     out.emplace(member.key(), member.value().get_bool());

@@ -30,9 +30,9 @@ template <class E>
 
 // Which fields are written. A default one takes all.
 struct Selection {
-    std::optional<StepKind> step{};    // those that it acts on, and the keys by which they are told apart
-    bool skip_defaults = false;        // also of fields that are always written
-    std::optional<Section> section{};  // of a whole profile's fields
+    std::optional<StepKind> step{};   // those that it acts on, and the keys by which they are told apart
+    bool skip_defaults = false;       // also of fields that are always written
+    std::optional<Section> section{}; // of a whole profile's fields
 
     [[nodiscard]] constexpr bool takes(const Fate& fate) const noexcept {
         if (!step) return true;
@@ -49,7 +49,10 @@ template <class T>
 template <class Value, class Form>
 [[nodiscard]] bool same_value(const Form& form, const Value& a, const Value& b) {
     if (a == b) return true;
-    if constexpr (requires { form.ordered; form.item; }) {
+    if constexpr (requires {
+                      form.ordered;
+                      form.item;
+                  }) {
         if (form.ordered || a.size() != b.size()) return false;
         auto x = a, y = b;
         std::sort(x.begin(), x.end());

@@ -25,7 +25,6 @@ struct Text { // a string without NUL; lengths in characters (code points)
     std::optional<FormFault> (*check)(std::string_view) = nullptr;
     // What `check` accepts, as a regular expression for the schema. Empty: it cannot be said so, and the schema is laxer.
     std::string_view pattern{};
-    std::size_t least = 0;
 };
 struct Whole { // an integer; both bounds included
     std::uint64_t least = 0, most = 0;
@@ -42,8 +41,9 @@ template <class Item>
 struct Many { // an array of scalars
     Item item;
     std::size_t most = 0;
-    bool ordered = false; // whether the order means something; if not, no value appears twice
-    bool disjoint = false; // paths, none equal to another or inside it
+    bool ordered = false;  // whether the order means something; if not, no value appears twice
+    bool disjoint = false; // paths, none inside another
+    std::size_t least = 0;
 };
 struct Dictionary { // an object whose members all are strings
     Text key;
@@ -77,10 +77,19 @@ enum class SnapshotUse : std::uint8_t {
     never,
 };
 
+[[nodiscard]] constexpr std::string_view to_string(SnapshotUse use) noexcept {
+    switch (use) {
+    case SnapshotUse::always: return "always";
+    case SnapshotUse::scripts: return "scripts";
+    case SnapshotUse::never: return "never";
+    }
+    return "always";
+}
+
 // What becomes of a field's value.
 struct Fate {
-    bool versioned = true;   // false: of the record
-    bool decided = true;     // false: the fields inside say
+    bool versioned = true; // false: of the record
+    bool decided = true;   // false: the fields inside say
     SnapshotUse use = SnapshotUse::always;
     StepKind step = StepKind::base_image; // of the plan, that acts on it; with SnapshotUse::scripts also script_environment
     std::string_view reason{};            // why a snapshot depends on it, or not; one line
@@ -111,8 +120,8 @@ struct Field {
     Value Owner::*member;
     Form form;
     Presence presence;
-    Fate fate; // without one a field does not compile
-    std::string_view meaning; // Markdown, one paragraph
+    Fate fate;                        // without one a field does not compile
+    std::string_view meaning;         // Markdown, one paragraph
     std::optional<Section> section{}; // of the fields of a whole profile
 };
 template <class Owner, class Value, class Form>
@@ -124,6 +133,8 @@ Field(std::string_view, Value Owner::*, Form, Presence, Fate, std::string_view, 
 //   any_of     array of names of which a document has at least one; exclusive: ... and at most one
 //   complete   (T&, ObjectReader&, std::size_t how_many): defaults that depend on other members, and rules between them
 //   check_all  (const std::vector<T>&, const boost::json::array&, const std::string& pointer, ProblemList&): between elements
+//   refuse     (const T&, const std::string& pointer, ProblemList&): values that this build does not enact, though it does the
+//              field (not_enacted)
 template <class T>
 struct Model;
 

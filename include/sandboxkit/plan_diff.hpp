@@ -110,43 +110,49 @@ class DocumentDiff {
 public:
     // `scripts`: of either side.
     DocumentDiff(const boost::json::object& before, const boost::json::object& after, bool scripts) : scripts_(scripts) {
-        compare_members("", before, after);
+        compare_members({}, before, after);
     }
     [[nodiscard]] std::vector<FieldChange> take() { return std::move(changes_); }
 
 private:
-    void compare_members(const std::string& pointer, const boost::json::object& a, const boost::json::object& b) {
+    // Of one field in both documents: the indexes on the way may differ.
+    struct Pointers {
+        std::string before, after;
+    };
+
+    void compare_members(const Pointers& at, const boost::json::object& a, const boost::json::object& b) {
         std::set<std::string_view> names;
         for (const auto& member : a) names.insert(member.key());
         for (const auto& member : b) names.insert(member.key());
+        // A pointer must find the value again: no name in it is cut.
         for (const std::string_view name : names)
-            compare(pointer_to(pointer, name), a.if_contains(name), b.if_contains(name));
+            compare({pointer_to(at.before, name, name.size()), pointer_to(at.after, name, name.size())}, a.if_contains(name),
+                    b.if_contains(name));
     }
-    void compare(const std::string& pointer, const boost::json::value* a, const boost::json::value* b) {
+    void compare(const Pointers& at, const boost::json::value* a, const boost::json::value* b) {
         if (a && b && *a == *b) return; // most of them
         static const boost::json::value no_members = boost::json::object(), no_elements = boost::json::array();
-        const FieldRule* rule = rule_for(pointer);
+        const FieldRule* rule = rule_for(at.after);
         const boost::json::value& some = a ? *a : *b;
         if (rule && !rule->key.empty())
-            return compare_elements(pointer, rule->key, (a ? *a : no_elements).get_array(), (b ? *b : no_elements).get_array());
+            return compare_elements(at, rule->key, (a ? *a : no_elements).get_array(), (b ? *b : no_elements).get_array());
         if (some.is_object() && (!rule || (a && b)))
-            return compare_members(pointer, (a ? *a : no_members).get_object(), (b ? *b : no_members).get_object());
+            return compare_members(at, (a ? *a : no_members).get_object(), (b ? *b : no_members).get_object());
         std::string before = a ? canonical_json(*a) : "", after = b ? canonical_json(*b) : "";
-        if (before != after) add(pointer, rule, std::move(before), std::move(after));
+        if (before != after) add(b ? at.after : at.before, rule, std::move(before), std::move(after));
     }
     // Both are sorted by the key.
-    void compare_elements(const std::string& pointer, std::string_view key, const boost::json::array& a,
-                          const boost::json::array& b) {
+    void compare_elements(const Pointers& at, std::string_view key, const boost::json::array& a, const boost::json::array& b) {
         const auto name = [&](const boost::json::value& element) -> std::string_view { return element.at(key).get_string(); };
         std::size_t i = 0, j = 0;
         while (i < a.size() || j < b.size()) {
             const bool removed = j == b.size() || (i < a.size() && name(a[i]) < name(b[j]));
             const bool added = !removed && (i == a.size() || name(b[j]) < name(a[i]));
-            const std::string here = pointer_to(pointer, removed ? i : j);
+            const Pointers here{pointer_to(at.before, i), pointer_to(at.after, j)};
             if (removed)
-                add(here, rule_for(here), canonical_json(a[i++]), "");
+                add(here.before, rule_for(here.before), canonical_json(a[i++]), "");
             else if (added)
-                add(here, rule_for(here), "", canonical_json(b[j++]));
+                add(here.after, rule_for(here.after), "", canonical_json(b[j++]));
             else
                 compare(here, &a[i++], &b[j++]);
         }
@@ -180,7 +186,8 @@ private:
 } // namespace detail
 
 inline std::vector<FieldChange> diff(const Recipe& before, const Recipe& after) {
-    return detail::DocumentDiff(recipe_to_json(before), recipe_to_json(after), runs_scripts(before) || runs_scripts(after)).take();
+    return detail::DocumentDiff(recipe_to_json(before), recipe_to_json(after), runs_scripts(before) || runs_scripts(after))
+        .take();
 }
 
 inline std::vector<FieldChange> diff(const Profile& before, const Profile& after) {

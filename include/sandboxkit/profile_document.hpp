@@ -29,7 +29,8 @@ inline void Model<Repository>::complete(Repository& repository, ObjectReader& re
             reader.problem("identifier", "bad_form", "no identifier can be taken from the end of the URL", "add \"identifier\"");
         }
     }
-    if (!reader.has("mount_path") && !repository.identifier.empty()) repository.mount_path = "/workspace/" + repository.identifier;
+    if (!reader.has("mount_path") && !repository.identifier.empty())
+        repository.mount_path = "/workspace/" + repository.identifier;
     if (!reader.has("role")) repository.role = how_many == 1 ? RepositoryRole::primary : RepositoryRole::context;
     if (!reader.has("read_only")) repository.read_only = repository.role == RepositoryRole::reference;
 }
@@ -48,12 +49,12 @@ inline void Model<Repository>::check_all(const std::vector<Repository>& reposito
             const auto [first, inserted] = identifiers.emplace(variable_part(repository.identifier), i);
             fresh = inserted;
             if (!fresh)
-                problems.add(
-                    pointer_to(here, "identifier"), "duplicate_value",
-                    std::string(repositories[first->second].identifier == repository.identifier ? ""
-                                                                                                : "in the names of variables ") +
-                        "this identifier is also that of " + pointer_to(pointer, first->second),
-                    "give one of them another \"identifier\"");
+                problems.add(pointer_to(here, "identifier"), "duplicate_value",
+                             std::string(repositories[first->second].identifier == repository.identifier
+                                             ? ""
+                                             : "in the names of variables ") +
+                                 "this identifier is also that of " + pointer_to(pointer, first->second),
+                             "give one of them another \"identifier\"");
         }
         // The default mount paths of equal identifiers are equal too: that is the same mistake, told once.
         if (!repository.mount_path.empty() && (fresh || (object && object->contains("mount_path"))))
@@ -84,7 +85,7 @@ inline Profile read_profile_value(const boost::json::value& value, ProblemList& 
 
 // Class invalid, code "profile_invalid", with every problem of form at once. Codes of problems: too_large, bad_utf8, syntax,
 // too_deep (nothing else could be looked at); duplicate_key, unknown_field, missing_field, excluded_field, wrong_type,
-// out_of_range, too_long, too_many, bad_value, bad_form, duplicate_value, nested_path, secret_in_url, never_fires;
+// out_of_range, too_long, too_few, too_many, bad_value, bad_form, duplicate_value, nested_path, secret_in_url, never_fires;
 // more_problems (ProblemList::take). No problem repeats a value of the document.
 [[nodiscard]] inline Result<Profile> read_profile(std::string_view json, const JsonLimits& limits = {}) {
     ProblemList problems;
@@ -139,7 +140,8 @@ template <class T>
     replace(out.record);
     replace(out.recipe);
     reader.finish();
-    if (!problems.empty()) return document_error("section_invalid", "the section " + std::string(to_string(section)), problems.take());
+    if (!problems.empty())
+        return document_error("section_invalid", "the section " + std::string(to_string(section)), problems.take());
     return out;
 }
 
@@ -168,6 +170,7 @@ private:
     template <class T>
     void walk(const T& value, const std::string& pointer) {
         for_each_field<T>([&](const auto& field) { RefusalCollector(pointer, problems_)(field, value); });
+        if constexpr (requires { Model<T>::refuse(value, pointer, problems_); }) Model<T>::refuse(value, pointer, problems_);
     }
 
     std::string pointer_;

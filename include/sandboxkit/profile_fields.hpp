@@ -11,6 +11,8 @@
 #include <sandboxkit/profile_rules.hpp>
 
 #include <array>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -122,7 +124,7 @@ struct Model<McpServer> {
     static constexpr std::tuple fields{
         Field{"name", &McpServer::name, detail::short_name_form, Presence::required,
               in_snapshot(StepKind::configure_agent, "the agent knows the server by it"), "Unique among the servers."},
-        Field{"command", &McpServer::command, Many<Text>{detail::argument_form, 100, true}, Presence::optional,
+        Field{"command", &McpServer::command, Many<Text>{detail::argument_form, 100, true, false, 1}, Presence::optional,
               in_snapshot(StepKind::configure_agent, "the agent's configuration in the snapshot names it"),
               "A server that the agent starts in the sandbox and talks to over its standard streams: program and arguments."},
         Field{"environment", &McpServer::environment,
@@ -165,9 +167,10 @@ struct Model<Skill> {
 template <>
 struct Model<Feature> {
     static constexpr std::tuple fields{
-        Field{"id", &Feature::id, Text{512, check_feature}, Presence::required,
-              in_snapshot(StepKind::install_features, "it is installed in the snapshot"),
-              "`<registry>/<path>:<version>`, `https://.../name.tgz`, or `directory:<absolute path>`; unique among the features."},
+        Field{
+            "id", &Feature::id, Text{512, check_feature}, Presence::required,
+            in_snapshot(StepKind::install_features, "it is installed in the snapshot"),
+            "`<registry>/<path>:<version>`, `https://.../name.tgz`, or `directory:<absolute path>`; unique among the features."},
         Field{"options", &Feature::options,
               OptionDictionary{Text{100, check_option_name, patterns::option_name}, Text{4096}, 100}, Presence::optional,
               in_snapshot(StepKind::install_features, "it is installed with them"),
@@ -197,8 +200,10 @@ struct Model<FeatureLock> {
 template <>
 struct Model<Hook> {
     static constexpr std::tuple fields{
-        Field{"name", &Hook::name, detail::short_name_form, Presence::required, as_inside(), "Unique among the hooks of its kind."},
-        Field{"script", &Hook::script, detail::script_form, Presence::required, as_inside(), "Run by the image's `/bin/sh`, as root."},
+        Field{"name", &Hook::name, detail::short_name_form, Presence::required, as_inside(),
+              "Unique among the hooks of its kind."},
+        Field{"script", &Hook::script, detail::script_form, Presence::required, as_inside(),
+              "Run by the image's `/bin/sh`, as root."},
         Field{"timeout", &Hook::timeout_seconds, detail::timeout_form, Presence::optional, as_inside(),
               "Seconds after which it is ended and has failed."},
     };
@@ -273,8 +278,8 @@ struct Model<Resources> {
               at_start(StepKind::apply_limits, "applied at start"),
               "`planning`: 1 CPU and 2 GiB of memory. `development`: 2 and 4 GiB. `development-large`: 4 and 8 GiB. Each 4,096 "
               "processes."},
-        Field{"cpus", &Resources::cpus, Real{0.01, 1024}, Presence::optional, at_start(StepKind::apply_limits, "applied at start"),
-              "CPUs, in place of the class's."},
+        Field{"cpus", &Resources::cpus, Real{0.01, 1024}, Presence::optional,
+              at_start(StepKind::apply_limits, "applied at start"), "CPUs, in place of the class's."},
         Field{"memory_mb", &Resources::memory_mb, Whole{16, 16'777'216}, Presence::optional,
               at_start(StepKind::apply_limits, "applied at start"), "Memory in MiB, in place of the class's."},
         Field{"processes", &Resources::processes, Whole{8, 4'194'304}, Presence::optional,
@@ -306,13 +311,19 @@ struct Model<Network> {
               seen_by_scripts(StepKind::connect_network, "the setup script runs with it", "applied at start"),
               "`open`: outbound to the public internet. `none`: no network. `allowlist`: outbound to what `allow` lists. Never "
               "inbound, and never the host or private networks."},
-        Field{"allow", &Network::allow, Objects{1000}, Presence::optional,
-              seen_by_scripts(StepKind::connect_network, "the setup script runs with it", "applied at start", refusals::allowlist),
-              "What may be reached with `allowlist`."},
+        Field{
+            "allow", &Network::allow, Objects{1000}, Presence::optional,
+            seen_by_scripts(StepKind::connect_network, "the setup script runs with it", "applied at start", refusals::allowlist),
+            "What may be reached with `allowlist`."},
         Field{"rate_limit_mbit", &Network::rate_limit_mbit, Whole{1, 100'000}, Presence::optional,
               at_start(StepKind::connect_network, "applied at start", refusals::rate_limit),
               "Outbound traffic in Mbit/s. Without it, what the host gives."},
     };
+    // One of the values of a field that is enacted otherwise.
+    static void refuse(const Network& network, const std::string& pointer, ProblemList& problems) {
+        if (network.egress == Egress::allowlist)
+            problems.add(pointer_to(pointer, "egress"), "not_enacted", std::string(refusals::allowlist), "choose open or none");
+    }
 };
 
 template <>
@@ -323,7 +334,8 @@ struct Model<WorkspaceVolume> {
               "Whether `/workspace` is kept between runs, for each profile and principal."},
         Field{"second_start", &WorkspaceVolume::second_start, Choice<SecondStart>{second_start_names}, Presence::optional,
               at_start(StepKind::attach_persistence, "persistent paths are attached at start", refusals::persistence),
-              "What a second start finds while the volume is in use: it is refused (`refuse`), or gets a clean workspace that is not "
+              "What a second start finds while the volume is in use: it is refused (`refuse`), or gets a clean workspace that is "
+              "not "
               "kept (`clean`)."},
     };
 };
@@ -362,7 +374,8 @@ struct Model<ArgumentRule> {
         Field{"pattern", &ArgumentRule::pattern, Text{1000, check_line, patterns::line}, Presence::optional, as_inside(),
               "What the value must look like: `*` stands for any characters but `/`, `**` for any, `?` for one."},
         Field{"required", &ArgumentRule::required, Flag{}, Presence::optional, as_inside(), "Whether it must be there."},
-        Field{"repeated", &ArgumentRule::repeated, Flag{}, Presence::optional, as_inside(), "Whether it may be there more than once."},
+        Field{"repeated", &ArgumentRule::repeated, Flag{}, Presence::optional, as_inside(),
+              "Whether it may be there more than once."},
     };
 };
 
@@ -373,16 +386,17 @@ struct Model<ManagedCommand> {
               at_start(StepKind::govern_commands, "governed at start"), "Unique in the catalog."},
         Field{"description", &ManagedCommand::description, Text{4000}, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start"), "What it is for; the agent reads it."},
-        Field{"command", &ManagedCommand::command, Many<Text>{detail::argument_form, 100, true}, Presence::required,
+        Field{"command", &ManagedCommand::command, Many<Text>{detail::argument_form, 100, true, false, 1}, Presence::required,
               at_start(StepKind::govern_commands, "governed at start"), "The program and its fixed arguments."},
         Field{"arguments", &ManagedCommand::arguments, Objects{100, "name", true}, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start"),
               "What may follow the fixed arguments, in this order as far as they are positional. Nothing else may."},
-        Field{"working_directories", &ManagedCommand::working_directories, Many<Text>{detail::path_form, 100},
-              Presence::optional, at_start(StepKind::govern_commands, "governed at start"),
+        Field{"working_directories", &ManagedCommand::working_directories, Many<Text>{detail::path_form, 100}, Presence::optional,
+              at_start(StepKind::govern_commands, "governed at start"),
               "Where it may run: these directories and what is below them. Without it, anywhere."},
         Field{"credentials", &ManagedCommand::credentials, Many<Text>{detail::reference_form, 100}, Presence::optional,
-              at_start(StepKind::govern_commands, "governed at start"), "The connections whose credentials it may use, by their ids."},
+              at_start(StepKind::govern_commands, "governed at start"),
+              "The connections whose credentials it may use, by their ids."},
         Field{"timeout", &ManagedCommand::timeout_seconds, detail::timeout_form, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start"), "Seconds after which it is ended."},
     };
@@ -391,11 +405,12 @@ struct Model<ManagedCommand> {
 template <>
 struct Model<ManagedCommands> {
     static constexpr std::tuple fields{
-        Field{"mode", &ManagedCommands::mode, Choice<CommandMode>{command_mode_names}, Presence::optional,
-              at_start(StepKind::govern_commands, "governed at start", refusals::commands),
-              "How strictly the agent's own commands are held to the catalog. `advisory`: it is told of them. `redirect-known`: a "
-              "native command that matches one becomes the managed one. `strict-command`: only those of the catalog run. The "
-              "platform's own set-up of the sandbox is never affected."},
+        Field{
+            "mode", &ManagedCommands::mode, Choice<CommandMode>{command_mode_names}, Presence::optional,
+            at_start(StepKind::govern_commands, "governed at start", refusals::commands),
+            "How strictly the agent's own commands are held to the catalog. `advisory`: it is told of them. `redirect-known`: a "
+            "native command that matches one becomes the managed one. `strict-command`: only those of the catalog run. The "
+            "platform's own set-up of the sandbox is never affected."},
         Field{"catalog", &ManagedCommands::catalog, Objects{1000, "name"}, Presence::optional,
               at_start(StepKind::govern_commands, "governed at start", refusals::commands), "The managed commands."},
     };
@@ -404,9 +419,10 @@ struct Model<ManagedCommands> {
 template <>
 struct Model<Probe> {
     static constexpr std::tuple fields{
-        Field{"name", &Probe::name, detail::short_name_form, Presence::required, at_start(StepKind::probe, "run by tests of the profile"),
-              "Unique among the probes."},
-        Field{"script", &Probe::script, detail::script_form, Presence::required, at_start(StepKind::probe, "run by tests of the profile"),
+        Field{"name", &Probe::name, detail::short_name_form, Presence::required,
+              at_start(StepKind::probe, "run by tests of the profile"), "Unique among the probes."},
+        Field{"script", &Probe::script, detail::script_form, Presence::required,
+              at_start(StepKind::probe, "run by tests of the profile"),
               "Run by the image's `/bin/sh`; it passes when it exits with 0."},
         Field{"timeout", &Probe::timeout_seconds, detail::timeout_form, Presence::optional,
               at_start(StepKind::probe, "run by tests of the profile"), "Seconds after which it has failed."},
@@ -425,9 +441,10 @@ struct Model<Connections> {
         Field{"connectors", &Connections::connectors, Many<Text>{detail::reference_form, 100}, Presence::optional,
               at_start(StepKind::bind_connections, "bound at start", refusals::connections),
               "Other integrations that sessions may use."},
-        Field{"sandbox_provider", &Connections::sandbox_provider, detail::reference_form, Presence::optional,
-              in_snapshot(StepKind::base_image, "a snapshot belongs to one account at its provider", refusals::connections),
-              "The connection whose credentials the sandbox provider takes. Without it, those that the host application manages."},
+        Field{
+            "sandbox_provider", &Connections::sandbox_provider, detail::reference_form, Presence::optional,
+            in_snapshot(StepKind::base_image, "a snapshot belongs to one account at its provider", refusals::connections),
+            "The connection whose credentials the sandbox provider takes. Without it, those that the host application manages."},
     };
 };
 
@@ -463,8 +480,8 @@ struct Model<EventSource> {
               "The connection that the event comes from, by its id."},
         Field{"type", &EventSource::type, Text{200, check_line, patterns::line}, Presence::required, of_the_record(),
               "The event's type, as the connection calls it."},
-        Field{"match", &EventSource::match, Dictionary{Text{200, check_line, patterns::line}, Text{1000}, 100}, Presence::optional,
-              of_the_record(), "Members of the event, each with the value that it must have."},
+        Field{"match", &EventSource::match, Dictionary{Text{200, check_line, patterns::line}, Text{1000}, 100},
+              Presence::optional, of_the_record(), "Members of the event, each with the value that it must have."},
     };
 };
 
@@ -488,8 +505,8 @@ struct Model<RefreshSchedule> {
     static constexpr std::tuple fields{
         Field{"enabled", &RefreshSchedule::enabled, Flag{}, Presence::optional, of_the_record(refusals::refresh),
               "Whether the snapshot in use is refreshed by itself."},
-        Field{"schedule", &RefreshSchedule::schedule, Text{200, check_cron}, Presence::optional, of_the_record(refusals::refresh),
-              "When: minute, hour, day of the month, month and day of the week, in UTC."},
+        Field{"schedule", &RefreshSchedule::schedule, Text{200, check_cron}, Presence::optional,
+              of_the_record(refusals::refresh), "When: minute, hour, day of the month, month and day of the week, in UTC."},
     };
 };
 
@@ -559,8 +576,8 @@ struct Model<Recipe> {
               "What a session may use: a class, and overrides on top.", Section::resources},
         Field{"network", &Recipe::network, Object{}, Presence::written, as_inside(), "What a session may reach.",
               Section::network},
-        Field{"persistence", &Recipe::persistence, Object{}, Presence::written, as_inside(),
-              "What outlives a session's compute.", Section::persistence},
+        Field{"persistence", &Recipe::persistence, Object{}, Presence::written, as_inside(), "What outlives a session's compute.",
+              Section::persistence},
         Field{"identity", &Recipe::identity, Object{}, Presence::optional,
               at_start(StepKind::bind_identity, "bound at start", refusals::identity),
               "The workload identity that sessions have; on registered hosts only.", Section::identity},
@@ -575,14 +592,14 @@ struct Model<Recipe> {
 template <>
 struct Model<Record> {
     static constexpr std::tuple fields{
-        Field{"name", &Record::name, Text{200, check_line, patterns::line}, Presence::required, of_the_record(),
-              "For people.", Section::general},
+        Field{"name", &Record::name, Text{200, check_line, patterns::line}, Presence::required, of_the_record(), "For people.",
+              Section::general},
         Field{"description", &Record::description, Text{4000}, Presence::written, of_the_record(), "For people.",
               Section::general},
         Field{"access", &Record::access, Object{}, Presence::optional, of_the_record(),
               "Who may launch from the profile. Empty: anyone with the scope. Managers may in any case.", Section::access},
-        Field{"warm_pool", &Record::warm_pool, Object{}, Presence::optional, of_the_record(),
-              "Sandboxes that are kept ready.", Section::warm_pool},
+        Field{"warm_pool", &Record::warm_pool, Object{}, Presence::optional, of_the_record(), "Sandboxes that are kept ready.",
+              Section::warm_pool},
         Field{"triggers", &Record::triggers, Objects{100, "name"}, Presence::optional, of_the_record(refusals::triggers),
               "What starts sessions without a person.", Section::triggers},
         Field{"refresh", &Record::refresh, Object{}, Presence::optional, of_the_record(), "When the snapshot is made anew.",

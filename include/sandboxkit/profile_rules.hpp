@@ -117,8 +117,7 @@ inline constexpr std::string_view reserved_environment_prefix = "SANDBOXKIT_";
 
 // As git check-ref-format has it, for a branch's short name.
 [[nodiscard]] inline std::optional<FormFault> check_branch(std::string_view name) {
-    const FormFault fault{"bad_form", "this is not a possible branch name",
-                          "give the short name, for example main or feature/x"};
+    const FormFault fault{"bad_form", "this is not a possible branch name", "give the short name, for example main or feature/x"};
     if (name.empty() || name == "@" || name.starts_with('-') || name.ends_with('.') || name.size() > 250) return fault;
     if (detail::has_control_character(name) || name.find_first_of(" ~^:?*[\\") != std::string_view::npos) return fault;
     if (name.find("..") != std::string_view::npos || name.find("@{") != std::string_view::npos) return fault;
@@ -129,8 +128,7 @@ inline constexpr std::string_view reserved_environment_prefix = "SANDBOXKIT_";
         begin = end + 1;
     }
     if (name.starts_with("refs/"))
-        return FormFault{"bad_form", "this is the full name of a reference",
-                         "give the branch's short name, without refs/heads/"};
+        return FormFault{"bad_form", "this is the full name of a reference", "give the branch's short name, without refs/heads/"};
     return {};
 }
 
@@ -238,7 +236,6 @@ namespace detail {
     return url;
 }
 
-
 // Regular expressions of ECMA-262, each accepting what the check of the same name accepts.
 namespace patterns {
 inline constexpr std::string_view line = R"(^[^\u0000-\u001f\u007f-\u009f]+$)";
@@ -251,8 +248,9 @@ inline constexpr std::string_view digest = "^sha256:[0-9a-f]{64}$";
 inline constexpr std::string_view skill_name = "^[a-z0-9]+(-[a-z0-9]+)*$";
 inline constexpr std::string_view tool = R"(^(\*|[A-Za-z0-9_.-]+)$)";
 inline constexpr std::string_view flag = "^--?[A-Za-z0-9][A-Za-z0-9-]*$";
-inline constexpr std::string_view domain = R"(^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$)";
-inline constexpr std::string_view json_pointer = "^(/([^~]|~[01])*)+$";
+inline constexpr std::string_view domain =
+    R"(^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$)";
+inline constexpr std::string_view json_pointer = R"(^/([^~\u0000]|~[01])*$)";
 } // namespace patterns
 
 namespace detail {
@@ -278,7 +276,8 @@ template <class Predicate>
 }
 
 [[nodiscard]] inline std::optional<FormFault> check_provider_name(std::string_view name) {
-    return detail::unless(is_provider_name(name), "expected a lower-case letter, then up to 63 lower-case letters, digits and '-'",
+    return detail::unless(is_provider_name(name),
+                          "expected a lower-case letter, then up to 63 lower-case letters, digits and '-'",
                           "\"local\" is always there");
 }
 
@@ -303,10 +302,11 @@ template <class Predicate>
 
 // One version, not a range.
 [[nodiscard]] inline std::optional<FormFault> check_version(std::string_view version) {
-    return detail::unless(!version.empty() && detail::is_alphanumeric(version.front()) && detail::all_of(version, [](char c) {
-        return detail::is_alphanumeric(c) || c == '.' || c == '+' || c == '_' || c == '-';
-    }),
-                          "this is not a version", "write one version, such as 1.18.33; ranges are not possible");
+    return detail::unless(
+        !version.empty() && detail::is_alphanumeric(version.front()) &&
+            detail::all_of(version,
+                           [](char c) { return detail::is_alphanumeric(c) || c == '.' || c == '+' || c == '_' || c == '-'; }),
+        "this is not a version", "write one version, such as 1.18.33; ranges are not possible");
 }
 
 [[nodiscard]] inline std::optional<FormFault> check_digest(std::string_view digest) {
@@ -327,10 +327,11 @@ template <class Predicate>
 
 // The name of a tool, or "*" for all of a server.
 [[nodiscard]] inline std::optional<FormFault> check_tool(std::string_view name) {
-    return detail::unless(name == "*" || (!name.empty() && detail::all_of(name, [](char c) {
-        return detail::is_alphanumeric(c) || c == '_' || c == '.' || c == '-';
-    })),
-                          "expected the name of a tool, or \"*\" for all", "name the tools one by one");
+    return detail::unless(
+        name == "*" ||
+            (!name.empty() &&
+             detail::all_of(name, [](char c) { return detail::is_alphanumeric(c) || c == '_' || c == '.' || c == '-'; })),
+        "expected the name of a tool, or \"*\" for all", "name the tools one by one");
 }
 
 [[nodiscard]] inline std::optional<FormFault> check_flag(std::string_view flag) {
@@ -342,7 +343,8 @@ template <class Predicate>
 
 // A lower-case domain of two labels or more, "*." before it for all below it.
 [[nodiscard]] inline std::optional<FormFault> check_domain(std::string_view domain) {
-    const FormFault fault{"bad_value", "this is not a domain", "write it in lower case: example.org, or *.example.org for all below"};
+    const FormFault fault{"bad_value", "this is not a domain",
+                          "write it in lower case: example.org, or *.example.org for all below"};
     std::string_view rest = domain.starts_with("*.") ? domain.substr(2) : domain;
     if (rest.find('.') == std::string_view::npos) return fault;
     for (std::size_t begin = 0; begin <= rest.size();) {
@@ -415,9 +417,8 @@ template <class Predicate>
         const std::size_t end = std::min(name.find('/', begin), name.size());
         const std::string_view component = name.substr(begin, end - begin);
         if (component.empty() || !detail::is_alphanumeric(component.front()) || !detail::is_alphanumeric(component.back()) ||
-            !detail::all_of(component, [](char c) {
-                return detail::is_lower(c) || detail::is_digit(c) || c == '.' || c == '_' || c == '-';
-            }))
+            !detail::all_of(
+                component, [](char c) { return detail::is_lower(c) || detail::is_digit(c) || c == '.' || c == '_' || c == '-'; }))
             return fault;
         begin = end + 1;
     }
@@ -445,8 +446,8 @@ template <class Predicate>
                           "copy it from the portal: /subscriptions/.../resourceGroups/.../providers/Microsoft.ManagedIdentity/"
                           "userAssignedIdentities/..."};
     if (check_absolute_path(id)) return fault;
-    static constexpr std::array<std::string_view, 8> parts = {"subscriptions", "", "resourcegroups",  "",
-                                                              "providers",     "microsoft.managedidentity", "userassignedidentities", ""};
+    static constexpr std::array<std::string_view, 8> parts = {
+        "subscriptions", "", "resourcegroups", "", "providers", "microsoft.managedidentity", "userassignedidentities", ""};
     std::size_t begin = 1;
     for (const std::string_view part : parts) {
         if (begin > id.size()) return fault;

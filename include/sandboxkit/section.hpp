@@ -30,8 +30,8 @@ enum class Section : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 16> section_names = {
-    "general", "access",      "runtime",  "image",    "repositories", "environment", "resources", "network",
-    "persistence", "identity", "commands", "connections", "probes",   "warm_pool",   "triggers",  "agent_instructions"};
+    "general",     "access",   "runtime",  "image",       "repositories", "environment", "resources", "network",
+    "persistence", "identity", "commands", "connections", "probes",       "warm_pool",   "triggers",  "agent_instructions"};
 static_assert(section_names.size() == static_cast<std::size_t>(Section::agent_instructions) + 1);
 
 constexpr std::string_view to_string(Section s) noexcept {

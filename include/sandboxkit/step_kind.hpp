@@ -33,10 +33,10 @@ enum class StepKind : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 20> step_kind_names = {
-    "base_image",     "install_features",   "script_environment", "run_build_hooks",  "install_agent",
-    "clone_repository", "configure_agent",  "run_setup_script",   "capture",          "apply_limits",
-    "connect_network", "protect_paths",     "attach_persistence", "bind_identity",    "bind_environment",
-    "bind_connections", "govern_commands",  "run_runtime_hooks",  "prewarm",          "probe"};
+    "base_image",       "install_features", "script_environment", "run_build_hooks", "install_agent",
+    "clone_repository", "configure_agent",  "run_setup_script",   "capture",         "apply_limits",
+    "connect_network",  "protect_paths",    "attach_persistence", "bind_identity",   "bind_environment",
+    "bind_connections", "govern_commands",  "run_runtime_hooks",  "prewarm",         "probe"};
 static_assert(step_kind_names.size() == static_cast<std::size_t>(StepKind::probe) + 1);
 
 constexpr std::string_view to_string(StepKind k) noexcept {

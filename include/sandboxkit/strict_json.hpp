@@ -61,10 +61,9 @@ struct JsonLimits {
     return std::string_view::npos;
 }
 
-// The pointer of a member or element of what `parent` points to (RFC 6901). A token longer than 128 bytes is cut and marked
-// with "...": it only names what is wrong, and a document must not make its report larger than itself.
-[[nodiscard]] inline std::string pointer_to(std::string_view parent, std::string_view token) {
-    constexpr std::size_t longest = 128;
+// The pointer of a member or element of what `parent` points to (RFC 6901). A token longer than that many bytes is cut and
+// marked with "...": it only names what is wrong, and a document must not make its report larger than itself.
+[[nodiscard]] inline std::string pointer_to(std::string_view parent, std::string_view token, std::size_t longest = 128) {
     const bool cut = token.size() > longest;
     if (cut) {
         std::size_t end = longest;

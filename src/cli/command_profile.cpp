@@ -6,6 +6,8 @@
 #include "cli/standard_streams.hpp"
 
 #include <sandboxkit/profile_document.hpp>
+#include <sandboxkit/profile_reference.hpp>
+#include <sandboxkit/profile_schema.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -265,6 +267,18 @@ void add_profile(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command->add_option("id", arguments->id, "The profile")->required()->type_name("ID");
     command->add_flag("--wait", arguments->wait, "Make the snapshot now, and wait for it");
     on(command, [](const Settings& s, const Arguments& a) { return publish(s, a.id, a.wait); });
+
+    command = group->add_subcommand("schema", "Print the JSON Schema of profile documents");
+    on(command, [](const Settings& s, const Arguments&) {
+        const auto schema = profile_schema();
+        return s.answer(schema, pretty(schema));
+    });
+
+    command = group->add_subcommand("reference", "Print what a profile document may say, as Markdown");
+    on(command, [](const Settings& s, const Arguments&) {
+        const auto page = profile_reference();
+        return s.answer({{"reference", page}}, page);
+    });
 }
 
 } // namespace sandboxkit::cli

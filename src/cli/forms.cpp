@@ -56,6 +56,8 @@ void write_pretty(std::string& out, const json::value& value, std::size_t indent
         }
         line(indent);
         out += ']';
+    } else if (value.is_double()) {
+        out += canonical_json(value); // 1.5, where serialize writes 1.5E0
     } else {
         out += json::serialize(value);
     }

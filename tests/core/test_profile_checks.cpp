@@ -262,6 +262,7 @@ TEST_CASE("the save gate: every code of form, and the rules of the record") {
     std::string many;
     for (int i = 0; i < 101; ++i) many += (i ? ",\"" : "\"") + std::to_string(i) + '"';
     CHECK(saved(with(R"("connections": {"connectors": [)" + many + "]}")) == Faults{"/connections/connectors too_many"});
+    CHECK(saved(with(R"("mcp_servers": [{"name": "a", "command": []}])")) == Faults{"/mcp_servers/0/command too_few"});
     CHECK(saved(with(R"("image_digest": "x")")) == Faults{"/image_digest bad_value"});
     CHECK(saved(with(R"("image": "x")")) == Faults{"/image bad_form"});
     CHECK(saved(with(R"("persistence": {"paths": ["/a", "/a/b"]})")) == Faults{"/persistence/paths/1 nested_path"});
@@ -796,7 +797,7 @@ TEST_CASE("the table has every code once a gate, and nothing that nobody emits")
     const std::set<std::pair<std::string, Gate>> elsewhere{
         {"never_fires", Gate::save},         // tests/core/test_cron.cpp
         {"secret_like", Gate::save},         // src/engine/editing.cpp, by its tests
-        {"exception_unused", Gate::save},    // src/engine/editing.cpp, by its tests
+        {"exception_unused", Gate::save}, // src/engine/editing.cpp, by its tests
         {"provider_unknown", Gate::publish}, // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::publish},    // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::start},      // src/engine/sessions.cpp, by its tests

@@ -58,6 +58,10 @@ std::optional<Error> error_of(Operation<T> operation) {
     return error_of(operation.get());
 }
 
+std::string version_file() {
+    return write_version_file("imported", 1, canonical_recipe(Recipe{}));
+}
+
 ExecRequest command() {
     ExecRequest request;
     request.argv = {"/bin/true"};
@@ -105,7 +109,7 @@ const std::vector<Call> calls = {
     {"activity", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.activity(w, t.profile)); }},
     {"export_version", Action::read_profile,
      [](auto& e, auto& w, auto& t) { return error_of(e.export_version(w, t.profile, 1)); }},
-    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, write_version_file("imported", 1, canonical_recipe(Recipe{})))); }},
+    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, version_file())); }},
     {"publish", Action::publish_profile, [](auto& e, auto& w, auto& t) { return error_of(e.publish(w, t.profile)); }},
     {"version", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.version(w, t.profile, 1)); }},
     {"versions", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.versions(w, t.profile)); }},
