@@ -303,6 +303,13 @@ Result<KeptEdit> keep_edit(Context& context, const Principal& who, std::string_v
     if (!row) return row.error();
     auto proposal = to_proposal(*row);
     if (!proposal) return proposal.error();
+    if (proposal->state != ProposalState::open) // the store says so too, when it is closed meanwhile
+        return Error{ErrorClass::conflict,
+                     "proposal_closed",
+                     "the proposal was " + std::string(to_string(proposal->state)) + " already",
+                     "propose the edit again if it is still wanted",
+                     "",
+                     {}};
     auto members = members_of(proposal->members);
     if (!members) return members.error();
     Order order;

@@ -69,17 +69,17 @@ TEST_CASE("an edit replaces its section and nothing else, says what it changed, 
     CHECK(pointers(kept.changes) == std::set<std::string>{"/resources/class", "/resources/cpus"});
     CHECK(kept.profile.revision == 2);
     CHECK(kept.profile.draft_revision == 2);
-    s.edit(Section::network, R"({"network": {"egress": "none"}})");
+    s.edit(Section::network, R"({"network": {"egress": "open"}})");
     // What the members leave out takes its default.
     CHECK(pointers(s.edit(Section::resources, R"({"resources": {"class": "planning"}})").changes) ==
           std::set<std::string>{"/resources/cpus"});
     const auto draft = must(s.engine->draft(tester, s.profile));
     CHECK(draft.recipe.resources.resource_class == ResourceClass::planning);
     CHECK_FALSE(draft.recipe.resources.cpus);
-    CHECK(draft.recipe.network.egress == Egress::none);
+    CHECK(draft.recipe.network.egress == Egress::open);
 
     // The same again is no edit.
-    CHECK(s.edit(Section::network, R"({"network": {"egress": "none"}})").changes.empty());
+    CHECK(s.edit(Section::network, R"({"network": {"egress": "open"}})").changes.empty());
     CHECK(s.info().revision == 4);
 
     Principal assistant = tester;
@@ -177,7 +177,7 @@ TEST_CASE("a proposal is shown, and then kept or discarded once") {
     CHECK_FALSE(must(s.engine->draft(tester, s.profile)).recipe.resources.cpus); // nothing yet
     REQUIRE(must(s.engine->proposals(tester, s.profile)).size() == 1);
 
-    s.edit(Section::network, R"({"network": {"egress": "none"}})"); // another section
+    s.edit(Section::network, R"({"network": {"egress": "open"}})"); // another section
     const auto kept = must(s.engine->keep_edit(tester, proposal.id));
     CHECK(kept.changes == proposal.changes);
     CHECK(must(s.engine->draft(tester, s.profile)).recipe.resources.cpus == 4);
@@ -384,7 +384,7 @@ TEST_CASE("the overview tells what there is, and that nothing was tested") {
     Stage s;
     s.publish();
     s.edit(Section::resources, R"({"resources": {"cpus": 3}})");
-    const auto proposal = must(s.engine->propose_edit(tester, s.profile, {Section::network, R"({"network": {"egress": "none"}})", {}}));
+    const auto proposal = must(s.engine->propose_edit(tester, s.profile, {Section::network, R"({"network": {"egress": "open"}})", {}}));
     const auto session = must(s.engine->start_session(tester, of(s.profile)).get());
     const auto overview = must(s.engine->overview(tester, s.profile));
     CHECK(overview.profile.has_draft);
