@@ -331,7 +331,8 @@ TEST_CASE("run: several first ones at once share one profile, version and snapsh
     const auto file = sandbox.file("web.json", document);
     std::vector<std::unique_ptr<Running>> runs;
     for (int i = 0; i < 4; ++i)
-        runs.push_back(std::make_unique<Running>(Sandbox::command({"run", file, "--", "cat", "/root/made"}), sandbox.environment()));
+        runs.push_back(
+            std::make_unique<Running>(Sandbox::command({"run", file, "--", "cat", "/root/made"}), sandbox.environment()));
     for (auto& one : runs) {
         const auto outcome = one->finish();
         INFO(outcome.err);

@@ -41,7 +41,8 @@ TEST_CASE("problems point into the file") {
         CHECK(outcome.err.find("[unknown_field] /frob\n  ") != std::string::npos); // and what to do, indented
         outcome = sandbox({"--json", "profile", verb, file});
         CHECK(outcome.code == 65);
-        for (const auto& problem : outcome.json().at("error").at("problems").as_array()) {
+        const auto answer = outcome.json();
+        for (const auto& problem : answer.at("error").at("problems").as_array()) {
             const bool first = problem.at("pointer") == "/environment/B";
             CHECK(problem.at("line") == (first ? 4 : 6));
             CHECK(problem.at("column") == (first ? 15 : 3));
@@ -78,10 +79,9 @@ TEST_CASE("validate: a gate at a time, errors and warnings apart") {
     CHECK(outcome.err.find("[not_enacted] /persistence") != std::string::npos);
     CHECK(sandbox({"profile", "validate", "-"}, refused).code == 65); // that is the gate when none is named
     CHECK(validate(refused, "start").code == 65);
-    // A credential, and the rules of the record.
-    outcome = validate(R"({"name": "p", "environment": {"T": "ghp_012345678901234567890123456789abcdef"}})", "save");
+    outcome = validate(R"({"name": "p", "warm_pool": {"floor": 5, "ceiling": 2}})", "save"); // what acts at once
     CHECK(outcome.code == 65);
-    CHECK(outcome.err.find("/environment/T\n") != std::string::npos);
+    CHECK(outcome.err.find("[floor_above_ceiling] /warm_pool/floor\n") != std::string::npos);
 
     // Something that has no effect.
     const std::string warned = R"({"name": "p", "image": "host", "environment": {"A": "b"}, "maintenance_script": "true"})";
@@ -105,8 +105,9 @@ TEST_CASE("one section is shown, and only its members") {
     const auto general = sandbox({"profile", "show", id, "--section", "general"}).json();
     CHECK(general.at("name") == "web");
     CHECK_FALSE(general.as_object().contains("setup_script"));
-    CHECK(sandbox({"--json", "profile", "show", id, "--section", "agent_instructions"}).json().at("document").as_object().size() ==
-          1);
+    CHECK(
+        sandbox({"--json", "profile", "show", id, "--section", "agent_instructions"}).json().at("document").as_object().size() ==
+        1);
     CHECK(sandbox({"--json", "profile", "show", id}).json().at("revision") == 1);
 }
 
@@ -125,8 +126,9 @@ TEST_CASE("an overview of a profile that nobody published") {
     const auto id = create(sandbox);
     auto outcome = sandbox({"profile", "overview", id});
     CHECK(outcome.code == 0);
-    for (const auto* text : {"no version with a usable snapshot", "nothing is published", "not yet tested", "revision 1, to be published",
-                             "warm pool", "triggers", "sessions", "proposals", "profile.create", "tester", "command_line"})
+    for (const auto* text :
+         {"no version with a usable snapshot", "nothing is published", "not yet tested", "revision 1, to be published",
+          "warm pool", "triggers", "sessions", "proposals", "profile.create", "tester", "command_line"})
         CHECK_MESSAGE(outcome.out.find(text) != std::string::npos, text);
     const auto answer = sandbox({"--json", "profile", "overview", id}).json();
     CHECK(answer.at("in_use").is_null());
@@ -189,7 +191,8 @@ TEST_CASE("a profile is duplicated") {
 TEST_CASE("the instructions have a history") {
     const Sandbox sandbox;
     const auto id = create(sandbox);
-    REQUIRE(sandbox({"profile", "edit", id, "agent_instructions", "-"}, R"({"agent_instructions": "second\n\u001b[2J"})").code == 0);
+    REQUIRE(sandbox({"profile", "edit", id, "agent_instructions", "-"}, R"({"agent_instructions": "second\n\u001b[2J"})").code ==
+            0);
     auto outcome = sandbox({"profile", "instructions", id});
     CHECK(outcome.out.starts_with("REVISION  BYTES  WHO "));
     CHECK(sandbox({"--json", "profile", "instructions", id}).json().at(0).at("revision") == 2);
@@ -208,7 +211,9 @@ TEST_CASE("the instructions have a history") {
 
 TEST_CASE("what is imported must be what was exported") {
     const Sandbox sandbox;
-    auto outcome = sandbox({"profile", "import", "-"}, R"({"format": "sandboxkit.version/1",)" "\n" R"( "name": 3})");
+    auto outcome = sandbox({"profile", "import", "-"}, R"({"format": "sandboxkit.version/1",)"
+                                                       "\n"
+                                                       R"( "name": 3})");
     CHECK(outcome.code == 65);
     CHECK(outcome.err.find("<stdin>:2:2: error: ") != std::string::npos);
     CHECK(error_code(sandbox({"--json", "profile", "import", "-"}, "nope")) == "json_invalid");

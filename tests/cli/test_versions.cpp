@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Published versions as a user looks at them and carries them elsewhere. Nothing is built, but a provider is asked what it can do.
+// Published versions as a user looks at them and carries them elsewhere. Nothing is built, but a provider is asked what it can
+// do.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "program.hpp"
 
@@ -28,10 +29,8 @@ struct Published { // two versions, and a draft like the second
         REQUIRE(outcome.code == 0);
     }
     static std::string document(const std::string& script, const std::string& value) {
-        return boost::json::serialize(boost::json::object{{"name", "web"},
-                                                          {"setup_script", script},
-                                                          {"environment", {{"A", value}}},
-                                                          {"network", {{"egress", "none"}}}});
+        return boost::json::serialize(boost::json::object{
+            {"name", "web"}, {"setup_script", script}, {"environment", {{"A", value}}}, {"network", {{"egress", "none"}}}});
     }
 };
 
@@ -63,8 +62,7 @@ TEST_CASE("the difference of two versions") {
     const auto patch = sandbox({"profile", "diff", published.id, "1", "2", "--patch"});
     CHECK(patch.json() == sandbox({"--json", "profile", "diff", published.id, "1", "2", "--patch"}).json());
     REQUIRE(patch.json().as_array().size() == 2);
-    CHECK(patch.json().at(0) ==
-          boost::json::value{{"op", "replace"}, {"path", "/environment/A"}, {"value", "b"}});
+    CHECK(patch.json().at(0) == boost::json::value{{"op", "replace"}, {"path", "/environment/A"}, {"value", "b"}});
     CHECK(sandbox({"profile", "diff", published.id, "2", "2", "--patch"}).json().as_array().empty());
 }
 
