@@ -13,6 +13,10 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
 namespace sandboxkit::cli {
 
 namespace json = boost::json;
@@ -247,7 +251,8 @@ int restore(const Settings& settings, const std::string& id, std::uint32_t revis
 
 std::string names_of_sections() {
     std::string names;
-    for (const auto name : section_names) names.append(names.empty() ? "" : ", ").append(name);
+    for (std::size_t i = 0; i < section_names.size(); ++i)
+        names.append(i == 0 ? "" : ",").append(i == 9 ? "\n  " : " ").append(section_names[i]);
     return names;
 }
 
@@ -256,12 +261,12 @@ std::string names_of_sections() {
 void add_profile_edits(CLI::App& group, const Settings& settings, Chosen& chosen) {
     const auto order = std::make_shared<Order>();
     auto* command = group.add_subcommand("edit", "Change a profile, all of it or one section");
-    command->footer("Without FILE, VISUAL or EDITOR opens. The difference is shown, and on a terminal you are asked before it "
-                    "is kept; elsewhere it is\n"
-                    "kept at once, and FILE replaces whatever is there. What you wrote is not lost when it has problems.\n"
-                    "Changes of what a sandbox is wait for 'profile publish'; the others act at once.\n\n"
-                    "Sections: " +
-                    names_of_sections() + ".\nA file with such a name is written ./NAME.\n");
+    command->footer(
+        "Without FILE, VISUAL or EDITOR opens. The difference is shown, and on a terminal you are asked before it is\n"
+        "kept. Elsewhere, and with --json, it is kept at once, and FILE replaces whatever is there. What you wrote is\n"
+        "not lost when it has problems. What concerns the sandbox waits for 'profile publish'; the rest acts at once.\n\n"
+        "Sections:" +
+        names_of_sections() + ".\nA file with such a name is written ./NAME.\n");
     command->add_option("id", order->id, "The profile")->required()->type_name("ID");
     command->add_option("section", order->section_or_file, "The section to edit; the whole document without it")
         ->type_name("SECTION");

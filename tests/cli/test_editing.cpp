@@ -92,7 +92,8 @@ TEST_CASE("a file that is wrong is pointed into") {
     outcome = profile({"--json", "profile", "edit", profile.id, "network", file});
     CHECK(outcome.json().at("error").at("problems").at(0).at("line") == 3);
     CHECK(outcome.json().at("error").at("problems").at(0).at("column") == 5);
-    // A member of another section; no JSON; a rule between fields, which is looked at when it is to be saved; a file that is none.
+    // A member of another section; no JSON; a rule between fields, which is looked at when it is to be saved; a file that is
+    // none.
     CHECK(profile({"profile", "edit", profile.id, "network", "-"}, R"({"name": "web"})").err.find("<stdin>:1:2: error: ") !=
           std::string::npos);
     CHECK(profile({"profile", "edit", profile.id, "network", "-"}, "{,}").err.find("<stdin>:1:2: error: ") != std::string::npos);
@@ -180,8 +181,7 @@ TEST_CASE("on a terminal, what is wrong can be mended") {
         CHECK(profile.shown().at("setup_script") == "two\nkept\n");
     }
     // What only the library finds when it is to save it.
-    const auto terminal = profile.on_a_terminal(
-        R"(echo '{"warm_pool": {"floor": 5, "ceiling": 2}}' > "$1")", {"warm_pool"});
+    const auto terminal = profile.on_a_terminal(R"(echo '{"warm_pool": {"floor": 5, "ceiling": 2}}' > "$1")", {"warm_pool"});
     terminal->wait_for("keep? ");
     terminal->write("y\r");
     terminal->wait_for("edit again? [Y/n] ");

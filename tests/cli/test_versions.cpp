@@ -102,6 +102,35 @@ TEST_CASE("a version goes to another store and is the same there") {
     CHECK(refused.json().at("error").at("code") == "version_file_changed");
 }
 
+TEST_CASE("validate: what could be published, errors and warnings apart") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("p.json", "{\"name\": \"p\",\n \"setup_timeout\": 60}");
+    auto outcome = sandbox({"profile", "validate", file});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out == "no errors, 1 warning\n");
+    CHECK(outcome.err.starts_with(file + ":2:2: warning: "));
+    CHECK(outcome.err.find(" [no_effect] /setup_timeout\n  add ") != std::string::npos);
+    outcome = sandbox({"--json", "profile", "validate", file});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.json().at("warnings").at(0).at("line") == 2);
+    CHECK(outcome.json().at("warnings").at(0).at("column") == 2);
+    CHECK(sandbox({"profile", "validate", file, "--gate", "save"}).out == "no problems\n");
+
+    const std::string both = R"({"name": "p", "setup_timeout": 60, "persistence": {"enabled": true}})";
+    for (const auto* gate : {"publish", "start"}) {
+        outcome = sandbox({"profile", "validate", "-", "--gate", gate}, both);
+        CHECK(outcome.code == 65);
+        CHECK(outcome.out.empty());
+        const auto error = outcome.err.find("[not_enacted] /persistence"), warning = outcome.err.find(": warning: ");
+        CHECK(error < warning);
+        CHECK(warning != std::string::npos);
+    }
+    outcome = sandbox({"--json", "profile", "validate", "-"}, both); // the gate when none is named
+    CHECK(outcome.code == 65);
+    CHECK(outcome.json().at("error").at("code") == "profile_invalid");
+    CHECK(outcome.json().at("warnings").as_array().size() == 1);
+}
+
 int main(int argc, char** argv) {
     if (const auto reason = why_no_sandboxes(); !reason.empty()) {
         std::printf("SKIPPED: this machine cannot run sandboxes: %s\n", reason.c_str());
