@@ -69,7 +69,7 @@ int publish(const Settings& settings, const std::string& id, bool waiting) {
         // Before the wait, and kept when it fails: what is published stays published.
         const auto text = id + " version " + std::to_string(version->number) + ' ' + version->digest + '\n';
         if (const int failed = settings.answer(nullptr, text); failed != exit_ok) return failed;
-        if (!version->decision.reason.empty()) std::cerr << version->decision.reason << '\n';
+        if (!version->decision.reason.empty()) std::cerr << one_line(version->decision.reason) << '\n';
     }
     const bool ready = version->snapshot == SnapshotState::ready || version->snapshot == SnapshotState::stale;
     if (!waiting) {

@@ -118,7 +118,11 @@ private:
             written_.store(file_->path());
         }
         auto edited = file_->edit();
-        if (!edited) return edited.error();
+        if (!edited) {
+            if (edited_) file_->keep(); // of an earlier time
+            return edited.error();
+        }
+        edited_ = true;
         document_ = std::move(*edited);
         return {};
     }
@@ -201,6 +205,7 @@ private:
     const Order& order_;
     const bool asks_;
     bool stale_ = false;
+    bool edited_ = false; // by hand, at least once
     ProfileInfo info_;
     Profile now_;
     Document document_;

@@ -131,7 +131,7 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     boost::json::array notes;
     for (const auto& note : session->notes) {
         notes.push_back(boost::json::value(note));
-        if (!settings.json) std::cerr << "note: " << note << '\n';
+        if (!settings.json) std::cerr << "note: " << one_line(note) << '\n';
     }
     Result<CommandEnd> ended =
         Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};

@@ -157,6 +157,14 @@ TEST_CASE("on a terminal the difference is shown in colours, and asked about") {
     }
     CHECK(profile.shown().at("setup_script") == "five\nkept\n");
     CHECK(profile.on_a_terminal(Profile::change("five", "six"), {"--yes"})->finish().code == 0);
+    { // an editor that fails later loses nothing of before
+        const auto terminal = profile.on_a_terminal("grep -q 'six' \"$1\" && sed -i s/six/seven/ \"$1\"");
+        terminal->wait_for("keep? ");
+        terminal->write("e\r");
+        const auto outcome = terminal->finish();
+        CHECK(outcome.code == 72);
+        CHECK(kept_text(outcome.out).find("seven") != std::string::npos);
+    }
     // A file is asked about, too.
     const auto terminal = profile.on_a_terminal("true", {"general", profile.sandbox.file("g.json", R"({"name": "filed"})")});
     terminal->wait_for("keep? ");

@@ -125,6 +125,11 @@ TEST_CASE("validate: what could be published, errors and warnings apart") {
         CHECK(error < warning);
         CHECK(warning != std::string::npos);
     }
+    // What a run refuses before it makes anything points into the file as well.
+    outcome = sandbox({"run", sandbox.file("both.json", both), "--", "true"});
+    CHECK(outcome.code == 74);
+    CHECK(outcome.err.find("both.json:1:") != std::string::npos);
+    CHECK(sandbox({"--json", "profile", "list"}).json().as_array().empty());
     outcome = sandbox({"--json", "profile", "validate", "-"}, both); // the gate when none is named
     CHECK(outcome.code == 65);
     CHECK(outcome.json().at("error").at("code") == "profile_invalid");
