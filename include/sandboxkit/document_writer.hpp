@@ -12,6 +12,7 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,34 @@ template <class Value, class Form>
     return false;
 }
 
+// The steps that act on fields of T or of what is in it, each a bit at its number.
+template <class T>
+[[nodiscard]] constexpr std::uint32_t steps_of();
+
+class StepCollector {
+public:
+    template <class Owner, class Value, class Form>
+    constexpr void operator()(const Field<Owner, Value, Form>& field) {
+        if (field.fate.versioned && field.fate.decided) steps |= bits(field.fate);
+        if constexpr (std::is_same_v<Form, Object>) steps |= steps_of<typename Unwrapped<Value>::type>();
+        if constexpr (std::is_same_v<Form, Objects>) steps |= steps_of<typename Value::value_type>();
+    }
+    std::uint32_t steps = 0;
+
+private:
+    static constexpr std::uint32_t bits(const Fate& fate) {
+        return 1U << static_cast<unsigned>(fate.step) |
+               (fate.use == SnapshotUse::scripts ? 1U << static_cast<unsigned>(StepKind::script_environment) : 0U);
+    }
+};
+
+template <class T>
+constexpr std::uint32_t steps_of() {
+    StepCollector collector;
+    for_each_field<T>(collector);
+    return collector.steps;
+}
+
 class FieldWriter {
 public:
     FieldWriter(boost::json::object& out, bool in_order, const Selection& which, std::string_view key)
@@ -74,6 +103,7 @@ public:
         // A list is told apart by its key alone, whatever the step.
         const bool inside = goes_inside(field);
         if (!inside && !which_.takes(field.fate) && (key_.empty() || field.name != key_)) return;
+        if (inside && !has_step<typename Inner<Value>::type>()) return;
         if (field.presence == Presence::optional || (field.presence == Presence::written && which_.skip_defaults)) {
             static const Owner defaults{};
             if (same_value(field.form, value, defaults.*field.member)) return;
@@ -82,6 +112,22 @@ public:
     }
 
 private:
+    template <class Value>
+    struct Inner : Unwrapped<Value> {};
+    template <class T>
+    struct Inner<std::vector<T>> {
+        using type = T;
+    };
+    template <class T>
+    [[nodiscard]] bool has_step() const {
+        if constexpr (requires { Model<T>::fields; }) {
+            static constexpr std::uint32_t steps = steps_of<T>();
+            return (steps >> static_cast<unsigned>(*which_.step) & 1) != 0;
+        } else {
+            return false;
+        }
+    }
+
     // Whether the fields of its value decide, and not the field itself.
     template <class F>
     [[nodiscard]] bool goes_inside(const F& field) const {

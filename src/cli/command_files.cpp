@@ -2,6 +2,7 @@
 // Files of a session: whole trees in and out, and what happens to them.
 #include "cli/commands.hpp"
 #include "cli/standard_streams.hpp"
+#include "cli/text.hpp"
 
 #include <boost/json/serialize.hpp>
 

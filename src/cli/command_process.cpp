@@ -5,6 +5,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/forms.hpp"
 #include "cli/passthrough.hpp"
+#include "cli/text.hpp"
 
 #include <csignal>
 

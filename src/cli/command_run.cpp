@@ -5,6 +5,7 @@
 #include "cli/exec_options.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/passthrough.hpp"
+#include "cli/text.hpp"
 
 #include <sandboxkit/digest.hpp>
 #include <sandboxkit/profile_document.hpp>
@@ -26,34 +27,72 @@ Result<std::optional<ProfileInfo>> profile_named(const Settings& settings, const
     return found;
 }
 
-// A version that says what the document says: the newest when it does, else a new one.
-Result<VersionInfo> version_of(const Settings& settings, Engine& engine, const std::string& document) {
-    auto read = read_profile(document);
-    if (!read) return read.error();
-    auto found = profile_named(settings, engine, read->record.name);
+// Two first runs at once ask with the same token, so that they make one profile. What was made so and was then deleted or
+// renamed would come back as it is now: the next token is for what follows it.
+Result<ProfileInfo> make_profile(const Settings& settings, Engine& engine, const std::string& name, const std::string& document) {
+    constexpr int most = 1000;
+    for (int n = 1;; ++n) {
+        const std::string token = "run:" + digest_of(name) + ':' + std::to_string(n);
+        auto made = engine.create_profile(settings.who(), document, token);
+        const bool gone = made ? made->record.name != name : made.error().kind == ErrorClass::not_found;
+        if (!gone || n == most) return made;
+    }
+}
+
+// The newest version when it says what the document says; else the draft is made to say it, and published.
+Result<VersionInfo> publish_document(const Settings& settings, Engine& engine, const std::string& name, const std::string& digest,
+                                     const std::string& document) {
+    auto found = profile_named(settings, engine, name);
     if (!found) return found.error();
     std::optional<ProfileInfo>& profile = *found;
-    if (profile && profile->latest_version) {
-        auto newest = engine.version(settings.who(), profile->id, *profile->latest_version);
-        if (!newest || newest->digest == digest_of(canonical_recipe(read->recipe))) return newest;
-    }
+    const auto newest = [&]() -> Result<std::optional<VersionInfo>> {
+        if (!profile || !profile->latest_version) return std::optional<VersionInfo>();
+        auto version = engine.version(settings.who(), profile->id, *profile->latest_version);
+        if (!version) return version.error();
+        return version->digest == digest ? std::optional(std::move(*version)) : std::nullopt;
+    };
+    auto version = newest();
+    if (!version) return version.error();
+    if (*version) return std::move(**version);
+
     // Before anything is made or changed: what publishing would refuse.
-    auto problems = wait(settings, engine.validate(settings.who(), document, true));
-    if (!problems) return problems.error();
-    if (!problems->empty())
+    auto checked = wait(settings, engine.validate(settings.who(), document, Gate::publish));
+    if (!checked) return checked.error();
+    if (!checked->errors.empty())
         return Error{ErrorClass::unsupported,
                      "publish_refused",
                      "the profile asks for what cannot be enacted",
                      "change the fields that the problems name",
                      "",
-                     std::move(*problems)};
-    auto drafted =
-        profile ? engine.edit_draft(settings.who(), profile->id, document) : engine.create_profile(settings.who(), document);
-    if (!drafted) return drafted.error();
-    std::cerr << "publishing " << drafted->id << " (" << read->record.name << ")\n";
-    auto published = wait(settings, engine.publish(settings.who(), drafted->id));
-    if (published) std::cerr << "version " << published->number << ": " << published->decision.reason << '\n';
+                     std::move(checked->errors)};
+    if (!profile) {
+        auto made = make_profile(settings, engine, name, document);
+        if (!made) return made.error();
+        profile = std::move(*made); // perhaps another run's, which has come further
+        version = newest();
+        if (!version) return version.error();
+        if (*version) return std::move(**version);
+    }
+    auto edited = engine.edit_draft(settings.who(), profile->id, document);
+    if (!edited) return edited.error();
+    auto published = wait(settings, engine.publish(settings.who(), profile->id));
+    if (published)
+        std::cerr << "published " << profile->id << " (" << one_line(name) << ") version " << published->number << ": "
+                  << one_line(published->decision.reason) << '\n';
     return published;
+}
+
+// A version that says what the document says.
+Result<VersionInfo> version_of(const Settings& settings, Engine& engine, const std::string& document) {
+    auto read = read_profile(document);
+    if (!read) return read.error();
+    const std::string digest = digest_of(canonical_recipe(read->recipe));
+    constexpr int most = 20; // another run of this name publishes in between; with another document, it changes the draft
+    for (int attempt = 1;; ++attempt) {
+        auto version = publish_document(settings, engine, read->record.name, digest, document);
+        const bool raced = !version && (version.error().code == "no_change" || version.error().code == "draft_changed");
+        if (!raced || attempt == most) return version;
+    }
 }
 
 // Waits for the version's snapshot, or has a failed one made again.
@@ -77,8 +116,8 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     if (!document) return settings.fail(document.error());
     auto engine = settings.open_or_create(true);
     if (!engine) return settings.fail(engine.error());
-    auto version = version_of(settings, *engine, *document);
-    if (!version) return settings.fail(version.error());
+    auto version = version_of(settings, *engine, document->text);
+    if (!version) return settings.fail(version.error(), {}, &*document);
     boost::json::object answer{{"profile", version->profile}, {"version", version->number}};
     if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail(ready.error(), std::move(answer));
 
@@ -92,7 +131,7 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     boost::json::array notes;
     for (const auto& note : session->notes) {
         notes.push_back(boost::json::value(note));
-        if (!settings.json) std::cerr << "note: " << note << '\n';
+        if (!settings.json) std::cerr << "note: " << one_line(note) << '\n';
     }
     Result<CommandEnd> ended =
         Error{ErrorClass::cancelled, "interrupted", "interrupted before the command was started", "", "", {}};
@@ -128,9 +167,7 @@ void add_run(CLI::App& app, const Settings& settings, Chosen& chosen) {
     auto* command = app.add_subcommand("run", "Run a command in a session of its own, from a profile document, all in one go");
     command->footer("The profile of the document's name is made or changed, published and snapshotted when it has to be; the "
                     "second run of an\n"
-                    "unchanged document starts at once. Two first runs at the same time make two profiles of that name, of "
-                    "which the older\n"
-                    "serves from then on.\n\n" +
+                    "unchanged document starts at once. Of several profiles of that name the oldest serves.\n\n" +
                     std::string(exec_json_help) + '\n' + exit_code_help);
     command->add_option("profile", arguments->file, "The profile document; - for standard input, and then the command has none")
         ->required()

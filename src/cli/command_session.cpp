@@ -2,6 +2,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forms.hpp"
+#include "cli/text.hpp"
 
 #include <sandboxkit/timeline_format.hpp>
 
@@ -33,7 +34,7 @@ int start(const Settings& settings, StartOptions options) {
                              {{"session", session->id}});
     }
     if (!settings.json)
-        for (const auto& note : session->notes) std::cerr << "note: " << note << '\n';
+        for (const auto& note : session->notes) std::cerr << "note: " << one_line(note) << '\n';
     return settings.answer(to_json(*session), session->id + '\n');
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forms.hpp"
+#include "cli/text.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -50,7 +51,7 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
             if (!job) return settings.fail(job.error());
             element["job"] = to_json(*job);
             last = job_text(*job);
-            if (job->error) errors += "version " + std::to_string(version.number) + ": " + job->error->message + '\n';
+            if (job->error) errors += "version " + std::to_string(version.number) + ": " + one_line(job->error->message) + '\n';
         }
         array.push_back(std::move(element));
         rows.push_back(

@@ -2,8 +2,10 @@
 #include "cli/forms.hpp"
 
 #include "cli/settings.hpp"
+#include "cli/text.hpp"
 
 #include <sandboxkit/recipe_json.hpp>
+#include <sandboxkit/strict_json.hpp>
 #include <sandboxkit/timeline_format.hpp>
 
 #include <boost/json/array.hpp>
@@ -26,6 +28,21 @@ json::value or_null(const std::optional<T>& value) {
 
 json::value time_or_null(const std::optional<Timestamp>& time) {
     return time ? json::value(time_text(*time)) : json::value(nullptr);
+}
+
+// JSON that the library kept as text; the text itself if it is none.
+json::value value_of(const std::string& text) {
+    const auto value = parse_strict(text);
+    return value ? *value : json::value(text);
+}
+
+std::string_view to_string(TestState state) {
+    switch (state) {
+    case TestState::not_yet_tested: return "not_yet_tested";
+    case TestState::passed: return "passed";
+    case TestState::failed: return "failed";
+    }
+    return "not_yet_tested";
 }
 
 void write_pretty(std::string& out, const json::value& value, std::size_t indent) {
@@ -68,7 +85,7 @@ void write_pretty(std::string& out, const json::value& value, std::size_t indent
 std::string pretty(const json::value& value) {
     std::string out;
     write_pretty(out, value, 0);
-    return out + '\n';
+    return escaped_json(out) + '\n';
 }
 
 std::string time_text(Timestamp time) {
@@ -83,7 +100,10 @@ std::string time_text(Timestamp time) {
     return std::string(text.data()) + '.' + std::string(3 - milliseconds.size(), '0') + milliseconds + 'Z';
 }
 
-std::string table(const std::vector<std::vector<std::string>>& rows) {
+std::string table(const std::vector<std::vector<std::string>>& given) {
+    auto rows = given;
+    for (auto& row : rows)
+        for (auto& cell : row) cell = one_line(cell);
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
@@ -106,10 +126,12 @@ json::object to_json(const ProfileInfo& info) {
             {"description", info.record.description},
             {"created", time_text(info.created)},
             {"created_by", info.created_by},
+            {"revision", info.revision},
             {"has_draft", info.has_draft},
             {"draft_revision", info.draft_revision},
             {"latest_version", or_null(info.latest_version)},
-            {"usable_version", or_null(info.usable_version)}};
+            {"usable_version", or_null(info.usable_version)},
+            {"instructions_revision", info.instructions_revision}};
 }
 
 json::object to_json(const FieldChange& change) {
@@ -118,6 +140,52 @@ json::object to_json(const FieldChange& change) {
             {"before", change.before},
             {"after", change.after},
             {"reason", change.reason}};
+}
+
+json::object to_json(const EditProposal& proposal) {
+    return {{"id", proposal.id},
+            {"profile", proposal.profile},
+            {"section", to_string(proposal.section)},
+            {"members", value_of(proposal.members)},
+            {"changes", list_to_json(proposal.changes)},
+            {"base_revision", proposal.base_revision},
+            {"proposed_by", proposal.proposed_by},
+            {"channel", to_string(proposal.channel)},
+            {"proposed", time_text(proposal.proposed)},
+            {"state", to_string(proposal.state)}};
+}
+
+std::string proposal_line(const EditProposal& proposal) {
+    return proposal.id + ' ' + std::string(to_string(proposal.section)) + ", by " + one_line(proposal.proposed_by) +
+           " on revision " + std::to_string(proposal.base_revision) + ", " + time_text(proposal.proposed);
+}
+
+json::object to_json(const ActivityEntry& entry) {
+    return {{"sequence", entry.sequence},          {"at", time_text(entry.at)}, {"principal", entry.principal},
+            {"channel", to_string(entry.channel)}, {"action", entry.action},    {"section", entry.section},
+            {"detail", value_of(entry.detail)}};
+}
+
+json::object to_json(const InstructionsRevision& revision) {
+    return {{"revision", revision.revision},
+            {"digest", revision.digest},
+            {"bytes", revision.bytes},
+            {"principal", revision.principal},
+            {"at", time_text(revision.at)}};
+}
+
+json::object to_json(const Overview& overview) {
+    json::object sessions;
+    for (const auto& [state, count] : overview.sessions) sessions[to_string(state)] = count;
+    return {{"profile", to_json(overview.profile)},
+            {"in_use", overview.in_use ? json::value(to_json(*overview.in_use)) : json::value(nullptr)},
+            {"latest", overview.latest ? json::value(to_json(*overview.latest)) : json::value(nullptr)},
+            {"record", record_to_json(overview.profile.record)},
+            {"sessions", std::move(sessions)},
+            {"active_jobs", overview.active_jobs},
+            {"proposals", list_to_json(overview.proposals)},
+            {"activity", list_to_json(overview.activity)},
+            {"test", to_string(overview.test)}};
 }
 
 json::object to_json(const VersionInfo& info) {
@@ -164,6 +232,7 @@ json::object to_json(const SessionInfo& info) {
     return {{"id", info.id},
             {"profile", info.profile},
             {"version", info.version},
+            {"instructions_revision", info.instructions_revision},
             {"state", to_string(info.state)},
             {"provider", info.provider},
             {"sandbox_id", info.sandbox_id},

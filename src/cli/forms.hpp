@@ -17,6 +17,10 @@ namespace sandboxkit::cli {
 [[nodiscard]] boost::json::object to_json(const JobInfo& info);
 [[nodiscard]] boost::json::object to_json(const SessionInfo& info);
 [[nodiscard]] boost::json::object to_json(const FieldChange& change);
+[[nodiscard]] boost::json::object to_json(const EditProposal& proposal);
+[[nodiscard]] boost::json::object to_json(const ActivityEntry& entry);
+[[nodiscard]] boost::json::object to_json(const InstructionsRevision& revision);
+[[nodiscard]] boost::json::object to_json(const Overview& overview);
 
 template <class T>
 [[nodiscard]] boost::json::value list_to_json(const std::vector<T>& list) {
@@ -28,10 +32,14 @@ template <class T>
 // "2026-01-31T12:00:00.000Z"
 [[nodiscard]] std::string time_text(Timestamp time);
 
-// Columns aligned, two spaces between; the first row is the heading.
+// "edt_... network, by ada on revision 3, 2026-..."
+[[nodiscard]] std::string proposal_line(const EditProposal& proposal);
+
+// Columns aligned, two spaces between; the first row is the heading. Cells have no control characters
+// afterwards.
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows);
 
-// Indented, members in their order, a newline at the end.
+// Indented, members in their order, a newline at the end; fit for a terminal (escaped_json).
 [[nodiscard]] std::string pretty(const boost::json::value& value);
 
 } // namespace sandboxkit::cli

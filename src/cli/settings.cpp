@@ -3,20 +3,16 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/standard_streams.hpp"
-
-#include <sandboxkit/strict_json.hpp>
+#include "cli/text.hpp"
 
 #include <boost/json/serialize.hpp>
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 
 namespace sandboxkit::cli {
 
@@ -32,19 +28,6 @@ const passwd* user() {
 }
 
 } // namespace
-
-std::string one_line(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        // U+0080 to U+009F, c2 80 to c2 9f in UTF-8, are control characters too.
-        if (byte >= 0x80 && byte < 0xa0 && !out.empty() && out.back() == '\xc2')
-            out.back() = ' ';
-        else
-            out += byte < 0x20 || byte == 0x7f ? ' ' : c;
-    }
-    return out;
-}
 
 Principal Settings::who() const {
     std::string id = principal.empty() ? variable("USER") : principal;
@@ -94,23 +77,36 @@ Result<Engine> Settings::open_or_create(bool build) const {
     return Engine::open(std::move(*options));
 }
 
-std::string error_text(const Error& error) {
+namespace {
+
+// "the profile is not valid", without the first problem, which the library's line repeats.
+std::string heading(const Error& error) {
+    const std::string_view message = error.message;
+    const auto end = message.find(" is not valid: ");
+    if (error.kind != ErrorClass::invalid || end == std::string_view::npos) return one_line(message);
+    const bool json = error.problems.front().code != "syntax";
+    return one_line(message.substr(0, end)) + (json ? " is not valid" : " is not a JSON object");
+}
+
+} // namespace
+
+std::string error_text(const Error& error, const Document* from) {
     std::string text = "error: ";
     if (error.problems.empty()) {
         text += one_line(error.message) + '\n';
-    } else { // each is told below, with what to do about it; the error's own line repeats the first
+    } else { // each is told below, with what to do about it
         const auto count = error.problems.size();
-        if (error.code != "profile_invalid")
-            text += one_line(error.message);
-        else
-            text += error.problems.front().code == "syntax" ? "the profile is not a JSON object" : "the profile is not valid";
-        text += " (" + std::to_string(count) + (count == 1 ? " problem)\n" : " problems)\n");
+        text += heading(error) + " (" + std::to_string(count) + (count == 1 ? " problem)\n" : " problems)\n");
     }
-    for (const auto& problem : error.problems) {
-        text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " +
-                one_line(problem.message);
-        if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
-        text += '\n';
+    if (from) {
+        text += problem_lines(error.problems, *from, "error");
+    } else {
+        for (const auto& problem : error.problems) {
+            text += "  " + (problem.pointer.empty() ? std::string("(the document)") : one_line(problem.pointer)) + ": " +
+                    one_line(problem.message);
+            if (!problem.remedy.empty()) text += " (" + one_line(problem.remedy) + ')';
+            text += '\n';
+        }
     }
     std::vector<std::string_view> lines;
     std::string_view detail = error.detail;
@@ -130,52 +126,23 @@ std::string error_text(const Error& error) {
     return text;
 }
 
-boost::json::value error_to_json(const Error& error) {
+boost::json::value error_to_json(const Error& error, const Document* from) {
     return {{"class", to_string(error.kind)}, {"code", error.code},     {"message", error.message},
-            {"remedy", error.remedy},         {"detail", error.detail}, {"problems", problems_to_json(error.problems)}};
+            {"remedy", error.remedy},         {"detail", error.detail}, {"problems", placed_to_json(error.problems, from)}};
 }
 
-int Settings::fail(const Error& error, boost::json::object beside) const {
-    beside["error"] = error_to_json(error);
-    if (!json || write_all(STDOUT_FILENO, boost::json::serialize(beside) + '\n') != 0)
-        write_all(STDERR_FILENO, error_text(error));
+int Settings::fail(const Error& error, boost::json::object beside, const Document* from) const {
+    beside["error"] = error_to_json(error, from);
+    if (!json || write_all(STDOUT_FILENO, escaped_json(boost::json::serialize(beside)) + '\n') != 0)
+        write_all(STDERR_FILENO, error_text(error, from));
     const int number = signals->last();
     return error.kind == ErrorClass::cancelled && number != 0 ? 128 + number : exit_code(error.kind);
 }
 
 int Settings::answer(const boost::json::value& value, const std::string& text) const {
-    const int number = write_all(STDOUT_FILENO, json ? boost::json::serialize(value) + '\n' : text);
+    const int number = write_all(STDOUT_FILENO, json ? escaped_json(boost::json::serialize(value)) + '\n' : text);
     if (number == EPIPE) return 128 + SIGPIPE;
     return number == 0 ? exit_ok : fail(output_error(STDOUT_FILENO, number));
-}
-
-Result<std::string> read_document(const std::string& path) {
-    const auto failed = [&](int number) {
-        return Error{number == ENOENT ? ErrorClass::not_found : ErrorClass::invalid,
-                     "file_not_readable",
-                     "cannot read " + path + ": " + std::strerror(number),
-                     "check the path",
-                     "",
-                     {}};
-    };
-    const int fd = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return failed(errno);
-    std::string text;
-    std::array<char, 65536> buffer{};
-    int number = 0;
-    constexpr std::size_t limit = 100U << 20; // far beyond what the reader accepts, which says its own limit
-    while (text.size() <= limit) {
-        const auto n = ::read(fd, buffer.data(), buffer.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) number = errno;
-        if (n <= 0) break;
-        text.append(buffer.data(), static_cast<std::size_t>(n));
-    }
-    if (fd != STDIN_FILENO) ::close(fd);
-    if (number != 0) return failed(number);
-    if (text.size() > limit)
-        return Error{ErrorClass::invalid, "document_too_large", path + " is larger than 100 MiB", "", "", {}};
-    return text;
 }
 
 } // namespace sandboxkit::cli

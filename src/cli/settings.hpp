@@ -2,6 +2,7 @@
 // What every command has at hand: the store, the principal, and how to answer.
 #pragma once
 
+#include "cli/document.hpp"
 #include "cli/signals.hpp"
 
 #include <sandboxkit/engine.hpp>
@@ -36,8 +37,8 @@ struct Settings {
     [[nodiscard]] Result<Engine> open_or_create(bool build = false) const;
 
     // Prints an error and returns the exit code. With --json it is {"error": ...} on standard output, with what else is
-    // known beside it.
-    [[nodiscard]] int fail(const Error& error, boost::json::object beside = {}) const;
+    // known beside it. With `from`, the file that its problems are of, each problem is told with its line and column there.
+    [[nodiscard]] int fail(const Error& error, boost::json::object beside = {}, const Document* from = nullptr) const;
     // Prints an answer, with --json the value, else the text, and returns the exit code: an answer that did not arrive is
     // a failure.
     [[nodiscard]] int answer(const boost::json::value& value, const std::string& text) const;
@@ -54,14 +55,8 @@ template <class T>
     return operation.get();
 }
 
-// What others wrote may contain anything: no control character of it reaches the terminal.
-[[nodiscard]] std::string one_line(std::string_view text);
-
-// The text of an error as people read it.
-[[nodiscard]] std::string error_text(const Error& error);
-[[nodiscard]] boost::json::value error_to_json(const Error& error);
-
-// The content of a file, or of standard input for "-". More than 100 MiB is refused.
-[[nodiscard]] Result<std::string> read_document(const std::string& path);
+// The text of an error as people read it. `from`: the file that its problems are of.
+[[nodiscard]] std::string error_text(const Error& error, const Document* from = nullptr);
+[[nodiscard]] boost::json::value error_to_json(const Error& error, const Document* from = nullptr);
 
 } // namespace sandboxkit::cli

@@ -159,6 +159,17 @@ std::map<std::string, std::string> Sandbox::environment() const {
     return variables;
 }
 
+std::unique_ptr<Running> Sandbox::on_a_terminal(std::vector<std::string> arguments,
+                                                const std::map<std::string, std::string>& variables) const {
+    std::string line = "exec";
+    for (const auto& word : command(std::move(arguments))) line += " '" + word + "'";
+    auto all = environment();
+    all["SHELL"] = "/bin/sh";
+    all["TERM"] = "xterm";
+    for (const auto& [name, value] : variables) all[name] = value;
+    return std::make_unique<Running>(std::vector<std::string>{"/usr/bin/script", "-qec", line, "/dev/null"}, all);
+}
+
 std::vector<std::string> Sandbox::command(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), SANDBOXKIT_CLI);
     return arguments;
@@ -172,6 +183,18 @@ Outcome Sandbox::redirected(const std::string& redirections, std::vector<std::st
     arguments = command(std::move(arguments));
     arguments.insert(arguments.begin(), {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + redirections});
     return run(arguments, environment(), input);
+}
+
+std::string why_no_sandboxes() {
+    const Sandbox sandbox;
+    const auto doctor = sandbox({"--json", "doctor"});
+    if (doctor.code == 0) return "";
+    std::string reason;
+    const auto answer = doctor.json();
+    for (const auto& check : answer.at("checks").as_array())
+        if (check.at("status") == "missing")
+            reason += std::string(check.at("name").as_string()) + ": " + check.at("message").as_string().c_str() + "; ";
+    return reason.empty() ? "the doctor ended with " + std::to_string(doctor.code) : reason;
 }
 
 } // namespace sandboxkit::cli::test

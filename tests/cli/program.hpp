@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,9 @@ public:
     // The same with the shell's redirections: "<&- >/dev/full".
     Outcome redirected(const std::string& redirections, std::vector<std::string> arguments, const std::string& input = "") const;
     [[nodiscard]] std::map<std::string, std::string> environment() const;
+    // The same on a terminal of its own, by script(1): what it says is all in `out`.
+    [[nodiscard]] std::unique_ptr<Running> on_a_terminal(std::vector<std::string> arguments,
+                                                         const std::map<std::string, std::string>& variables = {}) const;
 
     static std::vector<std::string> command(std::vector<std::string> arguments);
 
@@ -64,5 +68,8 @@ private:
 
 Outcome run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
             const std::string& input = "");
+
+// What the doctor finds missing; empty: sandboxes run here.
+std::string why_no_sandboxes();
 
 } // namespace sandboxkit::cli::test

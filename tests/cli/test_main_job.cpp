@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 
 using namespace sandboxkit::cli::test;
 namespace fs = std::filesystem;
@@ -325,6 +326,37 @@ TEST_CASE("run: all in one go, and again") {
     CHECK(sessions(sandbox) == 1);
 }
 
+TEST_CASE("run: several first ones at once share one profile, version and snapshot") {
+    const Sandbox sandbox;
+    const auto file = sandbox.file("web.json", document);
+    std::vector<std::unique_ptr<Running>> runs;
+    for (int i = 0; i < 4; ++i)
+        runs.push_back(
+            std::make_unique<Running>(Sandbox::command({"run", file, "--", "cat", "/root/made"}), sandbox.environment()));
+    for (auto& one : runs) {
+        const auto outcome = one->finish();
+        INFO(outcome.err);
+        CHECK(outcome.code == 0);
+        CHECK(outcome.out == "made\n");
+    }
+    auto profiles = sandbox({"--json", "profile", "list"}).json();
+    REQUIRE(profiles.as_array().size() == 1);
+    CHECK(profiles.at(0).at("latest_version") == 1);
+    CHECK(sessions(sandbox) == 0);
+
+    // One that was deleted or renamed is not brought back.
+    const std::string first(profiles.at(0).at("id").as_string());
+    REQUIRE(sandbox({"profile", "delete", first, "--yes"}).code == 0);
+    CHECK(sandbox({"run", file, "--", "true"}).code == 0);
+    profiles = sandbox({"--json", "profile", "list"}).json();
+    REQUIRE(profiles.as_array().size() == 1);
+    const std::string second(profiles.at(0).at("id").as_string());
+    CHECK(second != first);
+    REQUIRE(sandbox({"profile", "edit", second, "general", "-"}, R"({"name": "other"})").code == 0);
+    CHECK(sandbox({"run", file, "--", "true"}).code == 0);
+    CHECK(sandbox({"--json", "profile", "list"}).json().as_array().size() == 2);
+}
+
 TEST_CASE("run as one JSON document") {
     const Sandbox sandbox;
     const auto file = sandbox.file("web.json", document);
@@ -422,18 +454,9 @@ TEST_CASE("a wait that is interrupted leaves a job that can be gone on with, or 
 }
 
 int main(int argc, char** argv) {
-    {
-        const Sandbox sandbox;
-        const auto doctor = sandbox({"--json", "doctor"});
-        if (doctor.code != 0) {
-            std::string reason;
-            const auto answer = doctor.json();
-            for (const auto& check : answer.at("checks").as_array())
-                if (check.at("status") == "missing")
-                    reason += std::string(check.at("name").as_string()) + ": " + check.at("message").as_string().c_str() + "; ";
-            std::printf("SKIPPED: this machine cannot run sandboxes: %s\n", reason.c_str());
-            return 77;
-        }
+    if (const auto reason = why_no_sandboxes(); !reason.empty()) {
+        std::printf("SKIPPED: this machine cannot run sandboxes: %s\n", reason.c_str());
+        return 77;
     }
     return doctest::Context(argc, argv).run();
 }
