@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -42,10 +43,10 @@ struct Selection {
     }
 };
 
-// `in_order`: lists whose order has no meaning are sorted, not kept as given.
+// `in_order`: lists whose order has no meaning are sorted, not kept as given. `storage`: of all that is made.
 template <class T>
 [[nodiscard]] boost::json::object fields_to_json(const T& value, bool in_order, const Selection& which = {},
-                                                 std::string_view key = {});
+                                                 std::string_view key = {}, boost::json::storage_ptr storage = {});
 
 template <class Value, class Form>
 [[nodiscard]] bool same_value(const Form& form, const Value& a, const Value& b) {
@@ -108,7 +109,7 @@ public:
             static const Owner defaults{};
             if (same_value(field.form, value, defaults.*field.member)) return;
         }
-        if (auto written = json_of(field, value)) out_[field.name] = std::move(*written);
+        if (auto written = json_of(field, value)) out_.emplace(field.name, std::move(*written));
     }
 
 private:
@@ -146,7 +147,7 @@ private:
             if (!value) return {};
             return json_of(field, *value);
         } else if constexpr (std::is_same_v<Form, Object>) {
-            auto object = fields_to_json(value, in_order_, inner());
+            auto object = fields_to_json(value, in_order_, inner(), {}, out_.storage());
             if (object.empty() && which_.step) return {};
             return object;
         } else if constexpr (std::is_same_v<Form, Objects>) {
@@ -154,31 +155,32 @@ private:
         } else if constexpr (requires { field.form.item; }) {
             auto items = value;
             if (in_order_ && !field.form.ordered) std::sort(items.begin(), items.end());
-            return boost::json::array(items.begin(), items.end());
+            return boost::json::array(items.begin(), items.end(), out_.storage());
         } else if constexpr (std::is_same_v<Form, Dictionary>) {
-            boost::json::object object;
-            for (const auto& [name, text] : value) object[name] = text;
+            boost::json::object object(value.size(), out_.storage());
+            for (const auto& [name, text] : value) object.emplace(name, text);
             if (object.empty() && which_.step) return {};
             return object;
         } else if constexpr (std::is_same_v<Form, OptionDictionary>) {
-            boost::json::object object;
+            boost::json::object object(value.size(), out_.storage());
             for (const auto& [name, option] : value)
-                object[name] = std::visit([](const auto& v) { return boost::json::value(v); }, option);
+                std::visit([&, key = std::string_view(name)](const auto& v) { object.emplace(key, v); }, option);
             return object;
         } else if constexpr (std::is_enum_v<Value>) {
-            return boost::json::value(name_of(field.form.names, value));
+            return boost::json::value(name_of(field.form.names, value), out_.storage());
         } else {
-            return boost::json::value(value);
+            return boost::json::value(value, out_.storage());
         }
     }
 
     template <class F, class T>
     [[nodiscard]] std::optional<boost::json::value> objects_to_json(const F& field, const std::vector<T>& values) const {
         const bool by_key = !field.form.key.empty() && !field.form.ordered;
-        boost::json::array array;
+        boost::json::array array(out_.storage());
+        array.reserve(values.size());
         bool more_than_keys = !which_.step;
         for (const T& value : values) {
-            auto object = fields_to_json(value, in_order_, by_key ? inner() : Selection{}, field.form.key);
+            auto object = fields_to_json(value, in_order_, by_key ? inner() : Selection{}, field.form.key, out_.storage());
             if (object.size() > 1) more_than_keys = true;
             array.push_back(std::move(object));
         }
@@ -204,8 +206,9 @@ private:
 };
 
 template <class T>
-boost::json::object fields_to_json(const T& value, bool in_order, const Selection& which, std::string_view key) {
-    boost::json::object out;
+boost::json::object fields_to_json(const T& value, bool in_order, const Selection& which, std::string_view key,
+                                   boost::json::storage_ptr storage) {
+    boost::json::object out(std::move(storage));
     for_each_field<T>([&](const auto& field) { FieldWriter(out, in_order, which, key)(field, value); });
     return out;
 }

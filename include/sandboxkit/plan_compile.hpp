@@ -9,7 +9,9 @@
 #include <sandboxkit/recipe_json.hpp>
 
 #include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/storage_ptr.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -48,11 +50,12 @@ inline bool runs_scripts(const Recipe& recipe) noexcept {
 
 inline Plan compile(const Recipe& recipe) {
     Plan plan;
+    const auto storage = boost::json::make_shared_resource<boost::json::monotonic_resource>(); // lives as long as the details
     for (std::size_t i = 0; i < step_kind_names.size(); ++i) {
         const auto kind = static_cast<StepKind>(i);
         if (kind == StepKind::script_environment && !runs_scripts(recipe)) continue;
         const bool always = detail::is_in_every_plan(kind);
-        auto part = detail::fields_to_json(recipe, true, {kind, !always, {}});
+        auto part = detail::fields_to_json(recipe, true, {kind, !always, {}}, {}, storage);
         if (part.empty() && !always) continue;
         if (kind == StepKind::clone_repository && part.contains("repositories")) {
             const boost::json::array repositories = std::move(part.at("repositories").get_array());

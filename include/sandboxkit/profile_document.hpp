@@ -12,6 +12,8 @@
 #include <sandboxkit/recipe_json.hpp>
 #include <sandboxkit/strict_json.hpp>
 
+#include <boost/json/monotonic_resource.hpp>
+
 #include <cstddef>
 #include <map>
 #include <string>
@@ -90,7 +92,8 @@ inline Profile read_profile_value(const boost::json::value& value, ProblemList& 
 [[nodiscard]] inline Result<Profile> read_profile(std::string_view json, const JsonLimits& limits = {}) {
     ProblemList problems;
     Profile out;
-    if (const auto value = parse_collecting(json, limits, problems)) out = detail::read_profile_value(*value, problems);
+    boost::json::monotonic_resource memory;
+    if (const auto value = parse_collecting(json, limits, problems, &memory)) out = detail::read_profile_value(*value, problems);
     if (!problems.empty()) return document_error("profile_invalid", "the profile", problems.take());
     return out;
 }
@@ -101,7 +104,8 @@ template <class T>
 [[nodiscard]] Result<T> read_part(std::string_view json, const JsonLimits& limits, const char* code, const char* what) {
     ProblemList problems;
     T out;
-    if (const auto value = parse_collecting(json, limits, problems)) {
+    boost::json::monotonic_resource memory;
+    if (const auto value = parse_collecting(json, limits, problems, &memory)) {
         ObjectReader reader(*value, "", problems);
         read_fields(reader, out, problems);
         reader.finish();

@@ -6,7 +6,9 @@
 #include <sandboxkit/document_writer.hpp>
 #include <sandboxkit/profile_fields.hpp>
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <string>
 
@@ -20,7 +22,10 @@ namespace sandboxkit {
 
 // The text that is stored and digested: digest_of(canonical_recipe(r)) is the version's digest.
 [[nodiscard]] inline std::string canonical_recipe(const Recipe& recipe) {
-    return canonical_json(recipe_to_json(recipe));
+    boost::json::monotonic_resource memory;
+    std::string out;
+    detail::append_canonical(out, boost::json::value(detail::fields_to_json(recipe, true, {}, {}, &memory), &memory));
+    return out;
 }
 
 [[nodiscard]] inline boost::json::object record_to_json(const Record& record) {

@@ -128,8 +128,8 @@ public:
 
     // Nothing when the text is not JSON. Duplicate keys (the first stays) and numbers that no double holds (0 stays) are reported
     // too, but reading goes on, so that they are told together with what else is wrong.
-    [[nodiscard]] std::optional<boost::json::value> document() {
-        boost::json::value value;
+    [[nodiscard]] std::optional<boost::json::value> document(boost::json::storage_ptr storage) {
+        boost::json::value value(std::move(storage));
         if (text_.starts_with("\xEF\xBB\xBF")) {
             fail("expected a value, found a byte order mark", "save the document as UTF-8 without a byte order mark");
             return {};
@@ -220,12 +220,12 @@ private:
             if (peek() == '}') return fail("expected a member name in double quotes, found '}'", "remove the comma before it");
             if (peek() != '"') return fail_expected(expected);
             expected = "a member name in double quotes";
-            boost::json::string key;
+            boost::json::string key(object.storage());
             if (!read_string(key)) return false;
             skip_space();
             if (!take(':')) return fail_expected("':' after a member name");
             path_.emplace_back(key);
-            boost::json::value value;
+            boost::json::value value(object.storage());
             if (!read_value(value, "a value after ':'")) return false;
             if (!object.emplace(key, std::move(value)).second)
                 problems_.add(pointer(), "duplicate_key", "this member is given more than once", "keep one of them");
@@ -247,7 +247,7 @@ private:
             skip_space();
             if (peek() == ']') return fail("expected a value after ',', found ']'", "remove the comma before it");
             path_.push_back(std::to_string(array.size()));
-            boost::json::value value;
+            boost::json::value value(array.storage());
             if (!read_value(value, expected)) return false;
             expected = "a value after ','";
             array.push_back(std::move(value));
@@ -396,8 +396,10 @@ private:
 
 // For readers that go on to report their own problems: adds to `problems`; nothing when there is no document to go on with.
 // Codes: too_large, bad_utf8, syntax, too_deep (no document); duplicate_key, out_of_range (the document is returned).
+// `storage`: of the value; a monotonic resource for one that is read and then let go.
 [[nodiscard]] inline std::optional<boost::json::value> parse_collecting(std::string_view text, const JsonLimits& limits,
-                                                                        ProblemList& problems) {
+                                                                        ProblemList& problems,
+                                                                        boost::json::storage_ptr storage = {}) {
     if (text.size() > limits.size) {
         problems.add("", "too_large",
                      "the document has " + std::to_string(text.size()) + " bytes, the limit is " + std::to_string(limits.size),
@@ -411,7 +413,7 @@ private:
                      "save the document as UTF-8");
         return {};
     }
-    return detail::StrictParser(text, limits, problems).document();
+    return detail::StrictParser(text, limits, problems).document(std::move(storage));
 }
 
 // RFC 8259 and nothing beyond it. Class invalid, code "json_invalid", every problem with its pointer.
