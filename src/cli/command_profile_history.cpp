@@ -40,7 +40,7 @@ std::string detail_text(const ActivityEntry& entry) {
 }
 
 std::string activity_table(const std::vector<ActivityEntry>& entries) {
-    std::vector<std::vector<std::string>> rows{{"WHEN", "WHO", "BY WAY OF", "ACTION", "SECTION", "DETAIL"}};
+    std::vector<std::vector<std::string>> rows{{"WHEN", "WHO", "VIA", "ACTION", "SECTION", "DETAIL"}};
     for (const auto& e : entries)
         rows.push_back({time_text(e.at), e.principal, std::string(to_string(e.channel)), e.action,
                         e.section.empty() ? "-" : e.section, detail_text(e)});

@@ -76,9 +76,16 @@ Result<VersionInfo> publish_document(const Settings& settings, Engine& engine, c
     auto edited = engine.edit_draft(settings.who(), profile->id, document);
     if (!edited) return edited.error();
     auto published = wait(settings, engine.publish(settings.who(), profile->id));
-    if (published)
-        std::cerr << "published " << profile->id << " (" << one_line(name) << ") version " << published->number << ": "
-                  << one_line(published->decision.reason) << '\n';
+    if (!published) return published;
+    std::cerr << "published " << profile->id << " (" << one_line(name) << ") version " << published->number << ": "
+              << one_line(published->decision.reason) << '\n';
+    if (published->digest != digest) // somebody's edit came in between, and it was that which was published
+        return Error{ErrorClass::conflict,
+                     "draft_changed",
+                     "other runs of this name publish other documents at the same time",
+                     "give the profiles different names",
+                     "",
+                     {}};
     return published;
 }
 

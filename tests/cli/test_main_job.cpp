@@ -344,6 +344,23 @@ TEST_CASE("run: several first ones at once share one profile, version and snapsh
     CHECK(profiles.at(0).at("latest_version") == 1);
     CHECK(sessions(sandbox) == 0);
 
+    // Two documents of one name: each run has what its own says.
+    runs.clear();
+    for (const auto* text : {"first", "second", "first", "second"}) {
+        const auto other =
+            sandbox.file(text, std::string(R"({"name": "web", "network": {"egress": "none"}, "setup_script": "echo )") + text +
+                                   " > /root/made\"}");
+        runs.push_back(
+            std::make_unique<Running>(Sandbox::command({"run", other, "--", "cat", "/root/made"}), sandbox.environment()));
+    }
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const auto outcome = runs[i]->finish();
+        INFO(outcome.err);
+        CHECK(outcome.code == 0);
+        CHECK(outcome.out == (i % 2 == 0 ? "first\n" : "second\n"));
+    }
+    CHECK(sandbox({"--json", "profile", "list"}).json().as_array().size() == 1);
+
     // One that was deleted or renamed is not brought back.
     const std::string first(profiles.at(0).at("id").as_string());
     REQUIRE(sandbox({"profile", "delete", first, "--yes"}).code == 0);
