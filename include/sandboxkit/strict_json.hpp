@@ -128,7 +128,7 @@ public:
 
     // Nothing when the text is not JSON. Duplicate keys (the first stays) and numbers that no double holds (0 stays) are reported
     // too, but reading goes on, so that they are told together with what else is wrong.
-    [[nodiscard]] std::optional<boost::json::value> document(boost::json::storage_ptr storage) {
+    [[nodiscard]] std::optional<boost::json::value> document(boost::json::storage_ptr storage = {}) {
         boost::json::value value(std::move(storage));
         if (text_.starts_with("\xEF\xBB\xBF")) {
             fail("expected a value, found a byte order mark", "save the document as UTF-8 without a byte order mark");
