@@ -162,8 +162,7 @@ private:
                             "write for example */5, or 10-" + std::to_string(field_.high) + "/5");
             }
         }
-        if (low > high)
-            return fail("bad_form", "this range ends before it begins", "write it as two, with a comma between them");
+        if (low > high) return fail("bad_form", "this range ends before it begins", "write it as two, with a comma between them");
         if (slash != std::string_view::npos) {
             const auto number = digits(text.substr(slash + 1));
             if (!number) return fail("bad_form", "expected a number after '/'");

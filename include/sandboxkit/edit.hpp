@@ -20,7 +20,8 @@ struct SectionEdit {
     // A JSON object of the section's members (docs/profile.md); those left out take their defaults.
     std::string members{};
     // The profile's revision that the edit was made on. When it has changed since, the edit is a conflict "stale_revision", whose
-    // problems name each field in which the profile and this edit differ, with both values. Absent: whatever is there is replaced.
+    // problems name each field in which the profile and this edit differ, with both values. Absent: whatever is there is
+    // replaced.
     std::optional<std::uint32_t> expected_revision{};
 };
 

@@ -58,8 +58,8 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    // What the host application knows that profiles refer to: connections, environments, hosts. Null: nothing, and every reference
-    // is refused at publish.
+    // What the host application knows that profiles refer to: connections, environments, hosts. Null: nothing, and every
+    // reference is refused at publish.
     std::shared_ptr<ReferenceSource> references{};
     // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
     // store, clones and trees of files (four at a time).
@@ -230,8 +230,8 @@ public:
     // Profiles. `document` is the JSON of a profile (docs/profile.md). Reading it is the first of three gates: form, types, and
     // values that look like credentials (invalid "profile_invalid", all problems at once); publishing is the second, a session's
     // start the third.
-    // `client_token`: at most 200 bytes; the same principal and token again returns the profile that was made first, whatever became
-    // of it and whatever the document says now. Empty: none.
+    // `client_token`: at most 200 bytes; the same principal and token again returns the profile that was made first, whatever
+    // became of it and whatever the document says now. Empty: none.
     Result<ProfileInfo> create_profile(const Principal& who, std::string_view document, std::string_view client_token = {});
     Result<ProfileInfo> profile(const Principal& who, std::string_view profile_id) const;
     Result<std::vector<ProfileInfo>> profiles(const Principal& who) const;
@@ -245,8 +245,8 @@ public:
     // not ended; `force` removes them first.
     Operation<void> delete_profile(const Principal& who, std::string_view profile_id, bool force = false);
 
-    // Edits. Those of the recipe make the draft, or lead back to the newest version, and then there is none; those of the record act
-    // at once, and so are refused here when they ask a published profile for what this build does not enact. What is kept
+    // Edits. Those of the recipe make the draft, or lead back to the newest version, and then there is none; those of the record
+    // act at once, and so are refused here when they ask a published profile for what this build does not enact. What is kept
     // raises the revision and is in the activity log. With `expected_revision`, a profile changed meanwhile is a conflict
     // "stale_revision"; without, whatever is there is edited. Of the access list: Action::edit_access_list.
     Result<KeptEdit> edit_draft(const Principal& who, std::string_view profile_id, std::string_view document,

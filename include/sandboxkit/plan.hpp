@@ -29,6 +29,9 @@ struct Plan {
     std::string snapshot_digest; // over the snapshot-relevant ones: equal digests may share a snapshot
 };
 
+// Whether building the recipe's snapshot runs scripts of the profile, which see what they run with.
+[[nodiscard]] inline bool runs_scripts(const Recipe& recipe) noexcept;
+
 // All functions here take recipes that read_profile or read_recipe accepted.
 [[nodiscard]] inline Plan compile(const Recipe& recipe);
 

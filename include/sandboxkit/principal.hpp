@@ -39,8 +39,8 @@ struct Principal {
 [[nodiscard]] inline Principal with_every_scope(std::string id) {
     Principal who;
     who.id = std::move(id);
-    for (const std::string_view scope : {scopes::read_profiles, scopes::manage_profiles, scopes::use_profile,
-                                         scopes::manage_access, scopes::administer})
+    for (const std::string_view scope :
+         {scopes::read_profiles, scopes::manage_profiles, scopes::use_profile, scopes::manage_access, scopes::administer})
         who.scopes.emplace_back(scope);
     return who;
 }

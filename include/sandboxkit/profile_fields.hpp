@@ -505,8 +505,8 @@ struct Model<RefreshSchedule> {
     static constexpr std::tuple fields{
         Field{"enabled", &RefreshSchedule::enabled, Flag{}, Presence::optional, of_the_record(refusals::refresh),
               "Whether the snapshot in use is refreshed by itself."},
-        Field{"schedule", &RefreshSchedule::schedule, Text{200, check_cron}, Presence::optional,
-              of_the_record(refusals::refresh), "When: minute, hour, day of the month, month and day of the week, in UTC."},
+        Field{"schedule", &RefreshSchedule::schedule, Text{200, check_cron}, Presence::optional, of_the_record(refusals::refresh),
+              "When: minute, hour, day of the month, month and day of the week, in UTC."},
     };
 };
 

@@ -310,7 +310,8 @@ private:
 // The whole page.
 [[nodiscard]] inline std::string profile_reference() {
     return profile_introduction() + '\n' + field_table() + '\n' + classification_table() + '\n' + refusal_table() +
-           "\n## What is checked, and when\n\nEvery problem is told at once, with a JSON pointer, one of these codes, and what to do. "
+           "\n## What is checked, and when\n\nEvery problem is told at once, with a JSON pointer, one of these codes, and what "
+           "to do. "
            "*save* is when an edit is kept, *publish* when a version is made, *start* when a session starts.\n\n" +
            check_table() +
            "\n## Who may do what\n\nEvery call of the engine carries a principal with scopes; none of them implies another.\n\n" +

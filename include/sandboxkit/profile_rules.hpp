@@ -368,8 +368,7 @@ template <class Predicate>
 // An IPv4 or IPv6 network, no bit set beyond its prefix.
 [[nodiscard]] inline std::optional<FormFault> check_cidr(std::string_view cidr) {
     const auto range = cidr.find('/') == std::string_view::npos ? std::nullopt : parse_address_range(cidr);
-    if (!range)
-        return FormFault{"bad_form", "this is not a range of addresses", "write it as 203.0.114.0/24 or 2a00:1450::/32"};
+    if (!range) return FormFault{"bad_form", "this is not a range of addresses", "write it as 203.0.114.0/24 or 2a00:1450::/32"};
     for (unsigned bit = range->bits; bit < (range->v6 ? 128U : 32U); ++bit)
         if ((range->network[bit / 8] >> (7 - bit % 8) & 1) != 0)
             return FormFault{"bad_form", "the address has bits set beyond its prefix", "write the network's own address"};

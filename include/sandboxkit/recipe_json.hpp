@@ -44,8 +44,7 @@ namespace sandboxkit {
     detail::Selection of_section;
     of_section.section = section;
     auto out = detail::fields_to_json(profile.record, false, of_section);
-    for (auto& member : detail::fields_to_json(profile.recipe, false, of_section))
-        out[member.key()] = std::move(member.value());
+    for (auto& member : detail::fields_to_json(profile.recipe, false, of_section)) out[member.key()] = std::move(member.value());
     return out;
 }
 

@@ -397,9 +397,8 @@ private:
 // For readers that go on to report their own problems: adds to `problems`; nothing when there is no document to go on with.
 // Codes: too_large, bad_utf8, syntax, too_deep (no document); duplicate_key, out_of_range (the document is returned).
 // `storage`: of the value; a monotonic resource for one that is read and then let go.
-[[nodiscard]] inline std::optional<boost::json::value> parse_collecting(std::string_view text, const JsonLimits& limits,
-                                                                        ProblemList& problems,
-                                                                        boost::json::storage_ptr storage = {}) {
+[[nodiscard]] inline std::optional<boost::json::value>
+parse_collecting(std::string_view text, const JsonLimits& limits, ProblemList& problems, boost::json::storage_ptr storage = {}) {
     if (text.size() > limits.size) {
         problems.add("", "too_large",
                      "the document has " + std::to_string(text.size()) + " bytes, the limit is " + std::to_string(limits.size),

@@ -16,7 +16,7 @@
 namespace sandboxkit {
 
 struct VersionFile {
-    std::string name;        // of the profile
+    std::string name;         // of the profile
     std::uint32_t number = 0; // of the version, where it comes from
     Recipe recipe;
     std::string digest; // of the recipe: the version's own, the same everywhere
@@ -28,14 +28,16 @@ inline constexpr std::string_view version_format = "sandboxkit.version/1";
 inline constexpr JsonLimits version_file_limits{std::size_t{16} << 20};
 
 [[nodiscard]] inline Error not_this_version(std::string message) {
-    return {ErrorClass::data_loss, "version_file_changed", std::move(message), "export the version again where it came from", {}, {}};
+    return {
+        ErrorClass::data_loss, "version_file_changed", std::move(message), "export the version again where it came from", {}, {}};
 }
 
 } // namespace detail
 
 // Canonical JSON: {"format", "name", "version", "recipe", "recipe_digest", "digest"}, the last over all the others.
 // `canonical_recipe` is the text that the version's digest is of.
-[[nodiscard]] inline std::string write_version_file(std::string_view name, std::uint32_t number, std::string_view canonical_recipe) {
+[[nodiscard]] inline std::string write_version_file(std::string_view name, std::uint32_t number,
+                                                    std::string_view canonical_recipe) {
     boost::json::object file{{"format", detail::version_format},
                              {"name", name},
                              {"version", number},

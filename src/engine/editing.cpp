@@ -28,8 +28,8 @@ using Change = std::function<Result<Profile>(const Profile& now)>;
 struct Order {
     std::string section; // for the log
     std::optional<std::uint32_t> expected{};
-    std::string proposal{};  // that is kept by this
-    json::object detail{};   // for the log
+    std::string proposal{}; // that is kept by this
+    json::object detail{};  // for the log
 };
 
 constexpr std::size_t shown_value = 80;
@@ -44,11 +44,15 @@ std::string shown(const std::string& value) {
 
 // Both sides, field by field.
 Error conflict_of(std::string message, const std::vector<FieldChange>& differences) {
-    Error error{ErrorClass::conflict, "stale_revision", std::move(message), "look at what is there now, and repeat the edit on it",
-                "", {}};
+    Error error{ErrorClass::conflict,
+                "stale_revision",
+                std::move(message),
+                "look at what is there now, and repeat the edit on it",
+                "",
+                {}};
     for (const FieldChange& d : differences)
-        error.problems.push_back(
-            {d.pointer, "changed_meanwhile", "now " + shown(d.before) + "; by this edit " + shown(d.after), "decide which it shall be"});
+        error.problems.push_back({d.pointer, "changed_meanwhile", "now " + shown(d.before) + "; by this edit " + shown(d.after),
+                                  "decide which it shall be"});
     return error;
 }
 
@@ -277,8 +281,7 @@ Result<KeptEdit> restore_instructions(Context& context, const Principal& who, st
 Result<EditProposal> propose_edit(Context& context, const Principal& who, std::string_view id, const SectionEdit& edit) {
     auto members = members_of(edit.members);
     if (!members) return members.error();
-    auto prepared =
-        prepare(context, who, id, [&](const Profile& now) { return with_section(now, edit.section, *members); });
+    auto prepared = prepare(context, who, id, [&](const Profile& now) { return with_section(now, edit.section, *members); });
     if (!prepared) return prepared.error();
     if (edit.expected_revision && *edit.expected_revision != prepared->current.row.revision)
         return conflict_of("the profile is at revision " + std::to_string(prepared->current.row.revision) + ", not " +

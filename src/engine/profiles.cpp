@@ -61,8 +61,12 @@ Result<std::string> new_name(std::string_view given, std::string otherwise) {
         return otherwise.substr(0, end) + std::string(suffix);
     }
     if (auto fault = check_line(given); fault || given.size() > 200 || invalid_utf8_at(given) != std::string_view::npos)
-        return Error{ErrorClass::invalid, "name_invalid", "the name of a profile is one line of up to 200 characters",
-                     "choose another name",  "", {}};
+        return Error{ErrorClass::invalid,
+                     "name_invalid",
+                     "the name of a profile is one line of up to 200 characters",
+                     "choose another name",
+                     "",
+                     {}};
     return std::string(given);
 }
 
@@ -97,8 +101,8 @@ Task<void> delete_profile(Context& context, Principal who, std::string id, bool 
             if (!removed) co_return removed.error();
         }
     }
-    auto deleted = co_await context.in_store(
-        [&](store::Store& store) { return store.delete_profile(id, actor_of(who), context.now()); });
+    auto deleted =
+        co_await context.in_store([&](store::Store& store) { return store.delete_profile(id, actor_of(who), context.now()); });
     co_return deleted;
 }
 
@@ -165,8 +169,8 @@ Result<Overview> overview(Context& context, std::string_view id) {
 Result<std::vector<ActivityEntry>> activity(Context& context, std::string_view id, std::uint32_t limit,
                                             std::optional<std::int64_t> before) {
     if (limit < 1 || limit > 1000)
-        return Error{ErrorClass::invalid, "limit_invalid", "1 to 1000 entries can be read at once", "ask for fewer, and again", "",
-                     {}};
+        return Error{
+            ErrorClass::invalid, "limit_invalid", "1 to 1000 entries can be read at once", "ask for fewer, and again", "", {}};
     auto rows = context.store->activity(id, before, limit);
     if (!rows) return rows.error();
     std::vector<ActivityEntry> all;

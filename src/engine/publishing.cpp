@@ -87,8 +87,9 @@ void append_new(std::vector<Problem>& to, std::vector<Problem> more) {
 
 Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
     // A source may block, so that it is asked on a thread for that.
-    auto references = co_await async::blocking(
-        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, profile.recipe, referenced_ids(profile)); });
+    auto references = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<References> {
+        return look_up(context, profile.recipe, referenced_ids(profile));
+    });
     if (!references) co_return references.error();
     Validation found = publish_checks(profile, *references);
     append(found.errors, not_enacted(profile.recipe));

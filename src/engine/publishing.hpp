@@ -11,8 +11,8 @@ namespace sandboxkit::engine {
 // What the recipe asks of its provider and the provider does not do here. Pure.
 std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilities& can);
 
-// What the publish gate finds: between the fields and of what they refer to, what this build does not enact, and what the provider
-// cannot do; and at Gate::start also what a start would find now.
+// What the publish gate finds: between the fields and of what they refer to, what this build does not enact, and what the
+// provider cannot do; and at Gate::start also what a start would find now.
 Task<Validation> publish_gate(Context& context, Profile profile, Gate gate);
 
 // Of a published version. unsupported "start_refused", with every problem.

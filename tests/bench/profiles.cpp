@@ -78,7 +78,8 @@ void bench_profiles(int samples) {
             const auto again = read_profile(text);
             kept += digest_of(canonical_recipe(again->recipe)).size();
         });
-        const auto checked = timed([&] { kept += publish_checks(profile, {}).errors.size() + not_enacted(profile.recipe).size(); });
+        const auto checked =
+            timed([&] { kept += publish_checks(profile, {}).errors.size() + not_enacted(profile.recipe).size(); });
         const auto planned = timed([&] { kept += diff(compile(profile.recipe), compile(changed.recipe)).size(); });
         if (i < 0) continue;
         baseline.add(parsed);

@@ -311,7 +311,7 @@ TEST_CASE("the agent and what it uses") {
     const std::string agent = R"("agent": {"runtime": "custom", "command": ["x"]}, "mcp_servers": )";
     CHECK(errors(agent + R"([{"name": "m", "url": "https://m.example/", "environment": {"A": "1"}}])") ==
           Faults{"/mcp_servers/0/environment environment_without_command"});
-    CHECK(errors(agent + R"([{"name": "m", "command": []}])") == Faults{"/mcp_servers/0/command missing_command"});
+    CHECK(errors(agent + R"([{"name": "m", "command": [""]}])") == Faults{"/mcp_servers/0/command missing_command"});
     CHECK(warnings(agent + R"([{"name": "m", "command": ["x"], "tools": []}])") == Faults{"/mcp_servers/0/tools no_effect"});
 }
 
@@ -510,7 +510,7 @@ TEST_CASE("managed commands") {
     CHECK(warnings(strict) == Faults{"/commands/mode no_effect"});
     CHECK(warnings(claude + R"("commands": {"mode": "redirect-known"})") == Faults{"/commands/mode no_effect"});
 
-    CHECK(errors(R"("commands": {"catalog": [{"name": "c", "command": []}]})") ==
+    CHECK(errors(R"("commands": {"catalog": [{"name": "c", "command": [""]}]})") ==
           Faults{"/commands/catalog/0/command missing_command"});
     CHECK(errors(command(R"("credentials": ["tracker"])")) == Faults{"/commands/catalog/0/credentials/0 credential_not_listed"});
     CHECK(errors(claude + command(R"("credentials": ["git", "chat-room", "tracker", "anthropic"])")) ==
@@ -710,7 +710,9 @@ TEST_CASE("property: the checks of random profiles do not throw, give the same a
         // What the checks look at more closely than the generator draws it.
         Recipe& r = profile.recipe;
         const auto sometimes = [&] { return random.below(2) == 0; };
-        const auto pick = [&](std::initializer_list<const char*> from) { return std::string(from.begin()[random.below(from.size())]); };
+        const auto pick = [&](std::initializer_list<const char*> from) {
+            return std::string(from.begin()[random.below(from.size())]);
+        };
         const auto id = [&] { return pick({"openai", "git", "tracker", "gone", "anthropic", "account"}); };
         if (sometimes()) r.host = pick({"mine", "bare", "cloud", "gone", "managed"});
         if (sometimes()) r.connections.model_provider = id();
@@ -735,8 +737,7 @@ TEST_CASE("property: the checks of random profiles do not throw, give the same a
             managed.name = "c" + std::to_string(n);
             if (sometimes()) managed.command = {"make"};
             for (std::size_t k = random.below(4); k > 0; --k)
-                managed.arguments.push_back(
-                    {"a" + std::to_string(k), pick({"", "-f"}), {}, "*", sometimes(), sometimes()});
+                managed.arguments.push_back({"a" + std::to_string(k), pick({"", "-f"}), {}, "*", sometimes(), sometimes()});
             if (sometimes()) managed.credentials = {id()};
         }
         if (sometimes()) r.network.egress = Egress::allowlist;
@@ -798,7 +799,7 @@ TEST_CASE("the table has every code once a gate, and nothing that nobody emits")
     const std::set<std::pair<std::string, Gate>> elsewhere{
         {"never_fires", Gate::save},         // tests/core/test_cron.cpp
         {"secret_like", Gate::save},         // src/engine/editing.cpp, by its tests
-        {"exception_unused", Gate::save}, // src/engine/editing.cpp, by its tests
+        {"exception_unused", Gate::save},    // src/engine/editing.cpp, by its tests
         {"provider_unknown", Gate::publish}, // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::publish},    // src/engine/publishing.cpp, by its tests
         {"not_supported", Gate::start},      // src/engine/sessions.cpp, by its tests

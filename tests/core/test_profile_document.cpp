@@ -205,15 +205,13 @@ TEST_CASE("publishing names what is not enacted") {
     Recipe recipe;
     CHECK(not_enacted(recipe).empty());
     recipe.persistence.enabled = true;
-    CHECK(not_enacted(recipe) ==
-          std::vector<Problem>{
-              {"/persistence/enabled", "not_enacted", "this build does not keep paths beyond the compute", "leave it out"}});
+    CHECK(not_enacted(recipe) == std::vector<Problem>{{"/persistence/enabled", "not_enacted",
+                                                       "this build does not keep paths beyond the compute", "leave it out"}});
     recipe.persistence = {false, {"/etc/codex", "/root"}}; // what is meant when nothing is said
     CHECK(not_enacted(recipe).empty());
     recipe.persistence.paths = {"/root"};
-    CHECK(not_enacted(recipe) ==
-          std::vector<Problem>{
-              {"/persistence/paths", "not_enacted", "this build does not keep paths beyond the compute", "leave it out"}});
+    CHECK(not_enacted(recipe) == std::vector<Problem>{{"/persistence/paths", "not_enacted",
+                                                       "this build does not keep paths beyond the compute", "leave it out"}});
 }
 
 TEST_CASE("a stored recipe that is damaged is not read") {

@@ -133,10 +133,11 @@ TEST_CASE("edits of different sections at once are all kept") {
         threads.emplace_back([&, t] {
             for (int i = 1; i <= 5; ++i) {
                 const std::string n = std::to_string(i);
-                const SectionEdit edits[] = {{Section::resources, R"({"resources": {"cpus": )" + n + "}}", {}},
-                                             {Section::environment, R"({"environment": {"N": ")" + n + "\"}}", {}},
-                                             {Section::persistence, R"({"persistence": {"paths": ["/p)" + n + "\"]}}", {}},
-                                             {Section::probes, R"({"probes": [{"name": "p)" + n + R"(", "script": "true"}]})", {}}};
+                const SectionEdit edits[] = {
+                    {Section::resources, R"({"resources": {"cpus": )" + n + "}}", {}},
+                    {Section::environment, R"({"environment": {"N": ")" + n + "\"}}", {}},
+                    {Section::persistence, R"({"persistence": {"paths": ["/p)" + n + "\"]}}", {}},
+                    {Section::probes, R"({"probes": [{"name": "p)" + n + R"(", "script": "true"}]})", {}}};
                 must(s.engine->edit_section(tester, s.profile, edits[t]));
             }
         });
@@ -216,18 +217,19 @@ TEST_CASE("what looks like a credential is not kept, anywhere, and never repeate
 
     const auto exception = [](const std::string& rule) {
         return R"({"environment": {"DEPLOY": ")" + token +
-               R"("}, "secret_exceptions": [{"pointer": "/environment/DEPLOY", "rule": ")" + rule + R"(", "reason": "an example"}]})";
+               R"("}, "secret_exceptions": [{"pointer": "/environment/DEPLOY", "rule": ")" + rule +
+               R"(", "reason": "an example"}]})";
     };
     CHECK(faults(s.refused(Section::environment, exception("jwt")).problems) ==
           std::set<std::string>{"/environment/DEPLOY secret_like"});
     CHECK(pointers(s.edit(Section::environment, exception("github-token")).changes) ==
           std::set<std::string>{"/environment/DEPLOY", "/secret_exceptions/0"});
-    const auto found = must(s.engine
-                                ->validate(tester,
-                                           document({{"secret_exceptions",
-                                                      {{{"pointer", "/environment/A"}, {"rule", "jwt"}, {"reason", "none"}}}}}),
-                                           sandboxkit::Gate::save)
-                                .get());
+    const auto found = must(
+        s.engine
+            ->validate(tester,
+                       document({{"secret_exceptions", {{{"pointer", "/environment/A"}, {"rule", "jwt"}, {"reason", "none"}}}}}),
+                       sandboxkit::Gate::save)
+            .get());
     CHECK(found.errors.empty());
     CHECK(faults(found.warnings) == std::set<std::string>{"/secret_exceptions/0 exception_unused"});
 }
@@ -247,8 +249,8 @@ TEST_CASE("publish refuses what is not enacted, by name; and an edit of a publis
     s.publish();
     CHECK(faults(s.refused(Section::warm_pool, R"({"warm_pool": {"enabled": true}})").problems) ==
           std::set<std::string>{"/warm_pool/enabled not_enacted"});
-    CHECK(faults(s.refused(Section::warm_pool, R"({"warm_pool": {"floor": 9}})").problems).contains(
-        "/warm_pool/floor floor_above_ceiling"));
+    CHECK(faults(s.refused(Section::warm_pool, R"({"warm_pool": {"floor": 9}})").problems)
+              .contains("/warm_pool/floor floor_above_ceiling"));
 }
 
 namespace {
@@ -334,7 +336,8 @@ TEST_CASE("a version travels as a file, with the same identity, and not when it 
     for (std::size_t i = 0; i < file.size(); ++i) { // any byte
         std::string changed = file;
         changed[i] = static_cast<char>(changed[i] ^ 1);
-        if (boost::system::error_code ec; boost::json::parse(changed, ec) == boost::json::parse(file) && !ec) continue; // white space
+        if (boost::system::error_code ec; boost::json::parse(changed, ec) == boost::json::parse(file) && !ec)
+            continue; // white space
         CAPTURE(i);
         CHECK_FALSE(other.import_version(tester, changed).has_value());
     }
@@ -347,7 +350,9 @@ TEST_CASE("a version travels as a file, with the same identity, and not when it 
 TEST_CASE("a copy has the draft and the record, the access list too, and a history of its own") {
     Stage s;
     s.edit(Section::access, R"({"access": {"users": ["ada"]}})");
-    s.edit(Section::triggers, R"({"triggers": [{"name": "nightly", "schedule": "0 4 * * *"}], "refresh": {"enabled": true, "schedule": "0 5 * * *"}})");
+    s.edit(
+        Section::triggers,
+        R"({"triggers": [{"name": "nightly", "schedule": "0 4 * * *"}], "refresh": {"enabled": true, "schedule": "0 5 * * *"}})");
     const auto copy = must(s.engine->duplicate_profile(tester, s.profile));
     CHECK(copy.id != s.profile);
     CHECK(copy.record.name == s.info().record.name + " (copy)");
@@ -358,8 +363,9 @@ TEST_CASE("a copy has the draft and the record, the access list too, and a histo
     CHECK(must(s.engine->draft(tester, copy.id)).recipe == must(s.engine->draft(tester, s.profile)).recipe);
     CHECK(must(s.engine->duplicate_profile(tester, s.profile, "mine")).record.name == "mine");
     CHECK(s.engine->duplicate_profile(tester, s.profile, "a\nb").error().code == "name_invalid");
-    CHECK(must(s.engine->duplicate_profile(tester, must(s.engine->duplicate_profile(tester, s.profile, std::string(200, 'x'))).id))
-              .record.name == std::string(193, 'x') + " (copy)");
+    CHECK(
+        must(s.engine->duplicate_profile(tester, must(s.engine->duplicate_profile(tester, s.profile, std::string(200, 'x'))).id))
+            .record.name == std::string(193, 'x') + " (copy)");
 }
 
 TEST_CASE("a profile is deleted when nothing runs from it, or with what runs when forced") {
@@ -384,7 +390,8 @@ TEST_CASE("the overview tells what there is, and that nothing was tested") {
     Stage s;
     s.publish();
     s.edit(Section::resources, R"({"resources": {"cpus": 3}})");
-    const auto proposal = must(s.engine->propose_edit(tester, s.profile, {Section::network, R"({"network": {"egress": "open"}})", {}}));
+    const auto proposal =
+        must(s.engine->propose_edit(tester, s.profile, {Section::network, R"({"network": {"egress": "open"}})", {}}));
     const auto session = must(s.engine->start_session(tester, of(s.profile)).get());
     const auto overview = must(s.engine->overview(tester, s.profile));
     CHECK(overview.profile.has_draft);
@@ -470,7 +477,8 @@ TEST_CASE("property: whatever edit a principal makes, only what its scopes allow
         if (below(2) == 0) who.scopes.emplace_back(scopes::manage_access);
         if (below(3) == 0) who.scopes.emplace_back(scopes::read_profiles);
         who.channel = below(2) == 0 ? Channel::assistant : Channel::form; // changes nothing
-        const bool manages = ScopeSet(who).contains(scopes::manage_profiles), lists = ScopeSet(who).contains(scopes::manage_access);
+        const bool manages = ScopeSet(who).contains(scopes::manage_profiles),
+                   lists = ScopeSet(who).contains(scopes::manage_access);
         const Profile before = must(s.engine->draft(tester, s.profile));
         const Section section = sections[below(std::size(sections))];
         const std::string members = members_of(section);

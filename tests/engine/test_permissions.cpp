@@ -109,7 +109,8 @@ const std::vector<Call> calls = {
     {"activity", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.activity(w, t.profile)); }},
     {"export_version", Action::read_profile,
      [](auto& e, auto& w, auto& t) { return error_of(e.export_version(w, t.profile, 1)); }},
-    {"import_version", Action::import_profile, [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, version_file())); }},
+    {"import_version", Action::import_profile,
+     [](auto& e, auto& w, auto&) { return error_of(e.import_version(w, version_file())); }},
     {"publish", Action::publish_profile, [](auto& e, auto& w, auto& t) { return error_of(e.publish(w, t.profile)); }},
     {"version", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.version(w, t.profile, 1)); }},
     {"versions", Action::read_profile, [](auto& e, auto& w, auto& t) { return error_of(e.versions(w, t.profile)); }},
@@ -206,8 +207,9 @@ struct Stage {
 };
 
 void set_access_list(Stage& stage, const AccessList& list) {
-    const boost::json::object members{{"access", {{"users", boost::json::array(list.users.begin(), list.users.end())},
-                                                  {"roles", boost::json::array(list.roles.begin(), list.roles.end())}}}};
+    const boost::json::object members{{"access",
+                                       {{"users", boost::json::array(list.users.begin(), list.users.end())},
+                                        {"roles", boost::json::array(list.roles.begin(), list.roles.end())}}}};
     must(stage.engine->edit_section(list_editor, stage.target.profile, {Section::access, boost::json::serialize(members), {}}));
 }
 

@@ -218,7 +218,7 @@ Result<void> walk_tree(int root, TreeVisitor& visitor, std::stop_token stop) {
     }
 }
 
-Result<void> remove_tree_at(int directory, const std::string& name) {
+static Result<void> try_to_remove_tree_at(int directory, const std::string& name) {
     struct stat status {};
     if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) return {};
@@ -236,6 +236,15 @@ Result<void> remove_tree_at(int directory, const std::string& name) {
     if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
         return system_error(errno, "cannot remove the directory " + shown(name));
     return {};
+}
+
+Result<void> remove_tree_at(int directory, const std::string& name) {
+    constexpr int attempts = 100;
+    for (int attempt = 1;; ++attempt) {
+        auto removed = try_to_remove_tree_at(directory, name);
+        // Another process removes the same tree, and was faster somewhere in it: what is left, if anything, is looked at anew.
+        if (removed || removed.error().kind != ErrorClass::not_found || attempt == attempts) return removed;
+    }
 }
 
 Result<Attributes> read_attributes(int directory, const std::string& name) {
