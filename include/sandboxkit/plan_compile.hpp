@@ -22,8 +22,9 @@ namespace sandboxkit {
 
 namespace detail {
 
-inline void add_step(Plan& plan, StepKind kind, boost::json::object step_detail) {
-    Step step{kind, is_snapshot_relevant(kind), std::move(step_detail), {}};
+inline void add_step(Plan& plan, StepKind kind, const boost::json::object& step_detail) {
+    // The detail leaves the block that it was made in, which copies of it would share.
+    Step step{kind, is_snapshot_relevant(kind), boost::json::object(step_detail, boost::json::storage_ptr()), {}};
     std::string text(to_string(kind));
     text += '\n';
     append_canonical(text, step.detail);
@@ -50,12 +51,12 @@ inline bool runs_scripts(const Recipe& recipe) noexcept {
 
 inline Plan compile(const Recipe& recipe) {
     Plan plan;
-    const auto storage = boost::json::make_shared_resource<boost::json::monotonic_resource>(); // lives as long as the details
+    boost::json::monotonic_resource memory;
     for (std::size_t i = 0; i < step_kind_names.size(); ++i) {
         const auto kind = static_cast<StepKind>(i);
         if (kind == StepKind::script_environment && !runs_scripts(recipe)) continue;
         const bool always = detail::is_in_every_plan(kind);
-        auto part = detail::fields_to_json(recipe, true, {kind, !always, {}}, {}, storage);
+        auto part = detail::fields_to_json(recipe, true, {kind, !always, {}}, {}, &memory);
         if (part.empty() && !always) continue;
         if (kind == StepKind::clone_repository && part.contains("repositories")) {
             const boost::json::array repositories = std::move(part.at("repositories").get_array());
@@ -63,11 +64,11 @@ inline Plan compile(const Recipe& recipe) {
             for (const auto& repository : repositories) {
                 auto one = part;
                 one["repository"] = repository;
-                detail::add_step(plan, kind, std::move(one));
+                detail::add_step(plan, kind, one);
             }
             continue;
         }
-        detail::add_step(plan, kind, std::move(part));
+        detail::add_step(plan, kind, part);
     }
     std::string all, relevant;
     for (const Step& step : plan.steps) {

@@ -80,8 +80,8 @@ inline constexpr std::string_view instructions = "this build starts no agent run
 namespace detail {
 
 inline constexpr std::size_t script_limit = std::size_t{256} << 10;
-// In characters, of which each has up to four bytes: Linux takes up to 128 KiB for one variable with its name.
-inline constexpr std::size_t environment_value_limit = 32'000;
+// In characters. Linux takes up to 128 KiB for one variable with its name.
+inline constexpr std::size_t environment_value_limit = std::size_t{32} << 10;
 inline constexpr std::uint32_t longest_timeout = 86'400;
 
 inline constexpr Text short_name_form{100, check_short_name, patterns::short_name};

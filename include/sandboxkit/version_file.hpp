@@ -64,6 +64,7 @@ inline constexpr JsonLimits version_file_limits{std::size_t{16} << 20};
     if (format && *format != detail::version_format)
         reader.problem("format", "bad_value", "expected \"" + std::string(detail::version_format) + '"',
                        "use the build of sandboxkit that wrote it, or a newer one");
+    if (name) detail::add_fault(problems, reader.pointer("name"), check_line(*name));
     reader.finish();
     if (!problems.empty()) return document_error("version_file_invalid", "the file", problems.take());
 

@@ -61,7 +61,10 @@ Validation check_secrets(const Profile& profile) {
     const auto& exceptions = profile.recipe.secret_exceptions;
     std::vector<bool> used(exceptions.size());
     ProblemList errors;
-    for (const LocatedSecret& secret : locate_secrets(profile_to_json(profile))) {
+    // Lists in the order in which they are kept: an exception by an element's index must hold from then on.
+    boost::json::object document = record_to_json(profile.record);
+    for (auto& member : recipe_to_json(profile.recipe)) document[member.key()] = std::move(member.value());
+    for (const LocatedSecret& secret : locate_secrets(document)) {
         bool excused = false;
         for (std::size_t i = 0; i < exceptions.size(); ++i)
             if (!secret.in_name && exceptions[i].pointer == secret.pointer && exceptions[i].rule == secret.finding.rule)
@@ -85,7 +88,7 @@ bool is_of_access(const FieldChange& change) {
 // By the fields that it changes, every edit comes by here. (What can be said before, the face has said.)
 Result<void> permit_changes(const Principal& who, const std::vector<FieldChange>& changes) {
     const bool access = std::any_of(changes.begin(), changes.end(), is_of_access);
-    const bool other = changes.empty() || !std::all_of(changes.begin(), changes.end(), is_of_access);
+    const bool other = !std::all_of(changes.begin(), changes.end(), is_of_access);
     if (other)
         if (auto ok = check_scopes(Action::edit_profile, who); !ok) return ok.error();
     if (access)
@@ -135,6 +138,7 @@ Result<KeptEdit> keep(Context& context, const Principal& who, std::string_view i
         const Profile& edited = prepared->edited;
         store::Save save;
         save.expected = now.row.revision;
+        save.unpublished = !now.row.latest_version; // what is not enacted was not asked for
         save.name = edited.record.name;
         save.record = stored_record(edited.record);
         const std::string before = canonical_recipe(now.profile.recipe), after = canonical_recipe(edited.recipe);
@@ -321,11 +325,17 @@ Result<KeptEdit> keep_edit(Context& context, const Principal& who, std::string_v
     return keep(context, who, proposal->profile, order, [&](const Profile& now) -> Result<Profile> {
         auto edited = with_section(now, proposal->section, *members);
         if (!edited) return edited.error();
-        // Another section may have changed since. This one must change as it was shown, from the same to the same.
-        auto changes = diff(now, *edited);
-        if (changes != proposal->changes)
-            return conflict_of("the section " + order.section + " has changed since the edit was proposed", changes);
-        return edited;
+        // Another section may have changed since, and with it what a change means. This one must change as it was shown, from
+        // the same to the same.
+        const auto same = [](const FieldChange& a, const FieldChange& b) {
+            return a.pointer == b.pointer && a.before == b.before && a.after == b.after;
+        };
+        const auto changes = diff(now, *edited);
+        const auto& shown_changes = proposal->changes;
+        if (std::equal(changes.begin(), changes.end(), shown_changes.begin(), shown_changes.end(), same)) return edited;
+        if (auto found = check_secrets(*edited); !found.errors.empty()) // before a value is shown
+            return document_error("profile_invalid", "the profile", std::move(found.errors));
+        return conflict_of("the section " + order.section + " has changed since the edit was proposed", changes);
     });
 }
 
@@ -337,7 +347,13 @@ Result<EditProposal> discard_edit(Context& context, const Principal& who, std::s
         if (auto ok = permit_changes(who, proposal->changes); !ok) return ok.error();
     auto closed = context.store->discard_proposal(id, actor_of(who), context.now());
     if (!closed) return closed.error();
-    return to_proposal(*closed);
+    auto discarded = to_proposal(*closed);
+    if (discarded) return discarded;
+    EditProposal unreadable; // it is discarded all the same
+    unreadable.id = closed->id;
+    unreadable.profile = closed->profile;
+    unreadable.state = closed->state;
+    return unreadable;
 }
 
 Result<std::vector<EditProposal>> proposals(Context& context, std::string_view profile) {

@@ -60,7 +60,7 @@ Result<std::string> new_name(std::string_view given, std::string otherwise) {
         while (end > 0 && end < otherwise.size() && (static_cast<unsigned char>(otherwise[end]) & 0xC0) == 0x80) --end;
         return otherwise.substr(0, end) + std::string(suffix);
     }
-    if (auto fault = check_line(given); fault || given.size() > 200 || invalid_utf8_at(given) != std::string_view::npos)
+    if (auto fault = check_line(given); fault || invalid_utf8_at(given) != std::string_view::npos || character_count(given) > 200)
         return Error{ErrorClass::invalid,
                      "name_invalid",
                      "the name of a profile is one line of up to 200 characters",
@@ -88,6 +88,8 @@ Result<ProfileInfo> duplicate_profile(Context& context, const Principal& who, st
     copy.record.name = std::move(*named);
     for (Trigger& trigger : copy.record.triggers) trigger.enabled = false; // or each would fire twice
     copy.record.refresh.enabled = false;
+    if (auto found = save_gate(copy); !found.errors.empty()) // it has a new name, and may be older than a rule
+        return document_error("profile_invalid", "the copy", std::move(found.errors));
     return insert(context, who, copy, {}, {{"copy_of", id}});
 }
 

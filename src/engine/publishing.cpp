@@ -152,6 +152,7 @@ namespace {
 
 struct Draft {
     store::Draft row;
+    std::uint32_t profile_revision = 0;
     Record record;
     Recipe recipe;
     std::optional<store::Version> previous;
@@ -165,6 +166,7 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
     auto record = stored_record_of(*known);
     if (!record) return record.error();
     draft.record = std::move(*record);
+    draft.profile_revision = known->revision; // read before the draft: what changes in between is found by it
     auto row = store.draft(profile);
     if (!row && row.error().code == "no_draft") // to look at, it is not there; to publish, nothing changed (P4)
         return Error{ErrorClass::conflict,     "no_change", row.error().message + ": all of it is published",
@@ -204,6 +206,7 @@ Task<VersionInfo> publish(Context& context, store::Actor actor, std::string prof
     store::Publish order;
     order.profile = profile;
     order.draft_revision = draft->row.revision;
+    order.profile_revision = draft->profile_revision;
     order.plan_snapshot_digest = compile(draft->recipe).snapshot_digest;
     order.host = draft->recipe.provider;
     order.actor = actor;

@@ -97,6 +97,7 @@ Result<Profile> SqlStore::save(std::string_view profile, const Save& s) {
             throw BadRow("a profile is there and is not");
         if (s.expected && *s.expected != last)
             return stale("the profile is at revision " + std::to_string(last) + ", not " + std::to_string(*s.expected));
+        if (s.unpublished && version_exists(db, profile, 1)) return stale("the profile was published meanwhile");
         if (s.drop_draft)
             if (auto newer = newer_version(db, profile, s.digest)) return std::move(*newer);
 

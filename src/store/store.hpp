@@ -85,6 +85,7 @@ struct Save {
     Actor actor{};
     std::string section{};     // of the edit, e.g. "resources" or "document"
     std::string detail = "{}"; // the store adds "revision", and "instructions_revision" and "proposal" where there is one
+    bool unpublished = false;  // the edit holds only while there is no version: else conflict "stale_revision"
     std::string proposal{};    // this one becomes kept in the same transaction; empty: none
     Timestamp now{};
 };
@@ -120,8 +121,11 @@ struct Usage {
 
 struct Publish {
     std::string profile;
-    std::uint32_t draft_revision = 0; // the revision that was validated; changed meanwhile: conflict "draft_changed"
-    std::string decision;             // JSON of the RebuildDecision
+    // The revisions of the draft, and of the profile (absent: any), that were validated; changed meanwhile: conflict
+    // "draft_changed".
+    std::uint32_t draft_revision = 0;
+    std::optional<std::uint32_t> profile_revision{};
+    std::string decision; // JSON of the RebuildDecision
     std::string plan_snapshot_digest;
     std::string host; // which provider's host the snapshot is for, e.g. "local"
     Actor actor{};

@@ -79,9 +79,11 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
             return make_error(ErrorClass::conflict, "no_change",
                               "profile '" + p.profile + "' has no draft: all of it is published", "edit the profile first");
         }
-        if (draft.revision != p.draft_revision)
-            return make_error(ErrorClass::conflict, "draft_changed", "the draft was changed while it was being published",
-                              "look at the draft again, then publish it");
+        std::uint32_t revision = 0;
+        db.query("SELECT last_revision FROM profiles WHERE id = ?").with(p.profile).into(revision).step();
+        if (draft.revision != p.draft_revision || (p.profile_revision && *p.profile_revision != revision))
+            return make_error(ErrorClass::conflict, "draft_changed", "the profile was changed while it was being published",
+                              "look at it again, then publish it");
         std::uint32_t number = 1;
         if (const auto newest = find(db, newest_version, p.profile)) {
             if (newest->digest == draft.digest)

@@ -8,11 +8,14 @@
 #include <sandboxkit/permission.hpp>
 #include <sandboxkit/profile_document.hpp>
 #include <sandboxkit/recipe_json.hpp>
+#include <sandboxkit/version_file.hpp>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <random>
 #include <set>
 #include <thread>
@@ -28,7 +31,11 @@ struct Stage {
         profile = must(engine->create_profile(tester, document({{"provider", "memory"}}))).id;
     }
     void publish() {
-        const auto version = must(engine->publish(tester, profile).get());
+        auto published = engine->publish(tester, profile).get();
+        // Another edits meanwhile.
+        while (!published && (published.error().code == "draft_changed" || published.error().code == "publish_refused"))
+            published = engine->publish(tester, profile).get();
+        const auto version = must(std::move(published));
         if (version.last_job) must(engine->wait_for_job(tester, *version.last_job).get());
     }
     KeptEdit edit(Section section, const std::string& members) {
@@ -186,6 +193,11 @@ TEST_CASE("a proposal is shown, and then kept or discarded once") {
     CHECK(s.engine->keep_edit(tester, proposal.id).error().code == "proposal_closed");
     CHECK(s.engine->discard_edit(tester, proposal.id).error().code == "proposal_closed");
 
+    const auto environment =
+        must(s.engine->propose_edit(tester, s.profile, {Section::environment, R"({"environment": {"A": "1"}})", {}}));
+    s.edit(Section::image, R"({"setup_script": "true\n"})"); // which sees the environment
+    CHECK(must(s.engine->keep_edit(tester, environment.id)).changes.size() == 1);
+
     const auto stale = must(s.engine->propose_edit(tester, s.profile, {Section::resources, R"({"resources": {"cpus": 5}})", {}}));
     s.edit(Section::resources, R"({"resources": {"cpus": 6}})");
     const auto refused = s.engine->keep_edit(tester, stale.id);
@@ -232,6 +244,49 @@ TEST_CASE("what looks like a credential is not kept, anywhere, and never repeate
             .get());
     CHECK(found.errors.empty());
     CHECK(faults(found.warnings) == std::set<std::string>{"/secret_exceptions/0 exception_unused"});
+}
+
+TEST_CASE("an exception holds for the element that it was recorded for, in whatever order the list was written") {
+    Stage s;
+    const std::string servers = R"({"mcp_servers": [{"name": "b", "command": ["x"], "environment": {"T": ")" + token +
+                                R"("}}, {"name": "a", "command": ["x"]}]})";
+    s.edit(Section::environment, R"({"secret_exceptions": [{"pointer": "/mcp_servers/1/environment/T", "rule": "github-token",
+                                     "reason": "an example"}]})");
+    s.edit(Section::runtime, servers); // kept as a, b
+    s.edit(Section::resources, R"({"resources": {"cpus": 2}})");
+}
+
+TEST_CASE("a copy and an imported version pass the save gate") {
+    Stage s;
+    CHECK(s.engine->duplicate_profile(tester, s.profile, token).error().problems.at(0).code == "secret_like");
+    CHECK(s.engine->import_version(tester, write_version_file("a\nb", 1, canonical_recipe(Recipe{}))).error().code ==
+          "version_file_invalid");
+    CHECK(
+        s.engine->import_version(tester, write_version_file(token, 1, canonical_recipe(Recipe{}))).error().problems.at(0).code ==
+        "secret_like");
+    CHECK(must(s.engine->profiles(tester)).size() == 1);
+    std::string name;
+    for (int i = 0; i < 200; ++i) name += "\xE2\x82\xAC";
+    CHECK(must(s.engine->duplicate_profile(tester, s.profile, name)).record.name == name);
+}
+
+TEST_CASE("an edit of the record while the profile is published is not lost, and not let through") {
+    // The store's answer to a publish in between; the engine tries again, and then asks what it had not.
+    Stage s;
+    std::atomic<bool> done = false;
+    std::thread publisher([&] {
+        s.publish();
+        done = true;
+    });
+    while (!done) {
+        auto kept = s.engine->edit_section(tester, s.profile, {Section::warm_pool, R"({"warm_pool": {"enabled": true}})", {}});
+        auto back = s.engine->edit_section(tester, s.profile, {Section::warm_pool, "{}", {}});
+        CHECK((kept || kept.error().code == "profile_invalid"));
+        CHECK(back.has_value());
+        if (s.info().latest_version) CHECK_FALSE(s.info().record.warm_pool.enabled);
+    }
+    publisher.join();
+    CHECK_FALSE(s.engine->edit_section(tester, s.profile, {Section::warm_pool, R"({"warm_pool": {"enabled": true}})", {}}));
 }
 
 TEST_CASE("publish refuses what is not enacted, by name; and an edit of a published record, too") {
@@ -444,6 +499,7 @@ TEST_CASE("the access list is edited by whoever may, and by nobody else, whichev
 
     const auto kept = must(s.engine->edit_section(list_editor, s.profile, {Section::access, with_list, {}}));
     CHECK(kept.profile.record.access.users == std::vector<std::string>{"ada"});
+    CHECK(must(s.engine->edit_section(list_editor, s.profile, {Section::access, with_list, {}})).changes.empty()); // again
     CHECK(s.engine->edit_section(list_editor, s.profile, {Section::resources, "{}", {}}).error().code == "not_permitted");
     // Now that there is one, a document without it would remove it; and a copy would be one with it.
     CHECK(s.engine->edit_draft(manager, s.profile, document({{"provider", "memory"}})).error().code == "not_permitted");
