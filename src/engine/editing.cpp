@@ -242,8 +242,19 @@ Validation save_gate(const Profile& profile) {
     return found;
 }
 
-Result<Profile> read_for_save(std::string_view document) {
+Result<Profile> read_document(std::string_view document) {
     auto profile = read_profile(document);
+    if (profile) return profile;
+    ProblemList told_already;
+    const auto value = parse_collecting(document, {}, told_already);
+    if (!value) return profile;
+    std::vector<Problem> problems = profile.error().problems;
+    for (Problem& problem : find_secrets(*value)) problems.push_back(std::move(problem));
+    return document_error("profile_invalid", "the profile", std::move(problems));
+}
+
+Result<Profile> read_for_save(std::string_view document) {
+    auto profile = read_document(document);
     if (!profile) return profile.error();
     if (auto found = save_gate(*profile); !found.errors.empty())
         return document_error("profile_invalid", "the profile", std::move(found.errors));
@@ -252,7 +263,7 @@ Result<Profile> read_for_save(std::string_view document) {
 
 Result<KeptEdit> edit_document(Context& context, const Principal& who, std::string_view id, std::string_view document,
                                std::optional<std::uint32_t> expected) {
-    auto profile = read_profile(document);
+    auto profile = read_document(document);
     if (!profile) return profile.error();
     Order order;
     order.section = "document";

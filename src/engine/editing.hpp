@@ -25,6 +25,9 @@ Result<Current> load_current(store::Store& store, std::string_view id);
 // What the save gate finds beyond a document's form.
 Validation save_gate(const Profile& profile);
 
+// A document's form, and when that is wrong, also what looks like a credential in it, as far as it is JSON.
+Result<Profile> read_document(std::string_view document);
+
 // The document, read and through the save gate.
 Result<Profile> read_for_save(std::string_view document);
 

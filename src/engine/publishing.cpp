@@ -132,7 +132,7 @@ Task<void> start_gate(Context& context, Recipe recipe) {
 }
 
 Task<Validation> validate(Context& context, std::string document, Gate gate) {
-    auto profile = read_profile(document);
+    auto profile = read_document(document);
     if (!profile) {
         if (profile.error().problems.empty()) co_return profile.error();
         Validation found;

@@ -227,6 +227,13 @@ TEST_CASE("what looks like a credential is not kept, anywhere, and never repeate
     CHECK(s.engine->create_profile(tester, document({{"environment", {{"X", token}}}})).error().problems[0].code ==
           "secret_like");
 
+    // Together with faults of form, and in what is otherwise no profile.
+    CHECK(faults(s.engine
+                     ->create_profile(tester, document({{"image", "debian"}, {"environment", {{"X", token}}}, {"colour", token}}))
+                     .error()
+                     .problems) ==
+          std::set<std::string>{"/image bad_form", "/colour unknown_field", "/environment/X secret_like", "/colour secret_like"});
+
     const auto exception = [](const std::string& rule) {
         return R"({"environment": {"DEPLOY": ")" + token +
                R"("}, "secret_exceptions": [{"pointer": "/environment/DEPLOY", "rule": ")" + rule +
