@@ -59,8 +59,8 @@ struct CloneResult {
 //
 // A credential goes to the URL's host alone, over https, or over http to this machine without a proxy: permission
 // "credential_in_the_clear" else, and it is not asked for. Once there is one, a redirect to another host is refused (permission
-// "redirect_refused"). "credentials_refused": the server did not take it. A mirror gives only what its server listed to this very
-// clone, and so nothing to who has no credential for it. What errors tell holds no secret, even where the server sent it back.
+// "redirect_refused"). "credentials_refused": the server did not take it. A mirror serves no clone but one that its server has
+// just listed its references to. What errors tell holds no secret, even where the server sent it back.
 Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
                           const std::function<void(const CloneProgress&)>& progress);
 
