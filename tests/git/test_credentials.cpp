@@ -258,6 +258,15 @@ TEST_CASE("who is asked may take long, and holds up nobody") {
     };
     CHECK(cloned(r).from_mirror);
 
+    auto absent = server.request("/private/absent.git");
+    absent.destination = server.directory / "absent";
+    absent.limits.stall = std::chrono::seconds(1);
+    absent.credential = [] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+        return give(user, secret);
+    };
+    refused(absent, ErrorClass::not_found, "repository_not_found"); // and not a silent server
+
     std::stop_source stop;
     fs::remove_all(r.destination);
     r.credential = [&] {
