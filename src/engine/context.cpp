@@ -83,6 +83,7 @@ void Context::close() {
     clone_pool.join();
     tree_pool.join();
     providers_.clear();
+    log(LogLevel::info, "engine.closed", "the engine is closed", {{"engine", engine_id()}});
     options = {};
     store.reset();
     lock.reset();
@@ -106,6 +107,21 @@ std::vector<std::shared_ptr<Provider>> Context::working_providers() {
     for (const auto& [name, found] : providers_)
         if (found) working.push_back(*found);
     return working;
+}
+
+std::vector<std::pair<std::string, Error>> Context::unusable_providers() const {
+    std::vector<std::pair<std::string, Error>> unusable;
+    for (const auto& [name, found] : providers_)
+        if (!found) unusable.emplace_back(name, found.error());
+    return unusable;
+}
+
+void Context::log(LogLevel level, std::string_view event, std::string message, LogFields fields) const noexcept {
+    if (!options.log) return;
+    try {
+        options.log({level, now(), std::string(event), std::move(message), std::move(fields)});
+    } catch (...) { // of the host application, or no memory for a line: no reason to fail
+    }
 }
 
 void Context::wake_builders() {
