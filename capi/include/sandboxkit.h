@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /*
  * sandboxkit: the environments that AI coding agents run in, as a library. This header is its C ABI.
  *
