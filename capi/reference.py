@@ -130,7 +130,7 @@ class Function:
             return "none"
         if text.startswith(DOCUMENT):
             return "any"
-        if text[:1] in "[{":
+        if text.startswith(("[", "{")):
             return balanced(text)
         return re.match(r"\w*", text).group()
 
@@ -140,8 +140,8 @@ class Function:
         if self.name.endswith("_free"):
             return "Takes the object back; NULL is allowed. No other thread may use it in or after this call."
         if self.submits:
-            return ("Submits, from any thread: copies what it is given and returns at once. `operation` may be NULL; else what comes "
-                    "back is yours: `sbk_operation_free`.")
+            return ("Submits, from any thread: copies what it is given and returns at once. `operation` may be NULL; else what "
+                    "comes back is yours: `sbk_operation_free`.")
         if re.match(r"sbk_(client|command)_(add|set)_", self.name):
             return "Sets the object up, before other threads see it. What it is given is copied."
         place = re.match(r"(sbk_\w+) \*\*(\w+)$", first)
@@ -157,12 +157,11 @@ class Header:
     def __init__(self, text):
         text = re.sub(r"^//.*\n", "", text)
         opening = re.match(r"/\*\n(.*?)\*/\n", text, re.DOTALL)
-        lines = [re.sub(r"^ \*  ?", "", line) if line.strip() != "*" else "" for line in opening.group(1).splitlines()]
-        lines = [line.removeprefix(" ") if line.startswith("  ") else line for line in lines]
+        lines = [re.sub(r"^ \* ?", "", line) for line in opening.group(1).splitlines()]
         conventions, results = lines.index("Conventions"), next(i for i, l in enumerate(lines) if l.startswith("Results"))
         self.about = " ".join(lines[:conventions]).strip()
         self.conventions = items(lines[conventions + 1: results])
-        self.results = lines[results + 1:]
+        self.results = lines[results + 2:]
         self.shapes = named_shapes(self.results)
         body = text[opening.end():]
         body = body[body.index("/* The version of this header"): body.rindex("#ifdef __cplusplus")]
@@ -253,8 +252,10 @@ def markdown(text, names):
         name = found.group()
         if name.startswith("`"):
             return name
+        if name == "<":
+            return "&lt;"
         return f"[`{name}`](#{name})" if name in names else f"`{name}`"
-    return re.sub(r"`[^`]*`|\b(?:sbk|SBK)_\w*\w", mark, text)
+    return re.sub(r"`[^`]*`|<|\b(?:sbk|SBK)_\w*[a-zA-Z0-9]\b", mark, text)
 
 
 def paragraphs(lines, names):
@@ -274,8 +275,8 @@ def paragraphs(lines, names):
 def page(header):
     names = {f.name for f in header.functions()}
     out = ["# The C ABI", "", header.about, "",
-           "This page is made from [sandboxkit.h](../capi/include/sandboxkit.h) by `capi/reference.py > docs/c-abi.md`. Programs that "
-           "use it are in [examples/c](../examples/c), and in [Go](../examples/go), [Rust](../examples/rust) and "
+           "This page is made from [sandboxkit.h](../capi/include/sandboxkit.h) by `capi/reference.py > docs/c-abi.md`. Programs "
+           "that use it are in [examples/c](../examples/c), and in [Go](../examples/go), [Rust](../examples/rust) and "
            "[Node.js](../examples/node).", "",
            "The examples are one C program, in this order, which is run as a test (`capi/reference.py --examples` prints it). "
            "In them `check(status)` ends the program unless it is `SBK_OK`, `completion(queue, tag)` takes events until the good "
@@ -319,7 +320,7 @@ def check(header, page_text):
             yield f"{f.name}: its comment does not say what it does"
         if f.submits and not f.part("Completes with:"):
             yield f"{f.name}: submits, and has no 'Completes with:'"
-        if f.submits and f.shape() not in ("none", "any") and not known(f.shape(), header.shapes):
+        elif f.submits and f.shape() not in ("none", "any") and not known(f.shape(), header.shapes):
             yield f"{f.name}: completes with {f.shape()}, which is under no result"
         if not any(f.name + "(" in line for line in f.example()):
             yield f"{f.name}: has no 'Example:' that calls it"
