@@ -7,6 +7,8 @@ install(TARGETS sandboxkit sandboxkit_core EXPORT sandboxkit-targets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sandboxkit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS sandboxkit_c EXPORT sandboxkit-c-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/capi/include/sandboxkit.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS sandboxkit_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS $<TARGET_FILE:sandboxkit-guest> DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/sandboxkit)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -21,6 +23,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/sandboxkitConfigV
 install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkitConfig.cmake ${PROJECT_BINARY_DIR}/package/sandboxkitConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindSOCI.cmake DESTINATION ${package_directory})
 install(EXPORT sandboxkit-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
+install(EXPORT sandboxkit-c-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
 
 # pkg-config. The flags are named one by one, because `pkg-config --static` would ask Debian's own files for theirs, and
 # those name libraries (acl, lz4, ...) whose development packages nothing pulls in.
@@ -40,4 +43,5 @@ endif()
 # Relative to the file itself: an installation may be moved.
 file(RELATIVE_PATH SANDBOXKIT_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sandboxkit.pc.in ${PROJECT_BINARY_DIR}/package/sandboxkit.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/sandboxkit-c.pc.in ${PROJECT_BINARY_DIR}/package/sandboxkit-c.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkit.pc ${PROJECT_BINARY_DIR}/package/sandboxkit-c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
