@@ -1051,21 +1051,22 @@ SBK_API sbk_status sbk_process_attach(sbk_operation **operation, sbk_client *cli
  */
 SBK_API sbk_status sbk_process_follow(sbk_operation **operation, sbk_process *process, uint64_t tag, size_t window);
 
-/* To its standard input or its terminal; completes when that has taken it. Writes of one process are in the order in which they
- * were submitted.
+/* To its standard input or its terminal; completes when that has taken it. Two that are submitted at once may arrive in any order:
+ * submit the next when the one before has completed.
  * Completes with: no JSON
  * Errors: conflict or not_found: it takes no input, or it has ended.
  * Example:
  *     check(sbk_process_write(NULL, process, 51, "hello\n", SBK_NUL));
+ *     sbk_event_free(completion(queue, 51));
  */
 SBK_API sbk_status sbk_process_write(sbk_operation **operation, sbk_process *process, uint64_t tag, const char *bytes, size_t size);
 
-/* Closes its standard input, after what was written to it; of a terminal, write what its user would type, "\x04".
+/* Closes its standard input, when what was written to it has completed; of a terminal, write what its user would type, "\x04".
  * Completes with: no JSON
  * Errors: as sbk_process_write.
  * Example:
  *     check(sbk_process_close_input(NULL, process, 52));
- *     for (int completions = 0; completions < 3; sbk_event_free(event)) { // of following, writing and closing
+ *     for (int completions = 0; completions < 2; sbk_event_free(event)) { // of following and closing
  *         check(sbk_queue_next(&event, queue, -1));
  *         completions += sbk_event_get_kind(event) == SBK_EVENT_COMPLETION;
  *         if (sbk_event_get_kind(event) == SBK_EVENT_OUTPUT)

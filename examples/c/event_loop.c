@@ -28,7 +28,7 @@ static sbk_queue *queue;
 static sbk_engine *engine;
 static sbk_client *client;
 static char profile[64];
-static int timer = -1, following, pending, failed;
+static int timer = -1, following, writing, pending, failed;
 
 static uint64_t tag(enum step step, size_t index) { return (uint64_t)index << 8 | step; }
 
@@ -87,13 +87,15 @@ static void tick(void) { // three lines for each process, then the end of its in
     static int ticks;
     uint64_t expirations;
     char line[32];
-    if (read(timer, &expirations, sizeof expirations) < 0) return;
+    if (read(timer, &expirations, sizeof expirations) < 0 || writing > 0) return; // one write at a time: they could pass each other
     const int size = snprintf(line, sizeof line, "tick %d\n", ++ticks);
     for (size_t i = 0; i < 2; ++i) {
-        if (ticks <= 3)
+        if (ticks <= 3) {
             submit(sbk_process_write(NULL, sessions[i].process, tag(WRITE, i), line, (size_t)size));
-        else
+            ++writing;
+        } else {
             submit(sbk_process_close_input(NULL, sessions[i].process, tag(CLOSE_INPUT, i)));
+        }
     }
     if (ticks > 3) stop_timer();
 }
@@ -125,7 +127,7 @@ static void next_step(enum step step, size_t index, sbk_event *event) {
         if (sbk_event_integer(&exit_code, event, "/exit_code", SBK_NUL) != SBK_OK || exit_code != 0) failed = 1;
         remove_session(index);
         break;
-    case WRITE:
+    case WRITE: --writing; break;
     case CLOSE_INPUT:
     case REMOVE:
     case CLOSE: break;

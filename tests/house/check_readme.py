@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the papers to the tree: check_readme.py ROOT [PROGRAM]
 
-The README's C++ example is examples/readme.cpp, its C example a part of examples/c/event_loop.c, its JSON examples are JSON, its commands and the files that the papers
-link to exist, continuous integration runs what it prints, and with PROGRAM (the built command line) each command of
-`sandboxkit` that it shows is one that the program has.
+The README's C++ example is examples/readme.cpp, its C example a part of examples/c/event_loop.c, its JSON examples are JSON,
+its commands and the files that the papers link to exist, continuous integration runs what it prints, and with PROGRAM (the
+built command line) each command of `sandboxkit` that it shows is one that the program has.
 """
 import json
 import os
