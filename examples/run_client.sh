@@ -27,7 +27,7 @@ go)
     ;;
 rust)
     need rustc
-    rustc --edition 2021 -D warnings -L "$libraries" -C "link-arg=-Wl,-rpath,$libraries" --out-dir "$out" -o "$out/main_job" \
+    rustc --edition 2021 -D warnings -L "$libraries" -C "link-arg=-Wl,-rpath,$libraries" -o "$out/main_job" \
         "$here/rust/main.rs"
     command=("$out/main_job")
     ;;

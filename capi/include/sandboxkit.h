@@ -569,7 +569,10 @@ SBK_API sbk_status sbk_profile_duplicate(sbk_operation **operation, sbk_client *
  * Completes with: no JSON
  * Errors: conflict "profile_in_use": a session has not ended; not_found.
  * Example:
- *     check(sbk_profile_delete(NULL, client, 15, copy, SBK_NUL, 0));
+ *     check(sbk_profile_duplicate(NULL, client, 70, profile, SBK_NUL, NULL, 0));
+ *     event = completion(queue, 70);
+ *     check(sbk_profile_delete(NULL, client, 15, sbk_event_text(event, "/id", SBK_NUL, NULL), SBK_NUL, 0));
+ *     sbk_event_free(event);
  *     sbk_event_free(completion(queue, 15));
  */
 SBK_API sbk_status sbk_profile_delete(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *profile,
@@ -590,7 +593,7 @@ SBK_API sbk_status sbk_profile_edit(sbk_operation **operation, sbk_client *clien
  * Completes with: Kept
  * Errors: invalid "profile_invalid"; conflict "stale_revision", whose problems show both sides.
  * Example:
- *     check(sbk_profile_edit_section(NULL, client, 17, profile, SBK_NUL, "agent_instructions", SBK_NUL,
+ *     check(sbk_profile_edit_section(NULL, client, 17, copy, SBK_NUL, "agent_instructions", SBK_NUL,
  *                                    "{\"agent_instructions\": \"Be kind.\"}", SBK_NUL, -1));
  *     sbk_event_free(completion(queue, 17));
  */
@@ -602,8 +605,8 @@ SBK_API sbk_status sbk_profile_edit_section(sbk_operation **operation, sbk_clien
  * Completes with: Proposal
  * Errors: as sbk_profile_edit_section; quota "too_many_proposals": 100 of the profile are open.
  * Example:
- *     check(sbk_proposal_create(NULL, client, 18, profile, SBK_NUL, "general", SBK_NUL,
- *                               "{\"name\": \"hello\", \"description\": \"Says hello.\"}", SBK_NUL, -1));
+ *     check(sbk_proposal_create(NULL, client, 18, copy, SBK_NUL, "general", SBK_NUL,
+ *                               "{\"name\": \"copy\", \"description\": \"Says hello.\"}", SBK_NUL, -1));
  *     sbk_event_free(completion(queue, 18));
  */
 SBK_API sbk_status sbk_proposal_create(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *profile,
@@ -614,7 +617,7 @@ SBK_API sbk_status sbk_proposal_create(sbk_operation **operation, sbk_client *cl
  * Completes with: [Proposal]
  * Errors: not_found.
  * Example:
- *     check(sbk_proposal_list(NULL, client, 19, profile, SBK_NUL));
+ *     check(sbk_proposal_list(NULL, client, 19, copy, SBK_NUL));
  *     event = completion(queue, 19);
  *     copy_text(proposal, sizeof proposal, event, "/0/id");
  *     sbk_event_free(event);
@@ -636,7 +639,7 @@ SBK_API sbk_status sbk_proposal_keep(sbk_operation **operation, sbk_client *clie
  * Completes with: Proposal
  * Errors: not_found; conflict "proposal_closed".
  * Example:
- *     check(sbk_proposal_create(NULL, client, 21, profile, SBK_NUL, "general", SBK_NUL, "{\"name\": \"bye\"}", SBK_NUL, -1));
+ *     check(sbk_proposal_create(NULL, client, 21, copy, SBK_NUL, "general", SBK_NUL, "{\"name\": \"bye\"}", SBK_NUL, -1));
  *     event = completion(queue, 21);
  *     check(sbk_proposal_discard(NULL, client, 22, sbk_event_text(event, "/id", SBK_NUL, NULL), SBK_NUL));
  *     sbk_event_free(event);
@@ -649,7 +652,7 @@ SBK_API sbk_status sbk_proposal_discard(sbk_operation **operation, sbk_client *c
  * Completes with: [Instructions]
  * Errors: not_found.
  * Example:
- *     check(sbk_instructions_list(NULL, client, 23, profile, SBK_NUL));
+ *     check(sbk_instructions_list(NULL, client, 23, copy, SBK_NUL));
  *     event = completion(queue, 23);
  *     puts(sbk_event_text(event, "/0/digest", SBK_NUL, NULL));
  *     sbk_event_free(event);
@@ -661,7 +664,7 @@ SBK_API sbk_status sbk_instructions_list(sbk_operation **operation, sbk_client *
  * Completes with: no JSON, and the text as bytes
  * Errors: not_found "no_instructions".
  * Example:
- *     check(sbk_instructions_get(NULL, client, 24, profile, SBK_NUL, 1));
+ *     check(sbk_instructions_get(NULL, client, 24, copy, SBK_NUL, 1));
  *     event = completion(queue, 24);
  *     puts(sbk_event_bytes(event, NULL));
  *     sbk_event_free(event);
@@ -673,7 +676,7 @@ SBK_API sbk_status sbk_instructions_get(sbk_operation **operation, sbk_client *c
  * Completes with: Kept
  * Errors: not_found "no_instructions".
  * Example:
- *     check(sbk_instructions_restore(NULL, client, 25, profile, SBK_NUL, 1));
+ *     check(sbk_instructions_restore(NULL, client, 25, copy, SBK_NUL, 1));
  *     sbk_event_free(completion(queue, 25));
  */
 SBK_API sbk_status sbk_instructions_restore(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *profile,
@@ -697,8 +700,10 @@ SBK_API sbk_status sbk_profile_activity(sbk_operation **operation, sbk_client *c
  * Completes with: Validation
  * Errors: what a request was refused with.
  * Example:
- *     check(sbk_profile_validate(NULL, client, 27, "{\"name\": \"\", \"environment_binding\": \"staging\", \"host\": \"h\"}",
- *                                SBK_NUL, SBK_GATE_PUBLISH));
+ *     check(sbk_profile_validate(NULL, client, 27, "{\"name\": \"\"}", SBK_NUL, SBK_GATE_SAVE));
+ *     sbk_event_free(completion(queue, 27));
+ *     const char *document = "{\"name\": \"x\", \"environment_binding\": \"staging\", \"host\": \"h\"}";
+ *     check(sbk_profile_validate(NULL, client, 71, document, SBK_NUL, SBK_GATE_PUBLISH));
  *     do {
  *         check(sbk_queue_next(&event, queue, -1));
  *         copy_text(request, sizeof request, event, "/request");

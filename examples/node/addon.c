@@ -52,6 +52,7 @@ static void settle(sbk_event *event) {
 
 static void readable(uv_poll_t *handle, int status, int events) {
     sbk_event *event;
+    sbk_engine *opened;
     (void)handle, (void)status, (void)events;
     while (sbk_queue_next(&event, queue, 0) == SBK_OK) {
         napi_handle_scope handles;
@@ -59,7 +60,7 @@ static void readable(uv_poll_t *handle, int status, int events) {
         napi_open_handle_scope(environment, &handles);
         napi_open_callback_scope(environment, NULL, context, &callback);
         if (sbk_event_get_kind(event) == SBK_EVENT_COMPLETION) {
-            sbk_event_take_engine(&engine, event); // has one at most once
+            if (sbk_event_take_engine(&opened, event) == SBK_OK) engine = opened;
             settle(event);
         }
         sbk_event_free(event);
