@@ -720,10 +720,9 @@ SBK_API sbk_status sbk_profile_validate(sbk_operation **operation, sbk_client *c
 /* ---- Versions --------------------------------------------------------------------------------------------------------------- */
 
 /* Freezes the draft as a version, decides whether a snapshot can be reused, and queues the job that builds one if not.
- * Cancelled: there is no version.
  * Completes with: Version; its last_job builds the snapshot, and is null when one is reused
- * Errors: invalid "profile_invalid" with what closes the gate; conflict "no_change": there is no draft; conflict
- * "draft_changed".
+ * Errors: unsupported "publish_refused" with every problem that closes the gate; conflict "no_change": there is no draft, or
+ * "draft_changed" meanwhile.
  * Example:
  *     check(sbk_version_publish(NULL, client, 28, profile, SBK_NUL));
  *     event = completion(queue, 28);
@@ -781,7 +780,7 @@ SBK_API sbk_status sbk_version_export(sbk_operation **operation, sbk_client *cli
 
 /* A profile with the recipe of such a file as its draft. `name`: absent: that in the file.
  * Completes with: Profile
- * Errors: invalid "version_file_invalid"; data_loss: it is not as it was written.
+ * Errors: invalid "version_file_invalid"; data_loss "version_file_changed": it is not as it was written.
  * Example:
  *     const char *file = sbk_event_bytes(exported, &size);
  *     check(sbk_version_import(NULL, client, 33, file, size, "imported", SBK_NUL));
@@ -851,7 +850,7 @@ SBK_API sbk_status sbk_job_wait(sbk_operation **operation, sbk_client *client, u
  */
 SBK_API sbk_status sbk_job_log(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *job, size_t job_size);
 
-/* Ends a job that is queued or runs. What is there of its snapshot is removed.
+/* Ends a job that is queued or runs; what it began is taken back.
  * Completes with: Job
  * Errors: not_found; conflict "job_ended".
  * Example:
@@ -878,8 +877,8 @@ typedef struct sbk_session_options {
 
 /* Starts a session from the snapshot of a version. Cancelled: nothing is left of it.
  * Completes with: Session
- * Errors: not_found; conflict "not_published", "snapshot_not_ready", "client_token_reused"; invalid "profile_invalid" with what
- * closes the gate, "limit_invalid".
+ * Errors: not_found; conflict "not_published", "snapshot_not_ready", "client_token_reused"; unsupported "start_refused" with every
+ * problem that closes the gate; invalid "limit_invalid".
  * Example:
  *     memset(&start, 0, sizeof start);
  *     start.struct_size = sizeof start;
@@ -1059,7 +1058,7 @@ SBK_API sbk_status sbk_process_follow(sbk_operation **operation, sbk_process *pr
 /* To its standard input or its terminal; completes when that has taken it. Two that are submitted at once may arrive in any order:
  * submit the next when the one before has completed.
  * Completes with: no JSON
- * Errors: conflict or not_found: it takes no input, or it has ended.
+ * Errors: not_found: it has ended; internal: it takes no input; quota: too much waits that it has not read.
  * Example:
  *     check(sbk_process_write(NULL, process, 51, "hello\n", SBK_NUL));
  *     sbk_event_free(completion(queue, 51));
@@ -1083,7 +1082,7 @@ SBK_API sbk_status sbk_process_close_input(sbk_operation **operation, sbk_proces
 
 /* The size of its terminal in characters.
  * Completes with: no JSON
- * Errors: as sbk_process_write.
+ * Errors: not_found: it has ended; invalid: it has no terminal. SBK_MISUSE: a size of 0.
  * Example:
  *     check(sbk_process_start(NULL, client, 53, session, SBK_NUL, shell));
  *     event = completion(queue, 53);
@@ -1265,7 +1264,7 @@ SBK_API sbk_status sbk_session_stop(sbk_operation **operation, sbk_client *clien
 
 /* Starts the compute of a stopped session again, with its files.
  * Completes with: Session
- * Errors: not_found; conflict "session_state"; invalid "profile_invalid" with what closes the gate.
+ * Errors: not_found; conflict "session_state"; unsupported "start_refused".
  * Example:
  *     check(sbk_session_resume(NULL, client, 68, session, SBK_NUL));
  *     sbk_event_free(completion(queue, 68));
