@@ -289,7 +289,7 @@ SBK_API sbk_stream sbk_event_stream(const sbk_event *event);
 SBK_API uint64_t sbk_event_offset(const sbk_event *event);
 
 /* The engine that sbk_engine_open completed with; once. It is yours: sbk_engine_free.
- * Errors: SBK_MISUSE: it has none, or it was taken.
+ * Errors: SBK_MISUSE: it has none, or it was taken; `engine` is set to NULL then.
  * Example:
  *     if (sbk_event_take_engine(&engine, event) == SBK_MISUSE) puts("no engine in it");
  */
@@ -297,7 +297,7 @@ SBK_API sbk_status sbk_event_take_engine(sbk_engine **engine, sbk_event *event);
 
 /* The process that sbk_process_start or sbk_process_attach completed with; once. It is yours: sbk_process_free. A process that
  * is not taken runs on.
- * Errors: SBK_MISUSE: it has none, or it was taken.
+ * Errors: SBK_MISUSE: it has none, or it was taken; `process` is set to NULL then.
  * Example:
  *     if (sbk_event_take_process(&process, event) == SBK_MISUSE) puts("no process in it");
  */
