@@ -306,7 +306,8 @@ SBK_API sbk_status sbk_event_take_process(sbk_process **process, sbk_event *even
 /* Answers an SBK_EVENT_REQUEST, from any thread, with JSON, which may be null: there is no such thing. What is asked, and answers:
  *
  *   {"request": "credential", "purpose": "clone", "url": "https://...", "connection": "id or null", "profile": "prf_...",
- *    "repository": "app", "role": "primary"}     {"username": "git", "secret": "..."}
+ *    "version": 1, "repository": "app", "role": "primary", "job": "job_..."}
+ *                                               {"username": "git", "secret": "..."}
  *   {"request": "connection", "id": "..."}       {"kind": "git", "name": "", "protocols": [], "provider": "", "repositories": {},
  *                                                 "url_template": ""}
  *   {"request": "environment", "id": "..."}      {"name": "", "change_policy": ""}
@@ -314,8 +315,8 @@ SBK_API sbk_status sbk_event_take_process(sbk_process **process, sbk_event *even
  *                                                 "storage_backend": null, "workspace_volumes": false}
  *
  * kind: model_provider, git, connector or sandbox_provider. The library wipes its copy of a secret.
- * Errors: SBK_CONFLICT: it was answered already, or nobody waits for the answer any more. SBK_INVALID: not such JSON; the request
- * is still open.
+ * Errors: SBK_CONFLICT: it was answered already, or nobody waits for the answer any more. SBK_INVALID: not such JSON; the
+ * operation that asked ends with an error that says what is wrong with it.
  * Example:
  *     if (sbk_event_get_kind(event) == SBK_EVENT_REQUEST) check(sbk_event_respond(event, "null", SBK_NUL));
  */
