@@ -272,6 +272,16 @@ def paragraphs(lines, names):
     return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip()
 
 
+def completes(function, names):
+    """What a function completes with, its JSON as code."""
+    text, shape = function.part("Completes with:"), function.shape()
+    if shape in ("none", "any"):
+        return markdown(text, names)
+    if not text.startswith(shape):
+        raise ValueError(f"{function.name}: {text}")
+    return f"`{shape}`{markdown(text[len(shape):], names)}"
+
+
 def page(header):
     names = {f.name for f in header.functions()}
     out = ["# The C ABI", "", header.about, "",
@@ -281,6 +291,8 @@ def page(header):
            "The examples are one C program, in this order, which is run as a test (`capi/reference.py --examples` prints it). "
            "In them `check(status)` ends the program unless it is `SBK_OK`, `completion(queue, tag)` takes events until the good "
            "completion of that operation, and `copy_text(to, capacity, event, pointer)` keeps a string of its JSON.", "",
+           " · ".join(f"[{title}](#{title.lower().replace(' ', '-')})"
+                      for title in ("Conventions", "Results", *(title for title, _ in header.sections))), "",
            "## Conventions", ""]
     out += [f"{number}. {markdown(text, names)}" for number, text in header.conventions]
     out += ["", "## Results", "", "As the functions name them:", "", "```text", *header.results, "```", ""]
@@ -292,11 +304,13 @@ def page(header):
                 out += [markdown(text, names), ""] if text else []
                 out += ["```c", code, "```", ""] if code else []
                 continue
-            out += [f"### {thing.name}", "", "```c", thing.prototype.replace("SBK_API ", "") + ";", "```", ""]
+            prototype = thing.prototype.replace("SBK_API ", "").replace("\n" + " " * len("SBK_API "), "\n")
+            out += [f"### {thing.name}", "", "```c", prototype + ";", "```", ""]
             out += [paragraphs(thing.parts.get("text", []), names), ""]
-            for key in KEYS[:2]:
-                if thing.part(key):
-                    out += [f"**{key[:-1]}**: {markdown(thing.part(key), names)}", ""]
+            if thing.submits:
+                out += [f"**Completes with**: {completes(thing, names)}", ""]
+            if thing.part("Errors:"):
+                out += [f"**Errors**: {markdown(thing.part('Errors:'), names)}", ""]
             out += [f"**Ownership and threads**: {thing.rules()}", "", "```c", *thing.example(), "```", ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).rstrip() + "\n"
 
