@@ -114,16 +114,11 @@ func (q *queue) call(submit func(tag C.uint64_t) C.sbk_status, result interface{
 	return output, nil
 }
 
-func must(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func main() {
+func mainJob() (err error) {
 	q, err := newQueue()
-	must(err)
+	if err != nil {
+		return err
+	}
 	var engine *C.sbk_engine
 	// A struct that holds pointers cannot hold Go's: they are C's, and given back.
 	options := C.sbk_engine_options{store: C.CString("sandboxes.db"), store_size: C.SBK_NUL}
@@ -131,14 +126,16 @@ func main() {
 	_, err = q.call(func(tag C.uint64_t) C.sbk_status { return C.sbk_engine_open(nil, q.handle, tag, &options) }, nil,
 		func(event *C.sbk_event) { C.sbk_event_take_engine(&engine, event) })
 	C.free(unsafe.Pointer(options.store))
-	must(err)
+	if err != nil {
+		return err
+	}
 	defer q.close()
 	defer C.sbk_engine_free(engine) // closes it
 
 	var client *C.sbk_client
 	me, meSize := text("me")
 	if status := C.sbk_client_new(&client, engine, q.handle, me, meSize); status != C.SBK_OK {
-		must(failure(status))
+		return failure(status)
 	}
 	defer C.sbk_client_free(client)
 	C.sbk_client_add_every_scope(client)
@@ -148,7 +145,9 @@ func main() {
 		document, size := text(`{"name": "hello", "setup_script": "echo hello > /root/greeting"}`)
 		return C.sbk_profile_create(nil, client, tag, document, size, nil, 0)
 	}, &profile, nil)
-	must(err)
+	if err != nil {
+		return err
+	}
 
 	var version struct {
 		LastJob string `json:"last_job"`
@@ -157,7 +156,9 @@ func main() {
 		id, size := text(profile.ID)
 		return C.sbk_version_publish(nil, client, tag, id, size)
 	}, &version, nil)
-	must(err)
+	if err != nil {
+		return err
+	}
 
 	var job struct {
 		State string
@@ -167,9 +168,11 @@ func main() {
 		id, size := text(version.LastJob)
 		return C.sbk_job_wait(nil, client, tag, id, size)
 	}, &job, nil)
-	must(err)
+	if err != nil {
+		return err
+	}
 	if job.Error != nil { // waiting succeeds also when the job failed
-		must(job.Error)
+		return job.Error
 	}
 
 	_, err = q.call(func(tag C.uint64_t) C.sbk_status {
@@ -178,11 +181,23 @@ func main() {
 		options.struct_size = C.size_t(unsafe.Sizeof(options))
 		return C.sbk_session_start(nil, client, tag, &options)
 	}, &session, nil)
-	must(err)
+	if err != nil {
+		return err
+	}
+
+	defer func() {
+		_, failed := q.call(func(tag C.uint64_t) C.sbk_status {
+			id, size := text(session.ID)
+			return C.sbk_session_remove(nil, client, tag, id, size)
+		}, nil, nil)
+		if err == nil {
+			err = failed
+		}
+	}()
 
 	var command *C.sbk_command
 	if status := C.sbk_command_new(&command); status != C.SBK_OK {
-		must(failure(status))
+		return failure(status)
 	}
 	defer C.sbk_command_free(command)
 	for _, argument := range []string{"cat", "/root/greeting"} {
@@ -193,12 +208,16 @@ func main() {
 		id, size := text(session.ID)
 		return C.sbk_session_exec(nil, client, tag, id, size, command, 0)
 	}, nil, nil)
-	must(err)
-	os.Stdout.Write(output)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(output)
+	return err
+}
 
-	_, err = q.call(func(tag C.uint64_t) C.sbk_status {
-		id, size := text(session.ID)
-		return C.sbk_session_remove(nil, client, tag, id, size)
-	}, nil, nil)
-	must(err)
+func main() {
+	if err := mainJob(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
