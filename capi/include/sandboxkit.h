@@ -1056,22 +1056,21 @@ SBK_API sbk_status sbk_process_attach(sbk_operation **operation, sbk_client *cli
  */
 SBK_API sbk_status sbk_process_follow(sbk_operation **operation, sbk_process *process, uint64_t tag, size_t window);
 
-/* To its standard input or its terminal; completes when that has taken it. Two that are submitted at once may arrive in any order:
- * submit the next when the one before has completed.
+/* To its standard input or its terminal; completes when that has taken it. What is submitted through one sbk_process arrives in the
+ * order of its submission, sbk_process_close_input included; one that fails or is cancelled does not hold up the next.
  * Completes with: no JSON
  * Errors: not_found: it has ended; internal: it takes no input; quota: too much waits that it has not read.
  * Example:
  *     check(sbk_process_write(NULL, process, 51, "hello\n", SBK_NUL));
- *     sbk_event_free(completion(queue, 51));
  */
 SBK_API sbk_status sbk_process_write(sbk_operation **operation, sbk_process *process, uint64_t tag, const char *bytes, size_t size);
 
-/* Closes its standard input, when what was written to it has completed; of a terminal, write what its user would type, "\x04".
+/* Closes its standard input, after what was written to it; of a terminal, write what its user would type, "\x04".
  * Completes with: no JSON
  * Errors: as sbk_process_write.
  * Example:
  *     check(sbk_process_close_input(NULL, process, 52));
- *     for (int completions = 0; completions < 2; sbk_event_free(event)) { // of following and closing
+ *     for (int completions = 0; completions < 3; sbk_event_free(event)) { // of following, writing and closing
  *         check(sbk_queue_next(&event, queue, -1));
  *         completions += sbk_event_get_kind(event) == SBK_EVENT_COMPLETION;
  *         if (sbk_event_get_kind(event) == SBK_EVENT_OUTPUT)
