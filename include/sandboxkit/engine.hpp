@@ -17,6 +17,7 @@
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/export.hpp>
 #include <sandboxkit/files.hpp>
+#include <sandboxkit/log.hpp>
 #include <sandboxkit/operation.hpp>
 #include <sandboxkit/plan.hpp>
 #include <sandboxkit/principal.hpp>
@@ -39,6 +40,7 @@
 
 namespace sandboxkit {
 
+class CredentialSource; // credentials.hpp
 class Provider;
 class ReferenceSource; // connections.hpp
 
@@ -61,6 +63,11 @@ struct EngineOptions {
     // What the host application knows that profiles refer to: connections, environments, hosts. Null: nothing, and every
     // reference is refused at publish.
     std::shared_ptr<ReferenceSource> references{};
+    // Whom to ask for a credential when the server of a repository asks for one. Null: nobody, and a clone that needs one fails
+    // with permission "credentials_required".
+    std::shared_ptr<CredentialSource> credentials{};
+    // Told what an operator wants to know. Empty: nobody.
+    LogHandler log{};
     // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
     // store, clones and trees of files (four at a time).
     std::size_t workers = 4;

@@ -2,12 +2,19 @@
 // What is said about the files of a sandbox.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace sandboxkit {
 
 enum class FileType : std::uint8_t { file, directory, symlink, other };
+
+constexpr std::string_view to_string(FileType t) noexcept {
+    constexpr std::string_view names[] = {"file", "directory", "symlink", "other"};
+    return names[static_cast<std::size_t>(t)];
+}
 
 struct FileInfo {
     std::string name, path; // path: absolute
@@ -21,6 +28,11 @@ struct FileInfo {
 };
 
 enum class FileChange : std::uint8_t { created, written, removed, renamed, attributes };
+
+constexpr std::string_view to_string(FileChange c) noexcept {
+    constexpr std::string_view names[] = {"created", "written", "removed", "renamed", "attributes"};
+    return names[static_cast<std::size_t>(c)];
+}
 
 struct FileEvent {
     FileChange change = FileChange::created; // renamed: this name is gone; what it became is told as created

@@ -14,6 +14,7 @@
 #include <sandboxkit/trigger.hpp>
 #include <sandboxkit/warm_pool.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -29,6 +30,11 @@ enum class RepositoryRole : std::uint8_t {
     context,   // read while working
     reference, // consulted; read-only unless the profile says otherwise
 };
+
+constexpr std::string_view to_string(RepositoryRole r) noexcept {
+    constexpr std::string_view names[] = {"primary", "context", "reference"};
+    return names[static_cast<std::size_t>(r)];
+}
 
 struct Repository {
     std::string identifier; // unique in the profile

@@ -4,6 +4,8 @@
 #include "cli/standard_streams.hpp"
 #include "cli/text.hpp"
 
+#include <sandboxkit/answers_json.hpp>
+
 #include <boost/json/serialize.hpp>
 
 #include <unistd.h>
@@ -33,17 +35,6 @@ int download(const Settings& settings, const std::string& session, const std::st
     return transferred(settings, wait(settings, engine->download_tree(settings.who(), session, from, to)));
 }
 
-std::string_view name_of(FileChange change) {
-    switch (change) {
-    case FileChange::created: return "created";
-    case FileChange::written: return "written";
-    case FileChange::removed: return "removed";
-    case FileChange::renamed: return "renamed";
-    case FileChange::attributes: return "attributes";
-    }
-    return "";
-}
-
 int watch(const Settings& settings, const std::string& session, const std::string& path, bool recursive) {
     auto engine = settings.open();
     if (!engine) return settings.fail(engine.error());
@@ -52,9 +43,8 @@ int watch(const Settings& settings, const std::string& session, const std::strin
     for (;;) {
         auto event = wait(settings, watch->next());
         if (!event) return settings.fail(event.error());
-        const std::string line =
-            settings.json ? boost::json::serialize(boost::json::object{{"change", name_of(event->change)}, {"name", event->name}})
-                          : std::string(name_of(event->change)) + ' ' + one_line(event->name);
+        const std::string line = settings.json ? boost::json::serialize(to_json(*event))
+                                               : std::string(to_string(event->change)) + ' ' + one_line(event->name);
         const int broken = write_all(STDOUT_FILENO, line + '\n');
         if (broken == EPIPE) return 128 + SIGPIPE; // nobody reads any more
         if (broken != 0) return settings.fail(output_error(STDOUT_FILENO, broken));

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host.hpp"
+
+#include <sandboxkit/answers_json.hpp>
+#include <sandboxkit/object_reader.hpp>
+#include <sandboxkit/profile_rules.hpp>
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace sandboxkit::capi {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t longest_text = 64 << 10;
+constexpr std::size_t most_lines = 1000;
+
+constexpr std::array<std::pair<std::string_view, ConnectionKind>, 4> connection_kinds{{
+    {"model_provider", ConnectionKind::model_provider},
+    {"git", ConnectionKind::git},
+    {"connector", ConnectionKind::connector},
+    {"sandbox_provider", ConnectionKind::sandbox_provider},
+}};
+
+Error no_answer() {
+    return {ErrorClass::unavailable,
+            "host_did_not_answer",
+            "the host application did not answer the library's request",
+            "answer every SBK_EVENT_REQUEST with sbk_event_respond or sbk_event_refuse",
+            "",
+            {}};
+}
+
+// The reader's problems, and those of the object itself.
+Result<void> finish(ObjectReader& reader, ProblemList& problems) {
+    reader.finish();
+    if (!problems.empty()) return document_error("host_answer_invalid", "the host application's answer", problems.take());
+    return {};
+}
+
+Result<void> read_connection(const json::value& value, Connection& out) {
+    ProblemList problems;
+    ObjectReader reader(value, "", problems);
+    reader.require("kind");
+    out.kind = reader.choice<ConnectionKind>("kind", connection_kinds).value_or(ConnectionKind::connector);
+    out.name = reader.string("name", longest_text).value_or("");
+    if (const auto* protocols = reader.array("protocols"))
+        for (std::size_t i = 0; i < protocols->size(); ++i)
+            out.protocols.push_back(ObjectReader::string_of((*protocols)[i],
+                                                            reader.pointer("protocols") + '/' + std::to_string(i), longest_text,
+                                                            problems)
+                                        .value_or(""));
+    out.provider = reader.string("provider", longest_text).value_or("");
+    if (const auto repositories = reader.object("repositories"); repositories && repositories->is_object())
+        for (const auto& [identifier, url] : value.at("repositories").as_object())
+            out.repositories.emplace(
+                identifier, ObjectReader::string_of(url, repositories->pointer(identifier), longest_text, problems).value_or(""));
+    out.url_template = reader.string("url_template", longest_text).value_or("");
+    return finish(reader, problems);
+}
+
+Result<void> read_environment(const json::value& value, EnvironmentBinding& out) {
+    ProblemList problems;
+    ObjectReader reader(value, "", problems);
+    out.name = reader.string("name", longest_text).value_or("");
+    out.change_policy = reader.string("change_policy", longest_text).value_or("");
+    return finish(reader, problems);
+}
+
+Result<void> read_host(const json::value& value, HostRecord& out) {
+    ProblemList problems;
+    ObjectReader reader(value, "", problems);
+    reader.require("provider");
+    out.provider = reader.string("provider", longest_text).value_or("");
+    out.registered = reader.boolean("registered").value_or(false);
+    out.reachable = reader.boolean("reachable").value_or(true);
+    if (const auto* backend = reader.member("storage_backend"); backend && !backend->is_null())
+        out.storage_backend = reader.string("storage_backend", longest_text);
+    out.workspace_volumes = reader.boolean("workspace_volumes").value_or(false);
+    return finish(reader, problems);
+}
+
+Result<void> read_credential(const json::value& value, Credential& out) {
+    ProblemList problems;
+    ObjectReader reader(value, "", problems);
+    reader.require("secret");
+    out.username = reader.string("username", longest_text).value_or("");
+    auto secret = reader.string("secret", longest_text).value_or("");
+    out.secret = secret;
+    OPENSSL_cleanse(secret.data(), secret.size());
+    return finish(reader, problems);
+}
+
+// Also of an answer that was refused: a secret may stand in it anywhere.
+void wipe(json::value& value) {
+    if (auto* text = value.if_string()) {
+        OPENSSL_cleanse(text->data(), text->size());
+    } else if (auto* array = value.if_array()) {
+        for (auto& element : *array) wipe(element);
+    } else if (auto* object = value.if_object()) {
+        for (auto& member : *object) wipe(member.value());
+    }
+}
+
+} // namespace
+
+sbk_status HostRequest::respond(std::string_view text) {
+    auto answer = parse_strict(text);
+    auto read = answer ? Result<void>() : Result<void>(answer.error());
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::open) {
+        if (answer) wipe(*answer);
+        return SBK_CONFLICT;
+    }
+    if (answer) {
+        read = reader_(*answer);
+        wipe(*answer);
+    }
+    if (!read) {
+        error_ = read.error();
+        end(State::refused);
+        return SBK_INVALID;
+    }
+    end(State::answered);
+    return SBK_OK;
+}
+
+sbk_status HostRequest::refuse(ErrorClass kind, std::string_view message) {
+    Error error{kind, "host_refused", std::string(message), "", "", {}};
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::open) return SBK_CONFLICT;
+    error_ = std::move(error);
+    end(State::refused);
+    return SBK_OK;
+}
+
+void HostRequest::refuse_unanswered() noexcept {
+    const std::lock_guard lock(mutex_);
+    end(State::unanswered);
+}
+
+bool HostRequest::end(State state) noexcept {
+    if (state_ != State::open) return false;
+    state_ = state;
+    ended_.notify_all();
+    return true;
+}
+
+Result<void> HostRequest::wait(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    ended_.wait_for(lock, time, [&] { return state_ != State::open; });
+    end(State::unanswered);
+    if (state_ == State::answered) return {};
+    return state_ == State::refused ? error_ : no_answer();
+}
+
+// `read(value, T&)` is called under the request's lock, by the thread that answers.
+template <class T, class Read>
+Result<std::optional<T>> Host::ask(json::object question, Read read) {
+    auto found = std::make_shared<std::optional<T>>();
+    auto request = std::make_shared<HostRequest>([found, read](json::value& answer) -> Result<void> {
+        if (answer.is_null()) return {};
+        found->emplace();
+        return read(answer, **found);
+    });
+    auto event = std::make_unique<sbk_event>(SBK_EVENT_REQUEST, tag_);
+    event->set_json(std::move(question));
+    event->request = request;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return no_answer();
+        std::erase_if(open_, [](const auto& r) { return r.expired(); });
+        open_.push_back(request);
+    }
+    queue_->push(event);
+    event.reset(); // of a closed queue: refuses the request
+    if (auto answered = request->wait(time_); !answered) return answered.error();
+    return std::move(*found);
+}
+
+Result<std::optional<Connection>> Host::connection(std::string_view id) {
+    auto found = ask<Connection>({{"request", "connection"}, {"id", id}}, read_connection);
+    if (found && *found) (*found)->id = std::string(id);
+    return found;
+}
+
+Result<std::optional<EnvironmentBinding>> Host::environment(std::string_view id) {
+    auto found = ask<EnvironmentBinding>({{"request", "environment"}, {"id", id}}, read_environment);
+    if (found && *found) (*found)->id = std::string(id);
+    return found;
+}
+
+Result<std::optional<HostRecord>> Host::host(std::string_view name) {
+    auto found = ask<HostRecord>({{"request", "host"}, {"id", name}}, read_host);
+    if (found && *found) (*found)->name = std::string(name);
+    return found;
+}
+
+Result<std::optional<Credential>> Host::credential(const CredentialRequest& request) {
+    return ask<Credential>({{"request", "credential"},
+                            {"purpose", to_string(request.purpose)},
+                            {"url", request.url},
+                            {"connection", sandboxkit::detail::or_null(request.connection)},
+                            {"profile", request.profile},
+                            {"version", request.version},
+                            {"repository", request.repository},
+                            {"role", to_string(request.role)},
+                            {"job", request.job}},
+                           read_credential);
+}
+
+class Host::LogAllowance final : public Allowance {
+public:
+    explicit LogAllowance(std::shared_ptr<Host> host) : host_(std::move(host)) {}
+    void give_back(std::size_t amount) noexcept override {
+        const std::lock_guard lock(host_->mutex_);
+        host_->lines_ -= amount;
+    }
+
+private:
+    const std::shared_ptr<Host> host_;
+};
+
+void Host::log(const LogLine& line) {
+    std::uint64_t dropped = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (lines_ == most_lines) {
+            ++dropped_;
+            return;
+        }
+        dropped = std::exchange(dropped_, 0);
+        ++lines_;
+    }
+    auto event = std::make_unique<sbk_event>(SBK_EVENT_LOG, tag_);
+    event->charge(std::make_shared<LogAllowance>(shared_from_this()), 1);
+    json::object fields;
+    for (const auto& [name, value] : line.fields) fields[name] = value;
+    event->set_json(json::object{{"level", to_string(line.level)},
+                                 {"at", time_text(line.at)},
+                                 {"event", line.event},
+                                 {"message", line.message},
+                                 {"fields", std::move(fields)},
+                                 {"dropped", dropped}});
+    queue_->push(event);
+}
+
+void Host::close() noexcept {
+    std::vector<std::weak_ptr<HostRequest>> open;
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        open.swap(open_);
+    }
+    for (const auto& weak : open)
+        if (const auto request = weak.lock()) request->refuse_unanswered();
+}
+
+} // namespace sandboxkit::capi

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine wants of its host application, as events: questions that a call answers, and log lines.
+#pragma once
+
+#include "queue.hpp"
+
+#include <sandboxkit/connections.hpp>
+#include <sandboxkit/credentials.hpp>
+#include <sandboxkit/error.hpp>
+#include <sandboxkit/log.hpp>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace sandboxkit::capi {
+
+// One question. Answered once, by whoever is first: the host, the end of the time, or the end of the engine.
+class HostRequest {
+public:
+    // Reads the answer; it may wipe what it read.
+    using Reader = std::function<Result<void>(boost::json::value& answer)>;
+    explicit HostRequest(Reader reader) : reader_(std::move(reader)) {}
+
+    sbk_status respond(std::string_view text);
+    sbk_status refuse(ErrorClass kind, std::string_view message);
+    void refuse_unanswered() noexcept; // nobody can answer any more
+    Result<void> wait(std::chrono::milliseconds time);
+
+private:
+    enum class State : std::uint8_t { open, answered, refused, unanswered };
+    bool end(State state) noexcept; // with the mutex held; false: it has ended already
+
+    const Reader reader_;
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    State state_ = State::open;
+    Error error_; // of a refusal
+};
+
+// Asks on a queue. Its functions are called by the engine's threads.
+class Host final : public ReferenceSource, public CredentialSource, public std::enable_shared_from_this<Host> {
+public:
+    Host(std::shared_ptr<Queue> queue, std::uint64_t tag, std::chrono::milliseconds time)
+        : queue_(std::move(queue)), tag_(tag), time_(time) {}
+
+    Result<std::optional<Connection>> connection(std::string_view id) override;
+    Result<std::optional<EnvironmentBinding>> environment(std::string_view id) override;
+    Result<std::optional<HostRecord>> host(std::string_view name) override;
+    Result<std::optional<Credential>> credential(const CredentialRequest& request) override;
+    void log(const LogLine& line);
+
+    // Nobody waits for an answer any more.
+    void close() noexcept;
+
+private:
+    class LogAllowance;
+    template <class T, class Read>
+    Result<std::optional<T>> ask(boost::json::object question, Read read);
+
+    const std::shared_ptr<Queue> queue_;
+    const std::uint64_t tag_;
+    const std::chrono::milliseconds time_;
+    std::mutex mutex_;
+    bool closed_ = false;
+    std::vector<std::weak_ptr<HostRequest>> open_;
+    std::size_t lines_ = 0;     // in events that were not freed
+    std::uint64_t dropped_ = 0; // since the last line that went out
+};
+
+} // namespace sandboxkit::capi
