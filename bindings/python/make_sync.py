@@ -48,7 +48,9 @@ def main() -> int:
         for path in sorted((package / "_async").glob("*.py"))
         if path.name not in BY_HAND
     }
-    present = {path.name: path.read_text(encoding="utf-8") for path in (package / "_sync").glob("*.py") if path.name not in BY_HAND}
+    present = {
+        path.name: path.read_text(encoding="utf-8") for path in (package / "_sync").glob("*.py") if path.name not in BY_HAND
+    }
     if sys.argv[1:] == ["--check"]:
         stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
         if stale:

@@ -3,7 +3,7 @@
 
 The classes here wait; those of `sandboxkit.aio`, with the same names, are for asyncio.
 """
-from sandboxkit._abi import text_of as _text_of, string as _string
+from sandboxkit._abi import publish_names as _publish_names, string as _string, text_of as _text_of
 from sandboxkit._errors import (
     CommandError, ConflictError, DataLossError, Error, ForkedError, InternalError, InvalidError, MisuseError, NotFoundError,
     OperationCancelledError, OutOfMemoryError, PermissionDeniedError, Problem, QuotaError, TimeoutError, UnavailableError,
@@ -20,19 +20,19 @@ from sandboxkit._sync.session import Session
 from sandboxkit._sync.version import Snapshot, Version
 from sandboxkit._sync.watch import Watch
 from sandboxkit._types import (
-    Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange, FileInfo,
-    Host, Image, InstructionsInfo, JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress, ProposalInfo, SessionInfo,
-    Tree, Validation, VersionInfo,
+    Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange,
+    FileInfo, Host, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress,
+    ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
 )
 
 __all__ = [
     "Activity", "Change", "Check", "Client", "CommandError", "ConflictError", "Connection", "Credential", "CredentialRequest",
-    "Credentials", "DataLossError", "Decision", "End", "Engine", "Environment", "Error", "ExecResult", "FileChange", "FileInfo",
-    "ForkedError", "Host", "Image", "InstructionsInfo", "InternalError", "InvalidError", "Job", "JobInfo", "Kept", "MisuseError",
-    "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "Output", "Overview", "PermissionDeniedError", "Problem",
-    "Process", "ProcessInfo", "Profile", "ProfileInfo", "Progress", "Proposal", "ProposalInfo", "QuotaError", "References",
-    "Session", "SessionInfo", "Snapshot", "TimeoutError", "Tree", "UnavailableError", "UnsupportedError", "Validation", "Version",
-    "VersionInfo", "Watch", "has_feature", "__version__",
+    "Credentials", "DataLossError", "Decision", "End", "Engine", "Environment", "Error", "ExecResult", "FileChange",
+    "FileInfo", "ForkedError", "Host", "Image", "Ingredient", "InstructionsInfo", "InternalError", "InvalidError", "Job",
+    "JobInfo", "Kept", "MisuseError", "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "Output", "Overview",
+    "PermissionDeniedError", "Problem", "Process", "ProcessInfo", "Profile", "ProfileInfo", "Progress", "Proposal",
+    "ProposalInfo", "QuotaError", "References", "Session", "SessionInfo", "Snapshot", "TimeoutError", "Tree",
+    "UnavailableError", "UnsupportedError", "Validation", "Version", "VersionInfo", "Watch", "has_feature", "__version__",
 ]
 
 #: The version of the library.
@@ -46,3 +46,6 @@ def has_feature(name: str) -> bool:
     False
     """
     return bool(_lib.sbk_has_feature(*_string(name)))
+
+
+_publish_names(__name__, __all__)

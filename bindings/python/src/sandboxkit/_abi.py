@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import weakref
 from collections import deque
 from datetime import timedelta
@@ -27,6 +28,14 @@ def _count_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_count_fork)
+
+
+def publish_names(module: str, names: List[str]) -> None:
+    """Makes a module the one that its classes name: tracebacks say sandboxkit.NotFoundError."""
+    for name in names:
+        value = getattr(sys.modules[module], name)
+        if isinstance(value, type):
+            value.__module__ = module
 
 
 def text_of(pointer: Any) -> str:
@@ -102,7 +111,10 @@ class Event:
     def json(self) -> Any:
         size = ffi.new("size_t *")
         text = lib.sbk_event_json(self._handle, size)
-        return None if text == ffi.NULL else json.loads(ffi.unpack(text, size[0]))
+        if text == ffi.NULL:
+            return None
+        # Names of a sandbox's files are bytes, which Python has as strings with surrogates.
+        return json.loads(ffi.unpack(text, size[0]).decode("utf-8", "surrogateescape"))
 
     @property
     def contents(self) -> bytes:

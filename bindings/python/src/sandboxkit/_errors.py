@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandError", "ConflictError", "DataLossError", "Error", "ForkedError", "InternalError", "InvalidError", "MisuseError",
-    "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "PermissionDeniedError", "Problem", "QuotaError", "TimeoutError",
-    "UnavailableError", "UnsupportedError",
+    "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "PermissionDeniedError", "Problem", "QuotaError",
+    "TimeoutError", "UnavailableError", "UnsupportedError",
 ]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from json import loads
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from sandboxkit._errors import Error, Problem, error_from, problem_from
 
 __all__ = [
-    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRequest", "Decision", "End", "Environment", "ExecResult",
-    "FileChange", "FileInfo", "Host", "Image", "InstructionsInfo", "JobInfo", "Kept", "Output", "Overview", "ProcessInfo", "ProfileInfo",
-    "Progress", "ProposalInfo", "SessionInfo", "Tree", "Validation", "VersionInfo",
+    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRequest", "Decision", "End", "Environment",
+    "ExecResult", "FileChange", "FileInfo", "Host", "Image", "Ingredient", "InstructionsInfo", "JobInfo", "Kept", "Output",
+    "Overview", "ProcessInfo", "ProfileInfo", "Progress", "ProposalInfo", "SessionInfo", "Tree", "Validation", "VersionInfo",
 ]
 
 _Json = Mapping[str, Any]
@@ -19,6 +20,11 @@ _Json = Mapping[str, Any]
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))  # which knows no Z before Python 3.11
+
+
+def _embedded(text: str) -> Any:
+    """JSON in a string of JSON; empty: there is none."""
+    return loads(text) if text else None
 
 
 def _optional_time(text: Optional[str]) -> Optional[datetime]:
@@ -59,7 +65,8 @@ class ProfileInfo:
     def _read(cls, json: _Json) -> ProfileInfo:
         return cls(
             json["id"], json["name"], json["description"], _time(json["created"]), json["created_by"], json["revision"],
-            json["has_draft"], json["draft_revision"], json["latest_version"], json["usable_version"], json["instructions_revision"],
+            json["has_draft"], json["draft_revision"], json["latest_version"], json["usable_version"],
+            json["instructions_revision"],
         )
 
 
@@ -69,13 +76,13 @@ class Change:
 
     pointer: str  #: a JSON pointer: "/setup_script"
     class_: str  #: what it means for the snapshot: "snapshot_relevant", ...
-    before: Any
-    after: Any
-    reason: str
+    before: Any  #: None: there was nothing
+    after: Any  #: None: there is nothing
+    reason: str  #: why it matters for the snapshot, or does not; one line
 
     @classmethod
     def _read(cls, json: _Json) -> Change:
-        return cls(json["pointer"], json["class"], json.get("before"), json.get("after"), json["reason"])
+        return cls(json["pointer"], json["class"], _embedded(json["before"]), _embedded(json["after"]), json["reason"])
 
 
 def _changes(json: List[_Json]) -> Tuple[Change, ...]:
@@ -147,7 +154,8 @@ class Activity:
     @classmethod
     def _read(cls, json: _Json) -> Activity:
         return cls(
-            json["sequence"], _time(json["at"]), json["principal"], json["channel"], json["action"], json["section"], json["detail"]
+            json["sequence"], _time(json["at"]), json["principal"], json["channel"], json["action"], json["section"],
+            json["detail"],
         )
 
 
@@ -176,6 +184,20 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Ingredient:
+    """One thing that a snapshot was made of."""
+
+    kind: str
+    name: str
+    digest: str
+    branch: str
+
+    @classmethod
+    def _read(cls, json: _Json) -> Ingredient:
+        return cls(json["kind"], json["name"], json["digest"], json["branch"])
+
+
+@dataclass(frozen=True)
 class Decision:
     """Whether a version took over the snapshot of the one before, and why."""
 
@@ -200,7 +222,7 @@ class VersionInfo:
     published_by: str
     snapshot: str  #: "none", "pending", "ready", "stale" or "failed"
     image: Optional[Image]
-    ingredients: Tuple[Mapping[str, Any], ...]  #: what the usable snapshot was made of
+    ingredients: Tuple[Ingredient, ...]  #: what the usable snapshot was made of
     decision: Decision
     last_job: Optional[str]
 
@@ -208,8 +230,8 @@ class VersionInfo:
     def _read(cls, json: _Json) -> VersionInfo:
         return cls(
             json["profile"], json["version"], json["digest"], json["recipe"], _time(json["published"]), json["published_by"],
-            json["snapshot"], None if json["image"] is None else Image._read(json["image"]), tuple(json["ingredients"]),
-            Decision._read(json["decision"]), json["last_job"],
+            json["snapshot"], None if json["image"] is None else Image._read(json["image"]),
+            tuple(map(Ingredient._read, json["ingredients"] or ())), Decision._read(json["decision"]), json["last_job"],
         )
 
 
@@ -279,6 +301,11 @@ class Progress:
     def _read(cls, json: _Json, output: bytes) -> Progress:
         return cls(json["phase"], json["message"], json["done"], json["total"], output)
 
+    def __str__(self) -> str:
+        text = self.message or self.output.decode("utf-8", "replace").rstrip("\n")
+        amount = f" ({self.done} of {self.total})" if self.total else ""
+        return f"{self.phase}: {text}{amount}" if text else f"{self.phase}{amount}"
+
 
 @dataclass(frozen=True)
 class SessionInfo:
@@ -305,7 +332,8 @@ class SessionInfo:
         return cls(
             json["id"], json["profile"], json["version"], json["instructions_revision"], json["state"], json["provider"],
             json["sandbox_id"], json["owner"], _time(json["created"]), _optional_time(json["idle_deadline"]),
-            _optional_time(json["deadline"]), tuple(json["notes"]), None if error is None else error_from(error, ""), json["timeline"],
+            _optional_time(json["deadline"]), tuple(json["notes"]),
+            None if error is None else error_from(error, ""), json["timeline"],
         )
 
 
@@ -394,8 +422,8 @@ class FileInfo:
     @classmethod
     def _read(cls, json: _Json) -> FileInfo:
         return cls(
-            json["name"], json["path"], json["type"], json["size"], json["mode"], json["permissions"], json["owner"], json["group"],
-            json["symlink_target"], _time(json["modified"]),
+            json["name"], json["path"], json["type"], json["size"], json["mode"], json["permissions"], json["owner"],
+            json["group"], json["symlink_target"], _time(json["modified"]),
         )
 
 

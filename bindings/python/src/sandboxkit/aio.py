@@ -3,6 +3,7 @@
 
 Cancelling a task cancels the operation that it waits for.
 """
+from sandboxkit._abi import publish_names as _publish_names
 from sandboxkit._async.client import Client
 from sandboxkit._async.engine import Engine
 from sandboxkit._async.hosting import Credentials, References
@@ -14,5 +15,8 @@ from sandboxkit._async.version import Snapshot, Version
 from sandboxkit._async.watch import Watch
 
 __all__ = [
-    "Client", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "References", "Session", "Snapshot", "Version", "Watch",
+    "Client", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "References", "Session", "Snapshot",
+    "Version", "Watch",
 ]
+
+_publish_names(__name__, __all__)

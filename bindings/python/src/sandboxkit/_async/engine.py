@@ -123,12 +123,13 @@ class Engine(Client):
         if self not in _open:
             return
         _open.discard(self)
-        warnings.warn(f"unclosed engine {self!r}", ResourceWarning, source=self)
         queue = new(lib.sbk_queue_new, "sbk_queue", lib.sbk_queue_free)
-        if lib.sbk_engine_close(ffi.NULL, queue, 0, self._handle) == lib.SBK_OK:
-            slot = ffi.new("sbk_event **")
-            if lib.sbk_queue_next(slot, queue, -1) == lib.SBK_OK:
-                lib.sbk_event_free(slot[0])
+        if lib.sbk_engine_close(ffi.NULL, queue, 0, self._handle) != lib.SBK_OK:
+            return  # it is the parent's
+        warnings.warn(f"unclosed engine {self!r}", ResourceWarning, source=self)
+        slot = ffi.new("sbk_event **")
+        if lib.sbk_queue_next(slot, queue, -1) == lib.SBK_OK:
+            lib.sbk_event_free(slot[0])
         if self._host_queue is not None:
             self._host_queue.end()
 

@@ -140,16 +140,18 @@ class Process:
         feeding = self._submit(lib.sbk_process_write, *string(input))
         following = self._submit(lib.sbk_process_follow, 0)
         stdout, stderr = _Collected(limit), _Collected(limit)
-        closing = False
+        awaited, closing = [feeding, following], False
         try:
             while True:
-                self._queue.wait_for_any(feeding, following)
+                self._queue.wait_for_any(*awaited)
                 if feeding.events:
-                    # It need not read all of it, so that an error is none of the command.
+                    # The command need not read all of it, so that an error here is none of the whole.
                     written = feeding.events.popleft()
+                    awaited = [following]
                     if not closing and written.error is None:
                         closing = True
                         feeding = self._submit(lib.sbk_process_close_input)
+                        awaited = [feeding, following]
                 while following.events:
                     event = following.events.popleft()
                     if event.kind == lib.SBK_EVENT_OUTPUT:
