@@ -3,12 +3,15 @@
 
 The classes here wait; those of `sandboxkit.aio`, with the same names, are for asyncio.
 """
-from sandboxkit._abi import publish_names as _publish_names, string as _string, text_of as _text_of
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any, List as _List
+
+from sandboxkit._abi import publish as _publish, string as _string, text_of as _text_of
 from sandboxkit._errors import (
     CommandError, ConflictError, DataLossError, Error, ForkedError, InternalError, InvalidError, MisuseError, NotFoundError,
     OperationCancelledError, OutOfMemoryError, PermissionDeniedError, Problem, QuotaError, TimeoutError, UnavailableError,
     UnsupportedError,
 )
+from sandboxkit._later import types as _types
 from sandboxkit._sandboxkit import lib as _lib
 from sandboxkit._sync.client import Client
 from sandboxkit._sync.engine import Engine
@@ -19,11 +22,13 @@ from sandboxkit._sync.profile import Profile, Proposal
 from sandboxkit._sync.session import Session
 from sandboxkit._sync.version import Snapshot, Version
 from sandboxkit._sync.watch import Watch
-from sandboxkit._types import (
-    Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange,
-    FileInfo, Host, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress,
-    ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
-)
+
+if _TYPE_CHECKING:
+    from sandboxkit._types import (
+        Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange,
+        FileInfo, Host, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress,
+        ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
+    )
 
 __all__ = [
     "Activity", "Change", "Check", "Client", "CommandError", "ConflictError", "Connection", "Credential", "CredentialRequest",
@@ -48,4 +53,14 @@ def has_feature(name: str) -> bool:
     return bool(_lib.sbk_has_feature(*_string(name)))
 
 
-_publish_names(__name__, __all__)
+def __getattr__(name: str) -> _Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_types, name)
+
+
+def __dir__() -> _List[str]:
+    return __all__
+
+
+_publish(__name__, (globals()[name] for name in __all__ if name in globals()))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import sys
 import weakref
 from collections import deque
-from datetime import timedelta
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from sandboxkit._errors import Error, error_from, error_of
 from sandboxkit._sandboxkit import ffi, lib
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 Document = Union[str, bytes, Mapping[str, Any]]
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -30,10 +31,9 @@ def _count_fork() -> None:
 os.register_at_fork(after_in_child=_count_fork)
 
 
-def publish_names(module: str, names: List[str]) -> None:
+def publish(module: str, values: Iterable[Any]) -> None:
     """Makes a module the one that its classes name: tracebacks say sandboxkit.NotFoundError."""
-    for name in names:
-        value = getattr(sys.modules[module], name)
+    for value in values:
         if isinstance(value, type):
             value.__module__ = module
 
@@ -238,7 +238,7 @@ def milliseconds(time: Union[float, timedelta, None]) -> int:
     """0, which means never, of None: no time at all cannot be told."""
     if time is None:
         return 0
-    value = round(1000 * (time.total_seconds() if isinstance(time, timedelta) else time))
+    value = round(1000 * (time if isinstance(time, (int, float)) else time.total_seconds()))
     if value <= 0:
         raise ValueError("a timeout is at least a millisecond")
     return value
@@ -248,7 +248,7 @@ def seconds(time: Union[int, timedelta, None]) -> int:
     """0, which means never, of None."""
     if time is None:
         return 0
-    value = time.total_seconds() if isinstance(time, timedelta) else time
+    value = time if isinstance(time, (int, float)) else time.total_seconds()
     if value < 1 or value != int(value):
         raise ValueError("a limit is at least a second, and whole seconds")
     return int(value)

@@ -7,6 +7,7 @@ from datetime import datetime
 from json import loads
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from sandboxkit._abi import publish
 from sandboxkit._errors import Error, Problem, error_from, problem_from
 
 __all__ = [
@@ -19,7 +20,9 @@ _Json = Mapping[str, Any]
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))  # which knows no Z before Python 3.11
+    # Before Python 3.11 it reads no Z, and fractions of three or six digits only; a file's time has nine.
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
 
 
 def _embedded(text: str) -> Any:
@@ -530,3 +533,6 @@ class Host:
             "provider": self.provider, "registered": self.registered, "reachable": self.reachable,
             "storage_backend": self.storage_backend, "workspace_volumes": self.workspace_volumes,
         }
+
+
+publish("sandboxkit", (globals()[name] for name in __all__))

@@ -3,7 +3,7 @@
 
 Cancelling a task cancels the operation that it waits for.
 """
-from sandboxkit._abi import publish_names as _publish_names
+from sandboxkit._abi import publish as _publish
 from sandboxkit._async.client import Client
 from sandboxkit._async.engine import Engine
 from sandboxkit._async.hosting import Credentials, References
@@ -19,4 +19,4 @@ __all__ = [
     "Version", "Watch",
 ]
 
-_publish_names(__name__, __all__)
+_publish(__name__, (globals()[name] for name in __all__))

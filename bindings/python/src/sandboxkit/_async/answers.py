@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
-import logging
-from typing import Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 from sandboxkit._abi import Event, text_of
 from sandboxkit._async.hosting import Credentials, References, check_callable, resolved
 from sandboxkit._errors import Error
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import CredentialRequest
 
-_logger = logging.getLogger("sandboxkit")
-_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from sandboxkit._types import CredentialRequest
+
+_LEVELS = {"error": 40, "warning": 30, "info": 20, "debug": 10}  # those of logging
 _CLASSES: Dict[str, int] = {
     text_of(lib.sbk_status_name(status)): status for status in range(lib.SBK_INVALID, lib.SBK_INTERNAL + 1)
 }
+
+
+def _logger() -> Logger:
+    from logging import getLogger  # which takes long to import, and is needed by few
+
+    return getLogger("sandboxkit")
 
 
 def tell(event: Event) -> None:
     """Hands a line of the engine's log on to logging."""
     line = event.json
     event.free()
-    _logger.log(
-        _LEVELS.get(line["level"], logging.INFO),
+    _logger().log(
+        _LEVELS.get(line["level"], _LEVELS["info"]),
         "%s",
         line["message"],
         extra={"event": line["event"], "fields": line["fields"], "at": line["at"], "dropped": line["dropped"]},
@@ -55,7 +64,7 @@ class Answers:
                 event.refuse(_CLASSES.get(error.name, lib.SBK_INTERNAL), error.message)
             else:
                 # Only here is it known where it was raised.
-                _logger.exception("a function of the host application failed")
+                _logger().exception("a function of the host application failed")
                 event.refuse(lib.SBK_UNAVAILABLE, f"{type(error).__name__}: {error}")
         finally:
             event.free()
@@ -63,7 +72,7 @@ class Answers:
     async def _ask(self, request: Mapping[str, Any]) -> Any:
         what = request["request"]
         if what == "credential" and self._credentials is not None:
-            return await resolved(self._credentials(CredentialRequest._read(request)))
+            return await resolved(self._credentials(types.CredentialRequest._read(request)))
         if what in ("connection", "environment", "host") and self._references is not None:
             return await resolved(getattr(self._references, what)(request["id"]))
         raise NotImplementedError(f"nobody answers a request for {what}")

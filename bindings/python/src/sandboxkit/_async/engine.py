@@ -6,15 +6,18 @@ import atexit
 import os
 import warnings
 import weakref
-from typing import Any, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Iterable, List, Optional
 
 from sandboxkit._abi import Path, Struct, new
 from sandboxkit._async.answers import Answers, tell
 from sandboxkit._async.client import Client, choice
 from sandboxkit._async.hosting import Credentials, HostQueue, References
 from sandboxkit._async.waiting import Queue
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
-from sandboxkit._types import Check
+
+if TYPE_CHECKING:
+    from sandboxkit._types import Check
 
 LOG_LEVELS = {
     "nothing": lib.SBK_LOG_NOTHING,

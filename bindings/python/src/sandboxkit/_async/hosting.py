@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any, Awaitable, Callable, Coroutine, Optional, Protocol, Set, Union
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Optional, Protocol, Set, Union
 
 from sandboxkit._abi import Event, new
 from sandboxkit._sandboxkit import ffi, lib
-from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
+
+if TYPE_CHECKING:
+    from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. A function, which must not block, or a coroutine function.
-Credentials = Callable[[CredentialRequest], Union[Optional[Credential], Awaitable[Optional[Credential]]]]
+Credentials = Callable[["CredentialRequest"], Union[Optional["Credential"], Awaitable[Optional["Credential"]]]]
 
 
 class References(Protocol):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, AsyncGenerator, AsyncIterator, Callable, Optio
 from sandboxkit._abi import string
 from sandboxkit._async.waiting import Queue
 from sandboxkit._errors import OperationCancelledError
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import JobInfo, Progress
 
 if TYPE_CHECKING:
     from sandboxkit._async.client import Client
+    from sandboxkit._types import JobInfo, Progress
 
 
 class Job:
@@ -44,7 +45,7 @@ class Job:
     async def reload(self) -> JobInfo:
         """Reads it anew."""
         event = await self._client._call(lib.sbk_job_get, *string(self.id))
-        self._info = JobInfo._read(event.json)
+        self._info = types.JobInfo._read(event.json)
         return self._info
 
     def __aiter__(self) -> AsyncIterator[Progress]:
@@ -59,12 +60,12 @@ class Job:
                 assert event is not None  # nobody else knows of the operation
                 if event.kind != lib.SBK_EVENT_PROGRESS:
                     break
-                yield Progress._read(event.json, event.contents)
+                yield types.Progress._read(event.json, event.contents)
         finally:
             await queue.cancel(operation)
         if event.error is not None:
             raise event.error
-        self._info = JobInfo._read(event.json)
+        self._info = types.JobInfo._read(event.json)
 
     async def wait(self, progress: Optional[Callable[[Progress], object]] = None) -> JobInfo:
         """Waits until it has ended, and raises the error of one that failed. `progress` is called with what it tells.
@@ -91,5 +92,5 @@ class Job:
     async def cancel(self) -> JobInfo:
         """Cancels it."""
         event = await self._client._call(lib.sbk_job_cancel, *string(self.id))
-        self._info = JobInfo._read(event.json)
+        self._info = types.JobInfo._read(event.json)
         return self._info

@@ -10,15 +10,16 @@ from sandboxkit._async.job import Job
 from sandboxkit._async.session import Session, start
 from sandboxkit._async.version import Version
 from sandboxkit._async.waiting import entering
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import (
-    Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
-)
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._async.client import Client
+    from sandboxkit._types import (
+        Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
+    )
 
 
 def _revision(expected: Optional[int]) -> int:
@@ -53,11 +54,11 @@ class Profile:
     async def reload(self) -> ProfileInfo:
         """Reads it anew."""
         event = await self._client._call(lib.sbk_profile_get, *string(self.id))
-        self._info = ProfileInfo._read(event.json)
+        self._info = types.ProfileInfo._read(event.json)
         return self._info
 
     def _kept(self, event: Event) -> Kept:
-        kept = Kept._read(event.json)
+        kept = types.Kept._read(event.json)
         self._info = kept.profile
         return kept
 
@@ -69,12 +70,12 @@ class Profile:
 
     async def overview(self) -> Overview:
         """The profile at a glance: what is in use, running, open, and was done lately."""
-        return Overview._read((await self._client._call(lib.sbk_profile_overview, *string(self.id))).json)
+        return types.Overview._read((await self._client._call(lib.sbk_profile_overview, *string(self.id))).json)
 
     async def duplicate(self, *, name: Optional[str] = None) -> Profile:
         """A new profile with the draft, or else the newest version, of this one. Without a name: this one's, and " (copy)"."""
         event = await self._client._call(lib.sbk_profile_duplicate, *string(self.id), *optional_string(name))
-        return Profile(self._client, ProfileInfo._read(event.json))
+        return Profile(self._client, types.ProfileInfo._read(event.json))
 
     async def delete(self, *, force: bool = False) -> None:
         """Deletes it; with `force` its sessions first, without which those are a ConflictError."""
@@ -109,12 +110,12 @@ class Profile:
         event = await self._client._call(
             lib.sbk_proposal_create, *string(self.id), *string(section), *document_string(members), _revision(expected_revision)
         )
-        return Proposal(self, ProposalInfo._read(event.json))
+        return Proposal(self, types.ProposalInfo._read(event.json))
 
     async def proposals(self) -> List[Proposal]:
         """The open ones, oldest first."""
         event = await self._client._call(lib.sbk_proposal_list, *string(self.id))
-        return [Proposal(self, ProposalInfo._read(each)) for each in event.json]
+        return [Proposal(self, types.ProposalInfo._read(each)) for each in event.json]
 
     async def instructions(self) -> List[InstructionsInfo]:
         """The history of the agent instructions, newest first."""
@@ -144,27 +145,27 @@ class Profile:
         1
         """
         event = await self._client._call(lib.sbk_version_publish, *string(self.id))
-        return Version(self._client, VersionInfo._read(event.json))
+        return Version(self._client, types.VersionInfo._read(event.json))
 
     async def version(self, number: int) -> Version:
         """A version by its number: 1, 2, ..."""
         event = await self._client._call(lib.sbk_version_get, *string(self.id), number)
-        return Version(self._client, VersionInfo._read(event.json))
+        return Version(self._client, types.VersionInfo._read(event.json))
 
     async def versions(self) -> List[Version]:
         """All that were published, newest last."""
         event = await self._client._call(lib.sbk_version_list, *string(self.id))
-        return [Version(self._client, VersionInfo._read(each)) for each in event.json]
+        return [Version(self._client, types.VersionInfo._read(each)) for each in event.json]
 
     async def diff(self, before: int, after: int) -> Tuple[Change, ...]:
         """The fields in which the recipes of two versions differ."""
         event = await self._client._call(lib.sbk_version_diff, *string(self.id), before, after)
-        return tuple(Change._read(each) for each in event.json)
+        return tuple(types.Change._read(each) for each in event.json)
 
     async def jobs(self) -> List[Job]:
         """The building of its snapshots."""
         event = await self._client._call(lib.sbk_job_list, *string(self.id))
-        return [Job(self._client, JobInfo._read(each)) for each in event.json]
+        return [Job(self._client, types.JobInfo._read(each)) for each in event.json]
 
     @entering
     async def start_session(
@@ -215,5 +216,5 @@ class Proposal:
     async def discard(self) -> ProposalInfo:
         """Closes it."""
         event = await self._profile._client._call(lib.sbk_proposal_discard, *string(self.id))
-        self._info = ProposalInfo._read(event.json)
+        self._info = types.ProposalInfo._read(event.json)
         return self._info

@@ -9,13 +9,14 @@ from sandboxkit._async.process import Process
 from sandboxkit._async.waiting import Queue, entering
 from sandboxkit._async.watch import Watch
 from sandboxkit._errors import CommandError
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._async.client import Client
+    from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 
 async def start(
@@ -36,10 +37,10 @@ async def start(
     async def undo(event: Event) -> None:
         # Nobody would know of it. With a token, a second start finds it.
         if client_token is None:
-            await Session(client, SessionInfo._read(event.json)).remove()
+            await Session(client, types.SessionInfo._read(event.json)).remove()
 
     event = await client._call(lib.sbk_session_start, options.native, undo=undo)
-    return Session(client, SessionInfo._read(event.json))
+    return Session(client, types.SessionInfo._read(event.json))
 
 
 class Session:
@@ -75,7 +76,7 @@ class Session:
         return await self._client._call(function, *string(self.id), *arguments, undo=undo)
 
     async def _become(self, function: Callable[..., int]) -> SessionInfo:
-        self._info = SessionInfo._read((await self._call(function)).json)
+        self._info = types.SessionInfo._read((await self._call(function)).json)
         return self._info
 
     async def reload(self) -> SessionInfo:
@@ -124,7 +125,7 @@ class Session:
         if input is None:
             event = await self._call(lib.sbk_session_exec, native, output_limit)
             json = event.json
-            result = ExecResult(event.contents, event.error_contents, End._read(json["end"]), json["dropped_bytes"])
+            result = types.ExecResult(event.contents, event.error_contents, types.End._read(json["end"]), json["dropped_bytes"])
         else:
             process = await self._start(native, 0)
             try:
@@ -223,7 +224,7 @@ class Session:
         >>> (await session.stat("/root")).type
         'directory'
         """
-        return FileInfo._read((await self._call(lib.sbk_file_info, *path_string(path))).json)
+        return types.FileInfo._read((await self._call(lib.sbk_file_info, *path_string(path))).json)
 
     async def list_directory(self, path: Path, *, depth: int = 1) -> List[FileInfo]:
         """What is in a directory, without an order, and in those below it to the depth of `depth`; 1: only its own."""
@@ -231,11 +232,11 @@ class Session:
 
     async def make_directory(self, path: Path) -> FileInfo:
         """Makes a directory, and those above it that are missing. One that is there is a ConflictError."""
-        return FileInfo._read((await self._call(lib.sbk_file_make_directory, *path_string(path))).json)
+        return types.FileInfo._read((await self._call(lib.sbk_file_make_directory, *path_string(path))).json)
 
     async def move(self, source: Path, target: Path) -> FileInfo:
         """Moves a file or a directory."""
-        return FileInfo._read((await self._call(lib.sbk_file_move, *path_string(source), *path_string(target))).json)
+        return types.FileInfo._read((await self._call(lib.sbk_file_move, *path_string(source), *path_string(target))).json)
 
     async def remove_file(self, path: Path) -> None:
         """Removes a file, or a directory with all that it holds; what is not there, too."""
@@ -262,7 +263,7 @@ class Session:
 
     async def upload(self, source: Path, directory: Path) -> Tree:
         """The tree below a path of this machine, or the one file that it is, into a directory of the sandbox."""
-        return Tree._read((await self._call(lib.sbk_tree_upload, *path_string(source), *path_string(directory))).json)
+        return types.Tree._read((await self._call(lib.sbk_tree_upload, *path_string(source), *path_string(directory))).json)
 
     async def download(
         self, source: Path, directory: Path, *, entries: int = 0, bytes: int = 0, file_size: int = 0
@@ -274,4 +275,4 @@ class Session:
         event = await self._call(
             lib.sbk_tree_download, *path_string(source), *path_string(directory), tree_limits(entries, bytes, file_size)
         )
-        return Tree._read(event.json)
+        return types.Tree._read(event.json)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from sandboxkit._abi import Operation
 from sandboxkit._async.waiting import Queue
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import FileChange
+
+if TYPE_CHECKING:
+    from sandboxkit._types import FileChange
 
 
 class Watch:
@@ -49,7 +52,7 @@ class Watch:
         if event is None:  # another task has taken the last
             raise StopAsyncIteration
         if event.kind == lib.SBK_EVENT_CHANGE:
-            change = FileChange._read(event.json)
+            change = types.FileChange._read(event.json)
             event.free()
             return change
         self._operation = None

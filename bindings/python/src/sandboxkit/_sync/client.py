@@ -10,11 +10,12 @@ from sandboxkit._sync.job import Job
 from sandboxkit._sync.profile import Profile
 from sandboxkit._sync.session import Session
 from sandboxkit._sync.waiting import Queue
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import JobInfo, ProfileInfo, SessionInfo, Validation
 
 if TYPE_CHECKING:
     from sandboxkit._sync.engine import Engine
+    from sandboxkit._types import JobInfo, ProfileInfo, SessionInfo, Validation
 
 CHANNELS = {
     "api": lib.SBK_CHANNEL_API,
@@ -94,17 +95,17 @@ class Client:
         'web'
         """
         event = self._call(lib.sbk_profile_create, *document_string(document), *optional_string(client_token))
-        return Profile(self, ProfileInfo._read(event.json))
+        return Profile(self, types.ProfileInfo._read(event.json))
 
     def profile(self, id: str) -> Profile:
         """A profile by its id, "prf_..."."""
         event = self._call(lib.sbk_profile_get, *string(id))
-        return Profile(self, ProfileInfo._read(event.json))
+        return Profile(self, types.ProfileInfo._read(event.json))
 
     def profiles(self) -> List[Profile]:
         """Those that the principal may see."""
         event = self._call(lib.sbk_profile_list)
-        return [Profile(self, ProfileInfo._read(json)) for json in event.json]
+        return [Profile(self, types.ProfileInfo._read(json)) for json in event.json]
 
     def validate(self, document: Document, *, gate: str = "save") -> Validation:
         """Every problem that a gate and those before it would find: "save", "publish" or "start". Stores nothing.
@@ -114,27 +115,27 @@ class Client:
         ['/colour']
         """
         event = self._call(lib.sbk_profile_validate, *document_string(document), choice(GATES, gate, "gate"))
-        return Validation._read(event.json)
+        return types.Validation._read(event.json)
 
     def import_version(self, file: bytes, *, name: Optional[str] = None) -> Profile:
         """A profile with the recipe of an exported version as its draft. Without a name: that in the file."""
         event = self._call(lib.sbk_version_import, *string(file), *optional_string(name))
-        return Profile(self, ProfileInfo._read(event.json))
+        return Profile(self, types.ProfileInfo._read(event.json))
 
     def job(self, id: str) -> Job:
         """The building of a snapshot by its id, "job_..."."""
         event = self._call(lib.sbk_job_get, *string(id))
-        return Job(self, JobInfo._read(event.json))
+        return Job(self, types.JobInfo._read(event.json))
 
     def session(self, id: str) -> Session:
         """A session by its id, "ses_..."."""
         event = self._call(lib.sbk_session_get, *string(id))
-        return Session(self, SessionInfo._read(event.json))
+        return Session(self, types.SessionInfo._read(event.json))
 
     def sessions(self, *, ended: bool = False) -> List[Session]:
         """Those that the principal may see; with `ended` also those that are no more."""
         event = self._call(lib.sbk_session_list, ended)
-        return [Session(self, SessionInfo._read(json)) for json in event.json]
+        return [Session(self, types.SessionInfo._read(json)) for json in event.json]
 
     def reconcile(self) -> None:
         """Compares the store with the providers now, as opening does."""

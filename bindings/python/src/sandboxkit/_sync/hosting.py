@@ -5,16 +5,17 @@ The other form is _async/hosting.py.
 """
 from __future__ import annotations
 
-import inspect
 import threading
-from typing import Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from sandboxkit._abi import Event, new
 from sandboxkit._sandboxkit import ffi, lib
-from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
+
+if TYPE_CHECKING:
+    from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. Called in a thread of the engine's own, and may block.
-Credentials = Callable[[CredentialRequest], Optional[Credential]]
+Credentials = Callable[["CredentialRequest"], Optional["Credential"]]
 
 
 class References(Protocol):
@@ -36,6 +37,8 @@ class References(Protocol):
 def check_callable(function: Any, name: str) -> None:
     if not callable(function):
         raise TypeError(f"{name} is not callable")
+    import inspect  # which takes long to import, and is needed by few
+
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{name} is a coroutine function, which needs sandboxkit.aio")
 

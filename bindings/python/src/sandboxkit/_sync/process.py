@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from sandboxkit._abi import Event, Operation, string
 from sandboxkit._sync.waiting import Queue
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
-from sandboxkit._types import End, ExecResult, Output
+
+if TYPE_CHECKING:
+    from sandboxkit._types import End, ExecResult, Output
 
 
 class Process:
@@ -80,7 +83,7 @@ class Process:
             self._following = None
             error = event.error
             if error is None:
-                self._end = End._read(event.json)
+                self._end = types.End._read(event.json)
             elif not self._interrupted:
                 raise error
             self._interrupted = False
@@ -161,8 +164,8 @@ class Process:
                     error = event.error
                     if error is not None:
                         raise error
-                    self._end = End._read(event.json)
-                    return ExecResult(stdout.bytes(), stderr.bytes(), self._end, stdout.dropped + stderr.dropped)
+                    self._end = types.End._read(event.json)
+                    return types.ExecResult(stdout.bytes(), stderr.bytes(), self._end, stdout.dropped + stderr.dropped)
         except BaseException:
             self._call(lib.sbk_process_signal, 9)
             raise
@@ -188,6 +191,6 @@ class _Collected:
 
 
 def _output(event: Event) -> Output:
-    output = Output(event.stream, event.contents, event.offset)
+    output = types.Output(event.stream, event.contents, event.offset)
     event.free()
     return output

@@ -11,15 +11,16 @@ from sandboxkit._sync.job import Job
 from sandboxkit._sync.session import Session, start
 from sandboxkit._sync.version import Version
 from sandboxkit._sync.waiting import entering
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import (
-    Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
-)
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._sync.client import Client
+    from sandboxkit._types import (
+        Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
+    )
 
 
 def _revision(expected: Optional[int]) -> int:
@@ -54,11 +55,11 @@ class Profile:
     def reload(self) -> ProfileInfo:
         """Reads it anew."""
         event = self._client._call(lib.sbk_profile_get, *string(self.id))
-        self._info = ProfileInfo._read(event.json)
+        self._info = types.ProfileInfo._read(event.json)
         return self._info
 
     def _kept(self, event: Event) -> Kept:
-        kept = Kept._read(event.json)
+        kept = types.Kept._read(event.json)
         self._info = kept.profile
         return kept
 
@@ -70,12 +71,12 @@ class Profile:
 
     def overview(self) -> Overview:
         """The profile at a glance: what is in use, running, open, and was done lately."""
-        return Overview._read((self._client._call(lib.sbk_profile_overview, *string(self.id))).json)
+        return types.Overview._read((self._client._call(lib.sbk_profile_overview, *string(self.id))).json)
 
     def duplicate(self, *, name: Optional[str] = None) -> Profile:
         """A new profile with the draft, or else the newest version, of this one. Without a name: this one's, and " (copy)"."""
         event = self._client._call(lib.sbk_profile_duplicate, *string(self.id), *optional_string(name))
-        return Profile(self._client, ProfileInfo._read(event.json))
+        return Profile(self._client, types.ProfileInfo._read(event.json))
 
     def delete(self, *, force: bool = False) -> None:
         """Deletes it; with `force` its sessions first, without which those are a ConflictError."""
@@ -110,12 +111,12 @@ class Profile:
         event = self._client._call(
             lib.sbk_proposal_create, *string(self.id), *string(section), *document_string(members), _revision(expected_revision)
         )
-        return Proposal(self, ProposalInfo._read(event.json))
+        return Proposal(self, types.ProposalInfo._read(event.json))
 
     def proposals(self) -> List[Proposal]:
         """The open ones, oldest first."""
         event = self._client._call(lib.sbk_proposal_list, *string(self.id))
-        return [Proposal(self, ProposalInfo._read(each)) for each in event.json]
+        return [Proposal(self, types.ProposalInfo._read(each)) for each in event.json]
 
     def instructions(self) -> List[InstructionsInfo]:
         """The history of the agent instructions, newest first."""
@@ -145,27 +146,27 @@ class Profile:
         1
         """
         event = self._client._call(lib.sbk_version_publish, *string(self.id))
-        return Version(self._client, VersionInfo._read(event.json))
+        return Version(self._client, types.VersionInfo._read(event.json))
 
     def version(self, number: int) -> Version:
         """A version by its number: 1, 2, ..."""
         event = self._client._call(lib.sbk_version_get, *string(self.id), number)
-        return Version(self._client, VersionInfo._read(event.json))
+        return Version(self._client, types.VersionInfo._read(event.json))
 
     def versions(self) -> List[Version]:
         """All that were published, newest last."""
         event = self._client._call(lib.sbk_version_list, *string(self.id))
-        return [Version(self._client, VersionInfo._read(each)) for each in event.json]
+        return [Version(self._client, types.VersionInfo._read(each)) for each in event.json]
 
     def diff(self, before: int, after: int) -> Tuple[Change, ...]:
         """The fields in which the recipes of two versions differ."""
         event = self._client._call(lib.sbk_version_diff, *string(self.id), before, after)
-        return tuple(Change._read(each) for each in event.json)
+        return tuple(types.Change._read(each) for each in event.json)
 
     def jobs(self) -> List[Job]:
         """The building of its snapshots."""
         event = self._client._call(lib.sbk_job_list, *string(self.id))
-        return [Job(self._client, JobInfo._read(each)) for each in event.json]
+        return [Job(self._client, types.JobInfo._read(each)) for each in event.json]
 
     @entering
     def start_session(
@@ -216,5 +217,5 @@ class Proposal:
     def discard(self) -> ProposalInfo:
         """Closes it."""
         event = self._profile._client._call(lib.sbk_proposal_discard, *string(self.id))
-        self._info = ProposalInfo._read(event.json)
+        self._info = types.ProposalInfo._read(event.json)
         return self._info

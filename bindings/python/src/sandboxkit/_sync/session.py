@@ -10,13 +10,14 @@ from sandboxkit._sync.process import Process
 from sandboxkit._sync.waiting import Queue, entering
 from sandboxkit._sync.watch import Watch
 from sandboxkit._errors import CommandError
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._sync.client import Client
+    from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 
 def start(
@@ -37,10 +38,10 @@ def start(
     def undo(event: Event) -> None:
         # Nobody would know of it. With a token, a second start finds it.
         if client_token is None:
-            Session(client, SessionInfo._read(event.json)).remove()
+            Session(client, types.SessionInfo._read(event.json)).remove()
 
     event = client._call(lib.sbk_session_start, options.native, undo=undo)
-    return Session(client, SessionInfo._read(event.json))
+    return Session(client, types.SessionInfo._read(event.json))
 
 
 class Session:
@@ -76,7 +77,7 @@ class Session:
         return self._client._call(function, *string(self.id), *arguments, undo=undo)
 
     def _become(self, function: Callable[..., int]) -> SessionInfo:
-        self._info = SessionInfo._read((self._call(function)).json)
+        self._info = types.SessionInfo._read((self._call(function)).json)
         return self._info
 
     def reload(self) -> SessionInfo:
@@ -125,7 +126,7 @@ class Session:
         if input is None:
             event = self._call(lib.sbk_session_exec, native, output_limit)
             json = event.json
-            result = ExecResult(event.contents, event.error_contents, End._read(json["end"]), json["dropped_bytes"])
+            result = types.ExecResult(event.contents, event.error_contents, types.End._read(json["end"]), json["dropped_bytes"])
         else:
             process = self._start(native, 0)
             try:
@@ -224,7 +225,7 @@ class Session:
         >>> (session.stat("/root")).type
         'directory'
         """
-        return FileInfo._read((self._call(lib.sbk_file_info, *path_string(path))).json)
+        return types.FileInfo._read((self._call(lib.sbk_file_info, *path_string(path))).json)
 
     def list_directory(self, path: Path, *, depth: int = 1) -> List[FileInfo]:
         """What is in a directory, without an order, and in those below it to the depth of `depth`; 1: only its own."""
@@ -232,11 +233,11 @@ class Session:
 
     def make_directory(self, path: Path) -> FileInfo:
         """Makes a directory, and those above it that are missing. One that is there is a ConflictError."""
-        return FileInfo._read((self._call(lib.sbk_file_make_directory, *path_string(path))).json)
+        return types.FileInfo._read((self._call(lib.sbk_file_make_directory, *path_string(path))).json)
 
     def move(self, source: Path, target: Path) -> FileInfo:
         """Moves a file or a directory."""
-        return FileInfo._read((self._call(lib.sbk_file_move, *path_string(source), *path_string(target))).json)
+        return types.FileInfo._read((self._call(lib.sbk_file_move, *path_string(source), *path_string(target))).json)
 
     def remove_file(self, path: Path) -> None:
         """Removes a file, or a directory with all that it holds; what is not there, too."""
@@ -263,7 +264,7 @@ class Session:
 
     def upload(self, source: Path, directory: Path) -> Tree:
         """The tree below a path of this machine, or the one file that it is, into a directory of the sandbox."""
-        return Tree._read((self._call(lib.sbk_tree_upload, *path_string(source), *path_string(directory))).json)
+        return types.Tree._read((self._call(lib.sbk_tree_upload, *path_string(source), *path_string(directory))).json)
 
     def download(
         self, source: Path, directory: Path, *, entries: int = 0, bytes: int = 0, file_size: int = 0
@@ -275,4 +276,4 @@ class Session:
         event = self._call(
             lib.sbk_tree_download, *path_string(source), *path_string(directory), tree_limits(entries, bytes, file_size)
         )
-        return Tree._read(event.json)
+        return types.Tree._read(event.json)

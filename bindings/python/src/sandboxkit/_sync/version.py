@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from sandboxkit._abi import string
 from sandboxkit._sync.job import Job
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import Image, JobInfo, Progress, VersionInfo
 
 if TYPE_CHECKING:
     from sandboxkit._sync.client import Client
+    from sandboxkit._types import Image, JobInfo, Progress, VersionInfo
 
 
 class Version:
@@ -42,7 +43,7 @@ class Version:
     def reload(self) -> VersionInfo:
         """Reads it anew."""
         event = self._client._call(lib.sbk_version_get, *string(self._info.profile), self.number)
-        self._info = VersionInfo._read(event.json)
+        self._info = types.VersionInfo._read(event.json)
         return self._info
 
     def export(self) -> bytes:
@@ -90,8 +91,8 @@ class Snapshot:
         """Queues a job that builds it anew."""
         client = self._version._client
         event = client._call(lib.sbk_snapshot_refresh, *string(self._version.info.profile), self._version.number)
-        return Job(client, JobInfo._read(event.json))
+        return Job(client, types.JobInfo._read(event.json))
 
     def _job(self, id: str) -> Job:
         client = self._version._client
-        return Job(client, JobInfo._read((client._call(lib.sbk_job_get, *string(id))).json))
+        return Job(client, types.JobInfo._read((client._call(lib.sbk_job_get, *string(id))).json))

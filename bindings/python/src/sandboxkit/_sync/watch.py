@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from sandboxkit._abi import Operation
 from sandboxkit._sync.waiting import Queue
+from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
-from sandboxkit._types import FileChange
+
+if TYPE_CHECKING:
+    from sandboxkit._types import FileChange
 
 
 class Watch:
@@ -50,7 +53,7 @@ class Watch:
         if event is None:  # another thread has taken the last
             raise StopIteration
         if event.kind == lib.SBK_EVENT_CHANGE:
-            change = FileChange._read(event.json)
+            change = types.FileChange._read(event.json)
             event.free()
             return change
         self._operation = None
