@@ -1,4 +1,4 @@
-# What an installation consists of: headers, library, guest program, command line, CMake package, pkg-config file.
+# What an installation consists of: headers, libraries, guest program, command line, CMake package, pkg-config files.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS sandboxkit sandboxkit_core EXPORT sandboxkit-targets
@@ -7,6 +7,11 @@ install(TARGETS sandboxkit sandboxkit_core EXPORT sandboxkit-targets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sandboxkit DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+# Apart from the rest, so that a C program needs none of the packages that the C++ headers need.
+install(TARGETS sandboxkit_c EXPORT sandboxkit-c-targets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/capi/include/sandboxkit.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS sandboxkit_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS $<TARGET_FILE:sandboxkit-guest> DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/sandboxkit)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -21,8 +26,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/sandboxkitConfigV
 install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkitConfig.cmake ${PROJECT_BINARY_DIR}/package/sandboxkitConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindSOCI.cmake DESTINATION ${package_directory})
 install(EXPORT sandboxkit-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
+install(EXPORT sandboxkit-c-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
 
-# pkg-config. The flags are named one by one, because `pkg-config --static` would ask Debian's own files for theirs, and
+# pkg-config: sandboxkit for C++, sandboxkit-c for C. The flags are named one by one, because `pkg-config --static` would ask Debian's own files for theirs, and
 # those name libraries (acl, lz4, ...) whose development packages nothing pulls in.
 set(dependencies ${SOCI_SQLITE3_LIBRARY} ${SOCI_CORE_LIBRARY} ${LIBGIT2_LDFLAGS} ${LIBARCHIVE_LDFLAGS} ${LIBSECCOMP_LDFLAGS} ${RE2_LDFLAGS}
   ${SQLITE3_LDFLAGS} -lboost_json -lssl -lcrypto -pthread)
@@ -40,4 +46,6 @@ endif()
 # Relative to the file itself: an installation may be moved.
 file(RELATIVE_PATH SANDBOXKIT_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sandboxkit.pc.in ${PROJECT_BINARY_DIR}/package/sandboxkit.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/sandboxkit-c.pc.in ${PROJECT_BINARY_DIR}/package/sandboxkit-c.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkit.pc ${PROJECT_BINARY_DIR}/package/sandboxkit-c.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

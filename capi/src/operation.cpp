@@ -55,6 +55,11 @@ void Pending::on_cancel(std::function<void()> cancel) {
     cancel();
 }
 
+bool Pending::open() {
+    const std::lock_guard lock(mutex_);
+    return completion_ != nullptr;
+}
+
 void Pending::cancel() {
     std::function<void()> cancel;
     {

@@ -53,6 +53,7 @@ public:
     // What cancel() calls from then on; called at once when that was asked for already.
     void on_cancel(std::function<void()> cancel);
     void cancel();
+    [[nodiscard]] bool open(); // has not completed
     [[nodiscard]] bool cancel_asked() const noexcept { return cancel_asked_; }
 
 private:

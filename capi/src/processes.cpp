@@ -53,6 +53,12 @@ sbk_status submit_to_process(sbk_operation** operation, sbk_process* given, uint
     });
 }
 
+sbk_status submit_input(sbk_operation** operation, sbk_process* given, uint64_t tag, capi::ProcessHandle::Start start) {
+    const auto handle = capi::object(given).handle;
+    return capi::submit_to(operation, handle->queue, tag,
+                           [&](const std::shared_ptr<capi::Pending>& pending) { handle->add_input(pending, std::move(start)); });
+}
+
 } // namespace
 
 sbk_status sbk_process_start(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
@@ -112,15 +118,14 @@ sbk_status sbk_process_follow(sbk_operation** operation, sbk_process* process, u
 
 sbk_status sbk_process_write(sbk_operation** operation, sbk_process* process, uint64_t tag, const char* bytes, size_t size) {
     return guarded(__func__, [&] {
-        std::string input(text(bytes, size));
-        return submit_to_process(operation, process, tag, [&](sandboxkit::Process& p) { return p.write(std::move(input)); });
+        return submit_input(operation, process, tag,
+                            [input = std::string(text(bytes, size))](sandboxkit::Process& p) { return p.write(input); });
     });
 }
 
 sbk_status sbk_process_close_input(sbk_operation** operation, sbk_process* process, uint64_t tag) {
-    return guarded(__func__, [&] {
-        return submit_to_process(operation, process, tag, [](sandboxkit::Process& p) { return p.close_stdin(); });
-    });
+    return guarded(__func__,
+                   [&] { return submit_input(operation, process, tag, [](sandboxkit::Process& p) { return p.close_stdin(); }); });
 }
 
 sbk_status sbk_process_resize(sbk_operation** operation, sbk_process* process, uint64_t tag, uint16_t columns, uint16_t rows) {

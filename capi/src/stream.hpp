@@ -5,6 +5,7 @@
 
 #include "engine_handle.hpp"
 #include "operation.hpp"
+#include "turn.hpp"
 
 #include <sandboxkit/operation.hpp>
 
@@ -63,26 +64,6 @@ public:
     }
 
 private:
-    // Whether a result came while go_on() was still there: output that is there already would pile up frames.
-    class Turn {
-    public:
-        std::optional<Result<T>> result;
-        bool arrived(Result<T> r) { // true: the handler goes on
-            const std::lock_guard lock(mutex_);
-            result.emplace(std::move(r));
-            return left_;
-        }
-        bool leave() { // true: go_on() goes on
-            const std::lock_guard lock(mutex_);
-            left_ = true;
-            return result.has_value();
-        }
-
-    private:
-        std::mutex mutex_;
-        bool left_ = false;
-    };
-
     // One thread at a time: the one that set running_.
     void go_on() noexcept {
         {
@@ -103,7 +84,7 @@ private:
                     stopping = stopping_;
                 }
                 if (stopping) operation.cancel();
-                auto turn = std::make_shared<Turn>();
+                auto turn = std::make_shared<Turn<T>>();
                 operation.on_complete([self = this->shared_from_this(), turn](Result<T> result) {
                     if (turn->arrived(std::move(result))) self->run_from(*turn);
                 });
@@ -113,7 +94,7 @@ private:
             fail({});
         }
     }
-    void run_from(Turn& turn) noexcept {
+    void run_from(Turn<T>& turn) noexcept {
         try {
             if (!take(*turn.result)) return;
         } catch (...) {

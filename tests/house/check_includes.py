@@ -38,7 +38,7 @@ NARROW = {
 
 # Public headers above the core. The others are the core: facts and pure functions, no I/O.
 WAIST = "include/sandboxkit/provider.hpp"
-FACES = {"include/sandboxkit/engine.hpp", "include/sandboxkit/asio.hpp"}
+FACES = {"include/sandboxkit/engine.hpp", "include/sandboxkit/answers_json.hpp", "include/sandboxkit/asio.hpp"}
 
 # Headers of others, by prefix, and who may include them.
 FOREIGN = [
@@ -51,7 +51,7 @@ FOREIGN = [
     ("seccomp.h", ["src/providers/*"]),
     ("re2/", ["src/secrets"]),
     ("CLI/", ["src/cli"]),
-    ("boost/asio", ["src/*", WAIST, "include/sandboxkit/asio.hpp"]),
+    ("boost/asio", ["src/*", "capi", WAIST, "include/sandboxkit/asio.hpp"]),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -79,7 +79,7 @@ def room_of(path):
 
 def resolve(root, source, kind, name):
     """The file of the project that an #include means, as a path from the root, or None for one of others."""
-    places = [root / "include", root / "src"]
+    places = [root / "include", root / "src", root / "capi/include"]
     if kind == '"':
         places.insert(0, (root / source).parent)
     for place in places:
