@@ -29,7 +29,8 @@ for group in "$@"; do
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libre2-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
-        nodejs npm python3-jsonschema golang-go rustc libnode-dev) ;;
+        nodejs npm python3-jsonschema golang-go rustc libnode-dev python3-cffi python3-dev python3-pip python3-venv
+        python3-scikit-build-core mypy) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac
@@ -92,20 +93,23 @@ newest_libgit2() { apt-cache madison libgit2-dev 2>/dev/null | awk -F' *[|] *' '
 say "refreshing the package lists"
 quietly apt update || say "apt-get update failed; going on with the lists that are there"
 
+add_backports() { # WHY
+    [ "${VERSION_CODENAME:-}" = bookworm ] || fail "$1"
+    read -r uri keyring < <("$here/debian-archive.sh" "$VERSION_CODENAME" | head -n 1) || true
+    [ -n "${uri:-}" ] || fail "$1; it is in bookworm-backports, but no source of this host names Debian's main archive; add bookworm-backports by hand"
+    say "$1: adding bookworm-backports of $uri"
+    say "  (in /etc/apt/sources.list.d/sandboxkit-backports.sources; nothing else is upgraded from it)"
+    {
+        printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\n' "$uri"
+        case ${keyring:-} in /*) printf 'Signed-By: %s\n' "$keyring" ;; esac
+    } | "${as_root[@]}" tee /etc/apt/sources.list.d/sandboxkit-backports.sources >/dev/null
+    quietly apt update || fail "apt-get update failed after adding bookworm-backports"
+}
+
 if [[ " ${missing[*]} " == *" libgit2-dev "* ]]; then
     newest=$(newest_libgit2)
     if ! dpkg --compare-versions "${newest:-0}" ge "$minimum_libgit2"; then
-        [ "${VERSION_CODENAME:-}" = bookworm ] ||
-            fail "libgit2-dev $minimum_libgit2 or newer is needed, and apt knows only ${newest:-none}"
-        read -r uri keyring < <("$here/debian-archive.sh" "$VERSION_CODENAME" | head -n 1) || true
-        [ -n "${uri:-}" ] || fail "libgit2-dev $minimum_libgit2 is in bookworm-backports, but no source of this host names Debian's main archive; add bookworm-backports by hand"
-        say "libgit2 of Debian 12 is ${newest:-not known}, $minimum_libgit2 is needed: adding bookworm-backports of $uri"
-        say "  (in /etc/apt/sources.list.d/sandboxkit-backports.sources; nothing else is upgraded from it)"
-        {
-            printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\n' "$uri"
-            case ${keyring:-} in /*) printf 'Signed-By: %s\n' "$keyring" ;; esac
-        } | "${as_root[@]}" tee /etc/apt/sources.list.d/sandboxkit-backports.sources >/dev/null
-        quietly apt update || fail "apt-get update failed after adding bookworm-backports"
+        add_backports "libgit2-dev $minimum_libgit2 or newer is needed, and apt knows ${newest:-none}"
         newest=$(newest_libgit2)
         dpkg --compare-versions "${newest:-0}" ge "$minimum_libgit2" || fail "bookworm-backports has no libgit2-dev $minimum_libgit2 or newer"
     fi
@@ -113,6 +117,10 @@ if [[ " ${missing[*]} " == *" libgit2-dev "* ]]; then
     for i in "${!missing[@]}"; do
         if [ "${missing[$i]}" = libgit2-dev ]; then missing[i]="libgit2-dev=$newest"; fi
     done
+fi
+
+if [[ " ${missing[*]} " == *" python3-scikit-build-core "* ]] && ! apt-cache show python3-scikit-build-core >/dev/null 2>&1; then
+    add_backports "python3-scikit-build-core is needed"
 fi
 
 # Test servers are wanted, not services of this machine.

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made from _async/engine.py by make_sync.py: change that one.
+"""Engines."""
+from __future__ import annotations
+
+import atexit
+import os
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any, Iterable, List, Optional
+
+from sandboxkit._abi import Path, Struct, new
+from sandboxkit._sync.answers import Answers, tell
+from sandboxkit._sync.client import Client, choice
+from sandboxkit._sync.hosting import Credentials, HostQueue, References
+from sandboxkit._sync.waiting import Queue
+from sandboxkit._later import types
+from sandboxkit._sandboxkit import ffi, lib
+
+if TYPE_CHECKING:
+    from sandboxkit._types import Check
+
+LOG_LEVELS = {
+    "nothing": lib.SBK_LOG_NOTHING,
+    "error": lib.SBK_LOG_ERROR,
+    "warning": lib.SBK_LOG_WARNING,
+    "info": lib.SBK_LOG_INFO,
+    "debug": lib.SBK_LOG_DEBUG,
+}
+
+
+class Engine(Client):
+    """An engine on a store, which is a file that is made when it is not there. Several programs may have it open.
+
+    What it does it does as a principal who may do everything; `as_principal` is for programs with users. It is open in a `with`
+    block, or from `open` to `close`. Sandboxes run on when it is closed.
+
+    >>> with sandboxkit.Engine("sandboxes.db") as engine:
+    ...     engine.profiles()
+    []
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        state_directory: Optional[Path] = None,
+        guest: Optional[Path] = None,
+        runtime: Optional[str] = None,
+        workers: int = 0,
+        run_jobs: bool = True,
+        credentials: Optional[Credentials] = None,
+        references: Optional[References] = None,
+        log_level: str = "nothing",
+        answer_timeout_ms: int = 0,
+        principal: str = "local",
+    ) -> None:
+        """Says how it is to be opened.
+
+        `state_directory`: of layers, sandboxes and mirrors; without it, beside the store. `guest`: the guest program; without
+        it, the one that came with the library. `runtime`: "crun", "runc", "runsc", "kata-runtime" or a path; without it crun,
+        else runc. `workers`: threads, 1 to 64; 0: 4. `run_jobs=False`: snapshot jobs are left to other engines.
+        `credentials` gives what to clone with, `references` what profiles refer to. `log_level`: "nothing", "error", "warning",
+        "info" or "debug"; lines go to the logger "sandboxkit" of `logging`. `answer_timeout_ms`: how long `credentials` and
+        `references` may take; 0: 30,000. `principal`: as whom the engine itself acts.
+        """
+        super().__init__(None, principal, (), (), True, "api")
+        options = Struct("sbk_engine_options")
+        options.set_string("store", os.fsencode(store))
+        options.set_string("state_directory", None if state_directory is None else os.fsencode(state_directory))
+        options.set_string("guest", None if guest is None else os.fsencode(guest))
+        options.set_string("runtime", None if runtime is None else runtime.encode())
+        native = options.native
+        native.workers = workers
+        native.log_level = choice(LOG_LEVELS, log_level, "log level")
+        native.answer_timeout_ms = answer_timeout_ms
+        if not run_jobs:
+            native.flags |= lib.SBK_ENGINE_NO_JOBS
+        if references is not None:
+            native.flags |= lib.SBK_ENGINE_ASKS_REFERENCES
+        if credentials is not None:
+            native.flags |= lib.SBK_ENGINE_ASKS_CREDENTIALS
+        self._options = options
+        self._answers = Answers(credentials, references)
+        self._has_host = references is not None or credentials is not None or native.log_level != lib.SBK_LOG_NOTHING
+        self._host_queue: Optional[HostQueue] = None
+        self._handle: Any = None
+
+    def __repr__(self) -> str:
+        return f"<sandboxkit.Engine on {ffi.string(self._options.native.store).decode('utf-8', 'replace')!r}>"
+
+    def __del__(self) -> None:
+        self._abandon()
+
+    def open(self) -> Engine:
+        """Opens or makes the store, takes up or undoes what a dead process left, and returns the engine itself."""
+        if self._handle is not None:
+            raise ValueError("the engine was opened already")
+        host_queue = HostQueue(tell, self._answers.answer) if self._has_host else None
+        if host_queue is not None:
+            self._options.native.host_queue = host_queue.handle
+        queue = Queue.current()
+        try:
+            event = queue.call(lib.sbk_engine_open, queue.handle, self._options.native)
+        except BaseException:
+            if host_queue is not None:
+                host_queue.stop()
+            raise
+        self._host_queue = host_queue
+        self._handle = event.take_engine()
+        _open.add(self)
+        return self
+
+    def close(self) -> None:
+        """Cancels what is running, waits for it, and ends the engine's threads. Sandboxes run on."""
+        if self._handle is None:
+            return
+        queue = Queue.current()
+        queue.call(lib.sbk_engine_close, queue.handle, self._handle)
+        _open.discard(self)
+        host_queue, self._host_queue = self._host_queue, None
+        if host_queue is not None:
+            host_queue.stop()
+
+    def _abandon(self) -> None:
+        """Closes an engine that nobody closed."""
+        if self not in _open:
+            return
+        _open.discard(self)
+        queue = new(lib.sbk_queue_new, "sbk_queue", lib.sbk_queue_free)
+        if lib.sbk_engine_close(ffi.NULL, queue, 0, self._handle) != lib.SBK_OK:
+            return  # it is the parent's
+        warnings.warn(f"unclosed engine {self!r}", ResourceWarning, source=self)
+        slot = ffi.new("sbk_event **")
+        if lib.sbk_queue_next(slot, queue, -1) == lib.SBK_OK:
+            lib.sbk_event_free(slot[0])
+        if self._host_queue is not None:
+            self._host_queue.end()
+
+    def __enter__(self) -> Engine:
+        return self.open()
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    def _opened(self) -> Any:
+        if self._handle is None:
+            raise ValueError("the engine is not open: use it in a with block, or call open()")
+        return self._handle
+
+    def as_principal(
+        self, id: str, *, roles: Iterable[str] = (), scopes: Iterable[str] = (), every_scope: bool = False, channel: str = "api"
+    ) -> Client:
+        """A principal whom the host application has authenticated: of 1 to 256 bytes, without control characters.
+
+        `roles` are what access lists name. `scopes`: "sandbox-profiles.read", "sandbox-profiles.manage", "sandbox-profile.use",
+        "sandbox-profile.acl.manage" and "sandboxes.administer"; without one it may do nothing. `channel` is the way by which the
+        call came, for the activity log: "api", "form", "assistant" or "command_line".
+
+        >>> ada = engine.as_principal("ada", scopes=["sandbox-profiles.read"])
+        >>> ada.create_profile({"name": "web"})
+        Traceback (most recent call last):
+        ...
+        sandboxkit.PermissionDeniedError: ...
+        """
+        return Client(self, id, roles, scopes, every_scope, channel)
+
+    def doctor(self) -> List[Check]:
+        """Looks at what this host can do. Opens nothing, and needs no open engine.
+
+        >>> checks = sandboxkit.Engine("sandboxes.db").doctor()
+        >>> {check.status for check in checks} <= {"ok", "warning", "missing"}
+        True
+        """
+        queue = Queue.current()
+        event = queue.call(lib.sbk_doctor, queue.handle, self._options.native)
+        return [Check._read(each) for each in event.json]
+
+    def ping(self) -> None:
+        """Does nothing, on a thread of the engine."""
+        queue = Queue.current()
+        queue.call(lib.sbk_engine_ping, queue.handle, self._opened())
+
+
+_open: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+@atexit.register
+def _abandon_all() -> None:
+    # No thread of an engine should see the last steps of the interpreter and of the process.
+    for engine in list(_open):
+        engine._abandon()
