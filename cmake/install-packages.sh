@@ -29,7 +29,7 @@ for group in "$@"; do
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libre2-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
-        nodejs npm python3-jsonschema) ;;
+        nodejs npm python3-jsonschema abigail-tools) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every function of the C ABI's header is defined once in capi/src, and its body is one call of a guard: no exception gets out.
+"""Every function of the C ABI's header is defined once in capi/src, and its body is one call of a guard: no exception gets out,
+and a result is NULL when the function fails.
 
     check_guards.py ROOT         checks the tree at ROOT
     check_guards.py --self-test  plants one bad function at a time and expects each to be found
@@ -19,6 +20,8 @@ BARE = {
 GUARDS = ("guarded", "guarded_or", "release")
 # What may stand before the guard: emptying a result, so that it is empty also when the guard catches something.
 BEFORE = re.compile(r"\s*if \((\w+)\) \*\1 = (?:0|nullptr);")
+# What comes back through a pointer is NULL when the function fails: the guard sees to it.
+RESULT = re.compile(r"\*\s*\*\s*(\w+)")
 DEFINITION = re.compile(r"^\w[\w ]*[ *&]+(sbk_\w+)\(([^;{}]*)\)\s*(?:noexcept\s*)?\{", re.MULTILINE)
 STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*')
 
@@ -38,14 +41,17 @@ def closing(text, begin, pair):
     return len(text)
 
 
-def judge_body(name, body):
-    """Why this body lets an exception out; None when it does not."""
+def judge_body(name, parameters, body):
+    """Why this body lets an exception out, or a result undefined; None when it does not."""
     while found := BEFORE.match(body):
         body = body[found.end():]
     body = body.strip()
     call = re.match(r"(?:return )?(?:sandboxkit::)?(?:capi::)?(\w+)\(__func__,", body)
     if not call or call.group(1) not in GUARDS:
         return f"its body is not one call of {', '.join(GUARDS)} with __func__"
+    result = RESULT.search(parameters)
+    if result and not re.match(rf"\s*{result.group(1)},\s", body[call.end():]):
+        return f"its guard does not empty the result: {call.group(1)}(__func__, {result.group(1)}, ..."
     end = closing(body, body.index("("), "()")
     if body[end + 1:].strip() != ";":
         return "there is something beside the call of its guard"
@@ -67,7 +73,7 @@ def check(header, sources):
             if name in BARE:
                 continue
             begin = found.end() - 1
-            why = judge_body(name, text[begin + 1 : closing(text, begin, "{}")])
+            why = judge_body(name, found.group(2), text[begin + 1 : closing(text, begin, "{}")])
             if why:
                 problems.append(f"{file}: {name}: {why}")
     declared = functions(header)
@@ -86,18 +92,19 @@ SBK_API void sbk_c_free(sbk_c *c);
 GOOD = {
     "sbk_version": "const char* sbk_version(void) {\n    return VERSION;\n}\n",
     "sbk_status_name": "const char* sbk_status_name(sbk_status status) {\n    switch (status) {}\n    return 0;\n}\n",
-    "sbk_a": 'sbk_status sbk_a(sbk_queue** queue) {\n    return guarded(__func__, [&] { return f("}") ? SBK_OK : SBK_INVALID; });\n}\n',
+    "sbk_a": 'sbk_status sbk_a(sbk_queue** queue) {\n    return guarded(__func__, queue, [&] { return f("}") ? SBK_OK : SBK_INVALID; });\n}\n',
     "sbk_b": "int sbk_b(const char* name, size_t* size) {\n    if (size) *size = 0;\n"
              "    return capi::guarded_or(__func__, 0, [&] {\n        return 1;\n    });\n}\n",
     "sbk_c_free": "void sbk_c_free(sbk_c* c) {\n    capi::release(__func__, c);\n}\n",
 }
 BAD = [
     ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    *queue = new sbk_queue;\n    return SBK_OK;\n}\n"),
-    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    f(queue);\n    return guarded(__func__, [&] { return SBK_OK; });\n}\n"),
-    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    return f(guarded(__func__, [&] { return SBK_OK; }));\n}\n"),
-    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    return guarded(__func__, [&] { return SBK_OK; }), f(queue);\n}\n"),
-    ("sbk_a", 'sbk_status sbk_a(sbk_queue** queue) {\n    return guarded("sbk_b", [&] { return SBK_OK; });\n}\n'),
-    ("sbk_a", "// sbk_status sbk_a(sbk_queue** queue) { return guarded(__func__, [&] { return SBK_OK; }); }\n"),
+    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    f(queue);\n    return guarded(__func__, queue, [&] { return SBK_OK; });\n}\n"),
+    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    return f(guarded(__func__, queue, [&] { return SBK_OK; }));\n}\n"),
+    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    return guarded(__func__, queue, [&] { return SBK_OK; }), f(queue);\n}\n"),
+    ("sbk_a", "sbk_status sbk_a(sbk_queue** queue) {\n    return guarded(__func__, [&] { return SBK_OK; });\n}\n"),
+    ("sbk_a", 'sbk_status sbk_a(sbk_queue** queue) {\n    return guarded("sbk_b", queue, [&] { return SBK_OK; });\n}\n'),
+    ("sbk_a", "// sbk_status sbk_a(sbk_queue** queue) { return guarded(__func__, queue, [&] { return SBK_OK; }); }\n"),
     ("sbk_b", "int sbk_b(const char* name, size_t* size) {\n    if (size) *size = f(name);\n"
               "    return guarded_or(__func__, 0, [] { return 1; });\n}\n"),
     ("sbk_c_free", "void sbk_c_free(sbk_c* c) {\n    delete c;\n}\n"),
