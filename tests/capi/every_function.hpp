@@ -63,6 +63,7 @@ public:
     sbk_session_options start{};
     std::string store = (dir.path() / "opened.db").string();
     std::string state = (dir.path() / "state").string();
+    std::string downloaded = (dir.path() / "downloaded").string();
 
     OneOfEach() {
         with_engine->engine = other->engine->handle;
