@@ -7,7 +7,7 @@
 namespace capi = sandboxkit::capi;
 
 sbk_status sbk_client_new(sbk_client** client, sbk_engine* engine, sbk_queue* queue, const char* id, size_t id_size) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, client, [&] {
         auto*& place = capi::result_at(client);
         const auto name = capi::text(id, id_size);
         if (name.empty() || name.size() > 256 || sandboxkit::invalid_utf8_at(name) != std::string_view::npos ||

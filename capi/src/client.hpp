@@ -13,7 +13,9 @@
 #include <boost/json/value.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -73,33 +75,36 @@ void answer_if_thrown(Pending& pending, Call call) noexcept {
 template <class T>
 struct IsOperation : std::false_type {};
 template <class T>
-struct IsOperation<Operation<T>> : std::true_type {};
+struct IsOperation<Operation<T>> : std::true_type {
+    using Value = T;
+};
 
-// Completes `pending` with what the engine's operation ends with.
-template <class T, class Done>
-void follow_operation(const std::shared_ptr<Pending>& pending, Operation<T> operation, Done done) {
-    pending->on_cancel([operation]() mutable { operation.cancel(); });
-    try {
-        operation.on_complete(std::move(done));
-    } catch (...) {
-        operation.cancel();
-        throw;
-    }
+// Calls `done` with what the operation ends with that `begin()` starts. Once that has started nothing here can fail: a submission
+// that fails has done nothing.
+template <class Begin, class Done>
+void follow_operation(const std::shared_ptr<Pending>& pending, Begin begin, Done done) {
+    using Started = std::invoke_result_t<Begin&>;
+    std::function<void(Result<typename IsOperation<Started>::Value>)> handler(std::move(done));
+    const auto started = std::make_shared<std::optional<Started>>();
+    pending->on_cancel([started] { // called by nobody before the submission has returned
+        if (*started) (*started)->cancel();
+    });
+    started->emplace(begin());
+    (*started)->on_complete(std::move(handler));
 }
 
 // `start(pending)` may fail before anything has begun: then there is no completion.
 template <class Start>
 sbk_status submit_to(sbk_operation** place, std::shared_ptr<Queue> queue, std::uint64_t tag, Start start) {
-    if (place) *place = nullptr;
     auto pending = std::make_shared<Pending>(std::move(queue), tag);
-    auto handle = place ? std::make_unique<sbk_operation>(pending) : nullptr;
     try {
+        auto handle = place ? std::make_unique<sbk_operation>(pending) : nullptr;
         start(pending);
+        if (place) *place = handle.release();
     } catch (...) {
         pending->abandon();
         throw;
     }
-    if (place) *place = handle.release();
     return SBK_OK;
 }
 
@@ -112,16 +117,17 @@ sbk_status submit(sbk_operation** place, sbk_client* given, std::uint64_t tag, V
         using Answer = std::invoke_result_t<Verb&, Engine&, const Principal&>;
         if constexpr (IsOperation<Answer>::value) {
             const bool open = client.engine->with_engine([&](Engine& engine) {
-                follow_operation(pending, verb(engine, client.who),
-                                 [pending](auto result) { complete(*pending, std::move(result)); });
+                follow_operation(
+                    pending, [&] { return verb(engine, client.who); },
+                    [pending](auto result) { complete(*pending, std::move(result)); });
             });
-            if (!open) pending->fail(engine_closed());
+            if (!open) pending->fail(engine_closed);
         } else {
             client.engine->post([pending, verb = std::move(verb), who = client.who](Engine* engine) mutable {
                 if (!engine)
-                    pending->fail(engine_closed());
+                    pending->fail(engine_closed);
                 else if (pending->cancel_asked())
-                    pending->fail(cancelled_error());
+                    pending->fail(cancelled_error);
                 else
                     answer_if_thrown(*pending, [&] { complete(*pending, verb(*engine, who)); });
             });

@@ -19,7 +19,7 @@ using sandboxkit::Engine;
 using sandboxkit::Principal;
 
 sbk_status sbk_command_new(sbk_command** command) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, command, [&] {
         capi::result_at(command) = new sbk_command;
         return SBK_OK;
     });
@@ -87,7 +87,7 @@ void sbk_command_free(sbk_command* command) {
 
 sbk_status sbk_session_exec(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                             const sbk_command* command, uint64_t output_limit) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const auto& request = capi::object(command).request;
         const std::uint64_t limit = output_limit == 0 ? 16ULL << 20 : output_limit;
         return submit(operation, client, tag,
@@ -99,7 +99,7 @@ sbk_status sbk_session_exec(sbk_operation** operation, sbk_client* client, uint6
 
 sbk_status sbk_session_processes(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                                  size_t session_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size))](Engine& engine, const Principal& who) {
                           return engine.processes(who, session);
@@ -109,7 +109,7 @@ sbk_status sbk_session_processes(sbk_operation** operation, sbk_client* client, 
 
 sbk_status sbk_session_signal(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                               size_t session_size, const char* process, size_t process_size, int signal_number) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size)), process = std::string(text(process, process_size)),
                        signal_number](Engine& engine, const Principal& who) {

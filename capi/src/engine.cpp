@@ -81,7 +81,7 @@ void open(Pending& pending, OpenOptions options) {
     auto handle = std::make_shared<EngineHandle>(std::move(*engine), host);
     if (pending.cancel_asked()) {
         handle->close_now();
-        pending.fail(cancelled_error());
+        pending.fail(cancelled_error);
         return;
     }
     pending.complete([&](sbk_event& event) {
@@ -118,7 +118,7 @@ sbk_status submit_with_options(sbk_operation** place, sbk_queue* given, std::uin
 namespace capi = sandboxkit::capi;
 
 sbk_status sbk_doctor(sbk_operation** operation, sbk_queue* queue, uint64_t tag, const sbk_engine_options* options) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, operation, [&] {
         return capi::submit_with_options(
             operation, queue, tag, options, false, [](capi::Pending& pending, capi::OpenOptions given) {
                 capi::complete(
@@ -128,18 +128,19 @@ sbk_status sbk_doctor(sbk_operation** operation, sbk_queue* queue, uint64_t tag,
 }
 
 sbk_status sbk_engine_open(sbk_operation** operation, sbk_queue* queue, uint64_t tag, const sbk_engine_options* options) {
-    return capi::guarded(__func__, [&] { return capi::submit_with_options(operation, queue, tag, options, true, capi::open); });
+    return capi::guarded(__func__, operation,
+                         [&] { return capi::submit_with_options(operation, queue, tag, options, true, capi::open); });
 }
 
 sbk_status sbk_engine_ping(sbk_operation** operation, sbk_queue* queue, uint64_t tag, sbk_engine* engine) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, operation, [&] {
         auto& handle = *capi::object(engine).handle;
         return capi::submit_to(operation, capi::object(queue).queue, tag, [&](const auto& pending) {
             handle.post([pending](sandboxkit::Engine* open) {
                 if (!open)
-                    pending->fail(capi::engine_closed());
+                    pending->fail(capi::engine_closed);
                 else if (pending->cancel_asked())
-                    pending->fail(capi::cancelled_error());
+                    pending->fail(capi::cancelled_error);
                 else
                     pending->complete([](sbk_event&) {});
             });
@@ -148,7 +149,7 @@ sbk_status sbk_engine_ping(sbk_operation** operation, sbk_queue* queue, uint64_t
 }
 
 sbk_status sbk_engine_close(sbk_operation** operation, sbk_queue* queue, uint64_t tag, sbk_engine* engine) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, operation, [&] {
         auto& handle = *capi::object(engine).handle;
         return capi::submit_to(operation, capi::object(queue).queue, tag,
                                [&](const auto& pending) { handle.close([pending] { pending->complete([](sbk_event&) {}); }); });
@@ -160,7 +161,7 @@ void sbk_engine_free(sbk_engine* engine) {
 }
 
 sbk_status sbk_engine_reconcile(sbk_operation** operation, sbk_client* client, uint64_t tag) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, operation, [&] {
         return capi::submit(operation, client, tag,
                             [](sandboxkit::Engine& engine, const sandboxkit::Principal& who) { return engine.reconcile(who); });
     });

@@ -93,9 +93,9 @@ const char* sbk_event_text(const sbk_event* event, const char* pointer, size_t p
 }
 
 sbk_status sbk_event_integer(int64_t* value, const sbk_event* event, const char* pointer, size_t pointer_size) {
+    if (value) *value = 0;
     return capi::guarded(__func__, [&] {
         if (!value) throw capi::Misuse{};
-        *value = 0;
         const auto* found = value_at(capi::object(event), pointer, pointer_size);
         if (!found) return SBK_NOT_FOUND;
         if (const bool* truth = found->if_bool()) {
@@ -129,7 +129,7 @@ uint64_t sbk_event_offset(const sbk_event* event) {
 }
 
 sbk_status sbk_event_take_engine(sbk_engine** engine, sbk_event* event) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, engine, [&] {
         auto*& place = capi::result_at(engine);
         auto& from = capi::object(event);
         if (!from.engine) throw capi::Misuse{};
@@ -140,7 +140,7 @@ sbk_status sbk_event_take_engine(sbk_engine** engine, sbk_event* event) {
 }
 
 sbk_status sbk_event_take_process(sbk_process** process, sbk_event* event) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, process, [&] {
         auto*& place = capi::result_at(process);
         auto& from = capi::object(event);
         if (!from.process) throw capi::Misuse{};

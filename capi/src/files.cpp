@@ -42,7 +42,7 @@ sandboxkit::Result<sandboxkit::TreeLimits> read_tree_limits(const sbk_tree_limit
 
 sbk_status sbk_file_write(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                           const char* path, size_t path_size, const char* bytes, size_t size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         std::string name(text(path, path_size));
         std::string contents = capi::text_or_empty(bytes, size);
         return submit(operation, client, tag,
@@ -54,7 +54,7 @@ sbk_status sbk_file_write(sbk_operation** operation, sbk_client* client, uint64_
 
 sbk_status sbk_file_read(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                          const char* path, size_t path_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), path = std::string(text(path, path_size))](
                           Engine& engine, const Principal& who) { return engine.read_file(who, session, path); });
@@ -63,7 +63,7 @@ sbk_status sbk_file_read(sbk_operation** operation, sbk_client* client, uint64_t
 
 sbk_status sbk_file_info(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                          const char* path, size_t path_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), path = std::string(text(path, path_size))](
                           Engine& engine, const Principal& who) { return engine.file_info(who, session, path); });
@@ -72,7 +72,7 @@ sbk_status sbk_file_info(sbk_operation** operation, sbk_client* client, uint64_t
 
 sbk_status sbk_file_list(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                          const char* path, size_t path_size, uint32_t depth) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), path = std::string(text(path, path_size)),
                        depth](Engine& engine, const Principal& who) { return engine.list_directory(who, session, path, depth); });
@@ -81,7 +81,7 @@ sbk_status sbk_file_list(sbk_operation** operation, sbk_client* client, uint64_t
 
 sbk_status sbk_file_make_directory(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                                    size_t session_size, const char* path, size_t path_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), path = std::string(text(path, path_size))](
                           Engine& engine, const Principal& who) { return engine.make_directory(who, session, path); });
@@ -90,7 +90,7 @@ sbk_status sbk_file_make_directory(sbk_operation** operation, sbk_client* client
 
 sbk_status sbk_file_move(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                          const char* from, size_t from_size, const char* to, size_t to_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), from = std::string(text(from, from_size)),
                        to = std::string(text(to, to_size))](Engine& engine, const Principal& who) {
@@ -101,7 +101,7 @@ sbk_status sbk_file_move(sbk_operation** operation, sbk_client* client, uint64_t
 
 sbk_status sbk_file_remove(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                            const char* path, size_t path_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), path = std::string(text(path, path_size))](
                           Engine& engine, const Principal& who) { return engine.remove_file(who, session, path); });
@@ -110,7 +110,7 @@ sbk_status sbk_file_remove(sbk_operation** operation, sbk_client* client, uint64
 
 sbk_status sbk_file_watch(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                           const char* path, size_t path_size, int recursive) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const sbk_client& who = capi::object(client);
         const auto id = text(session, session_size);
         std::string directory(text(path, path_size));
@@ -132,22 +132,25 @@ sbk_status sbk_file_watch(sbk_operation** operation, sbk_client* client, uint64_
                     };
                     const auto stream = std::make_shared<capi::Stream<sandboxkit::FileEvent>>(
                         pending, SBK_EVENT_CHANGE, most_untaken_changes, std::move(source));
-                    stream->start();
-                    engine->keep(stream);
+                    if (engine->keep(stream))
+                        stream->start();
+                    else
+                        pending->fail(capi::cancelled_error);
                 });
             };
             const bool open = who.engine->with_engine([&](Engine& engine) {
-                capi::follow_operation(pending, engine.watch_directory(who.who, id, std::move(directory), recursive != 0),
-                                       std::move(begun));
+                capi::follow_operation(
+                    pending, [&] { return engine.watch_directory(who.who, id, std::move(directory), recursive != 0); },
+                    std::move(begun));
             });
-            if (!open) pending->fail(capi::engine_closed());
+            if (!open) pending->fail(capi::engine_closed);
         });
     });
 }
 
 sbk_status sbk_tree_upload(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session, size_t session_size,
                            const char* from, size_t from_size, const char* to, size_t to_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = text(session, session_size), from = std::string(text(from, from_size)),
                        to = std::string(text(to, to_size))](Engine& engine, const Principal& who) {
@@ -159,7 +162,7 @@ sbk_status sbk_tree_upload(sbk_operation** operation, sbk_client* client, uint64
 sbk_status sbk_tree_download(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                              size_t session_size, const char* from, size_t from_size, const char* to, size_t to_size,
                              const sbk_tree_limits* limits) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         auto read = read_tree_limits(limits);
         if (!read)
             return capi::submit_to(operation, capi::object(client).queue, tag,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sandboxkit::capi {
 
@@ -44,6 +45,13 @@ sbk_status guarded(const char* function, Body body) noexcept {
     } catch (...) {
         return SBK_INTERNAL;
     }
+}
+
+// Of one with a result: that is empty until the body has succeeded.
+template <class T, class Body>
+sbk_status guarded(const char* function, T** result, Body body) noexcept {
+    if (result) *result = nullptr;
+    return guarded(function, std::move(body));
 }
 
 // Of one that returns something else: `otherwise` when it could not be had.
@@ -86,11 +94,11 @@ void release(const char* function, T* pointer) noexcept {
     });
 }
 
-// A place for a result: empty until the function has succeeded.
+// The place for a result that is not optional.
 template <class T>
 T*& result_at(T** place) {
     if (!place) throw Misuse{};
-    return *place = nullptr;
+    return *place;
 }
 
 inline std::optional<std::string_view> optional_text(const char* data, std::size_t size) {

@@ -25,6 +25,15 @@ namespace {
 
 constexpr std::size_t default_window = 1 << 20;
 
+sandboxkit::Error already_followed() {
+    return {sandboxkit::ErrorClass::conflict,
+            "already_followed",
+            "this process is being followed already",
+            "cancel that, or attach to the process once more",
+            "",
+            {}};
+}
+
 // `begin(Engine&, const Principal&)` starts a process or attaches to one.
 template <class Begin>
 sbk_status submit_process(sbk_operation** operation, sbk_client* given, uint64_t tag, Begin begin) {
@@ -37,9 +46,11 @@ sbk_status submit_process(sbk_operation** operation, sbk_client* given, uint64_t
                 event.process = std::make_shared<capi::ProcessHandle>(std::move(*result), engine, queue);
             });
         };
-        const bool open = client.engine->with_engine(
-            [&](Engine& engine) { capi::follow_operation(pending, begin(engine, client.who), std::move(done)); });
-        if (!open) pending->fail(capi::engine_closed());
+        const bool open = client.engine->with_engine([&](Engine& engine) {
+            capi::follow_operation(
+                pending, [&] { return begin(engine, client.who); }, std::move(done));
+        });
+        if (!open) pending->fail(capi::engine_closed);
     });
 }
 
@@ -48,8 +59,9 @@ template <class Verb>
 sbk_status submit_to_process(sbk_operation** operation, sbk_process* given, uint64_t tag, Verb verb) {
     auto& handle = *capi::object(given).handle;
     return capi::submit_to(operation, handle.queue, tag, [&](const std::shared_ptr<capi::Pending>& pending) {
-        capi::follow_operation(pending, verb(handle.process),
-                               [pending](auto result) { capi::complete(*pending, std::move(result)); });
+        capi::follow_operation(
+            pending, [&] { return verb(handle.process); },
+            [pending](auto result) { capi::complete(*pending, std::move(result)); });
     });
 }
 
@@ -63,7 +75,7 @@ sbk_status submit_input(sbk_operation** operation, sbk_process* given, uint64_t 
 
 sbk_status sbk_process_start(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                              size_t session_size, const sbk_command* command) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const auto& request = capi::object(command).request;
         const auto id = text(session, session_size);
         return submit_process(operation, client, tag,
@@ -73,7 +85,7 @@ sbk_status sbk_process_start(sbk_operation** operation, sbk_client* client, uint
 
 sbk_status sbk_process_attach(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                               size_t session_size, const char* process, size_t process_size, int64_t offset) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const auto id = text(session, session_size);
         const std::string which(text(process, process_size));
         const auto from = offset < 0 ? std::optional<std::uint64_t>() : static_cast<std::uint64_t>(offset);
@@ -83,18 +95,9 @@ sbk_status sbk_process_attach(sbk_operation** operation, sbk_client* client, uin
 }
 
 sbk_status sbk_process_follow(sbk_operation** operation, sbk_process* process, uint64_t tag, size_t window) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const auto handle = capi::object(process).handle;
         return capi::submit_to(operation, handle->queue, tag, [&](const std::shared_ptr<capi::Pending>& pending) {
-            if (handle->followed.exchange(true)) {
-                pending->fail({sandboxkit::ErrorClass::conflict,
-                               "already_followed",
-                               "this process is being followed already",
-                               "cancel that, or attach to the process once more",
-                               "",
-                               {}});
-                return;
-            }
             capi::StreamSource<sandboxkit::ProcessEvent> source;
             source.next = [handle] { return handle->process.next(); };
             source.write = [](sandboxkit::ProcessEvent& output, sbk_event& event) -> std::optional<std::size_t> {
@@ -110,33 +113,37 @@ sbk_status sbk_process_follow(sbk_operation** operation, sbk_process* process, u
             source.at_end = [handle] { handle->followed = false; };
             const auto stream = std::make_shared<capi::Stream<sandboxkit::ProcessEvent>>(
                 pending, SBK_EVENT_OUTPUT, window == 0 ? default_window : window, std::move(source));
-            stream->start();
-            handle->engine->keep(stream);
+            if (!handle->engine->keep(stream))
+                pending->fail(capi::engine_closed);
+            else if (handle->followed.exchange(true))
+                pending->fail(already_followed);
+            else
+                stream->start();
         });
     });
 }
 
 sbk_status sbk_process_write(sbk_operation** operation, sbk_process* process, uint64_t tag, const char* bytes, size_t size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit_input(operation, process, tag,
                             [input = capi::text_or_empty(bytes, size)](sandboxkit::Process& p) { return p.write(input); });
     });
 }
 
 sbk_status sbk_process_close_input(sbk_operation** operation, sbk_process* process, uint64_t tag) {
-    return guarded(__func__,
+    return guarded(__func__, operation,
                    [&] { return submit_input(operation, process, tag, [](sandboxkit::Process& p) { return p.close_stdin(); }); });
 }
 
 sbk_status sbk_process_resize(sbk_operation** operation, sbk_process* process, uint64_t tag, uint16_t columns, uint16_t rows) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         if (columns == 0 || rows == 0) throw capi::Misuse{};
         return submit_to_process(operation, process, tag, [&](sandboxkit::Process& p) { return p.resize({columns, rows}); });
     });
 }
 
 sbk_status sbk_process_signal(sbk_operation** operation, sbk_process* process, uint64_t tag, int signal_number) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit_to_process(operation, process, tag, [&](sandboxkit::Process& p) { return p.signal(signal_number); });
     });
 }

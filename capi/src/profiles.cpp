@@ -56,7 +56,7 @@ sbk_status submit_edit(sbk_operation** operation, sbk_client* client, uint64_t t
 
 sbk_status sbk_profile_create(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* document,
                               size_t document_size, const char* client_token, size_t client_token_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [document = std::string(text(document, document_size)),
                        token = text_or_empty(client_token, client_token_size)](Engine& engine, const Principal& who) {
@@ -67,7 +67,7 @@ sbk_status sbk_profile_create(sbk_operation** operation, sbk_client* client, uin
 
 sbk_status sbk_profile_get(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                            size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.profile(who, profile);
@@ -76,14 +76,14 @@ sbk_status sbk_profile_get(sbk_operation** operation, sbk_client* client, uint64
 }
 
 sbk_status sbk_profile_list(sbk_operation** operation, sbk_client* client, uint64_t tag) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag, [](Engine& engine, const Principal& who) { return engine.profiles(who); });
     });
 }
 
 sbk_status sbk_profile_draft(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                              size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.draft(who, profile);
@@ -93,7 +93,7 @@ sbk_status sbk_profile_draft(sbk_operation** operation, sbk_client* client, uint
 
 sbk_status sbk_profile_overview(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                 size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.overview(who, profile);
@@ -103,7 +103,7 @@ sbk_status sbk_profile_overview(sbk_operation** operation, sbk_client* client, u
 
 sbk_status sbk_profile_duplicate(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                  size_t profile_size, const char* name, size_t name_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), name = text_or_empty(name, name_size)](
                           Engine& engine, const Principal& who) { return engine.duplicate_profile(who, profile, name); });
@@ -112,7 +112,7 @@ sbk_status sbk_profile_duplicate(sbk_operation** operation, sbk_client* client, 
 
 sbk_status sbk_profile_delete(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                               size_t profile_size, int force) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), force](Engine& engine, const Principal& who) {
                           return engine.delete_profile(who, profile, force != 0);
@@ -122,7 +122,7 @@ sbk_status sbk_profile_delete(sbk_operation** operation, sbk_client* client, uin
 
 sbk_status sbk_profile_edit(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile, size_t profile_size,
                             const char* document, size_t document_size, int64_t expected_revision) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), document = std::string(text(document, document_size)),
                        expected = revision_of(expected_revision)](Engine& engine, const Principal& who) {
@@ -134,7 +134,7 @@ sbk_status sbk_profile_edit(sbk_operation** operation, sbk_client* client, uint6
 sbk_status sbk_profile_edit_section(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                     size_t profile_size, const char* section, size_t section_size, const char* members,
                                     size_t members_size, int64_t expected_revision) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit_edit<sandboxkit::KeptEdit>(
             operation, client, tag, text(profile, profile_size), text(section, section_size), text(members, members_size),
             expected_revision,
@@ -147,7 +147,7 @@ sbk_status sbk_profile_edit_section(sbk_operation** operation, sbk_client* clien
 sbk_status sbk_proposal_create(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                size_t profile_size, const char* section, size_t section_size, const char* members,
                                size_t members_size, int64_t expected_revision) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit_edit<sandboxkit::EditProposal>(
             operation, client, tag, text(profile, profile_size), text(section, section_size), text(members, members_size),
             expected_revision,
@@ -159,7 +159,7 @@ sbk_status sbk_proposal_create(sbk_operation** operation, sbk_client* client, ui
 
 sbk_status sbk_proposal_list(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                              size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.proposals(who, profile);
@@ -169,7 +169,7 @@ sbk_status sbk_proposal_list(sbk_operation** operation, sbk_client* client, uint
 
 sbk_status sbk_proposal_keep(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* proposal,
                              size_t proposal_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [proposal = std::string(text(proposal, proposal_size))](Engine& engine, const Principal& who) {
                           return engine.keep_edit(who, proposal);
@@ -179,7 +179,7 @@ sbk_status sbk_proposal_keep(sbk_operation** operation, sbk_client* client, uint
 
 sbk_status sbk_proposal_discard(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* proposal,
                                 size_t proposal_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [proposal = std::string(text(proposal, proposal_size))](Engine& engine, const Principal& who) {
                           return engine.discard_edit(who, proposal);
@@ -189,7 +189,7 @@ sbk_status sbk_proposal_discard(sbk_operation** operation, sbk_client* client, u
 
 sbk_status sbk_instructions_list(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                  size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.instructions(who, profile);
@@ -199,7 +199,7 @@ sbk_status sbk_instructions_list(sbk_operation** operation, sbk_client* client, 
 
 sbk_status sbk_instructions_get(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                 size_t profile_size, uint32_t revision) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), revision](Engine& engine, const Principal& who) {
                           return engine.instructions_text(who, profile, revision);
@@ -209,7 +209,7 @@ sbk_status sbk_instructions_get(sbk_operation** operation, sbk_client* client, u
 
 sbk_status sbk_instructions_restore(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                     size_t profile_size, uint32_t revision) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), revision](Engine& engine, const Principal& who) {
                           return engine.restore_instructions(who, profile, revision);
@@ -219,7 +219,7 @@ sbk_status sbk_instructions_restore(sbk_operation** operation, sbk_client* clien
 
 sbk_status sbk_profile_activity(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                 size_t profile_size, uint32_t limit, int64_t before) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), limit, before](Engine& engine, const Principal& who) {
                           return engine.activity(who, profile, limit, before < 0 ? std::optional<std::int64_t>() : before);
@@ -229,7 +229,7 @@ sbk_status sbk_profile_activity(sbk_operation** operation, sbk_client* client, u
 
 sbk_status sbk_profile_validate(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* document,
                                 size_t document_size, sbk_gate gate) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         if (gate < SBK_GATE_SAVE || gate > SBK_GATE_START) throw capi::Misuse{};
         return submit(
             operation, client, tag,

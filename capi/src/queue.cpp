@@ -116,7 +116,7 @@ void Queue::drop_all() noexcept {
 namespace capi = sandboxkit::capi;
 
 sbk_status sbk_queue_new(sbk_queue** queue) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, queue, [&] {
         capi::result_at(queue) = new sbk_queue;
         return SBK_OK;
     });
@@ -127,7 +127,7 @@ int sbk_queue_descriptor(const sbk_queue* queue) {
 }
 
 sbk_status sbk_queue_next(sbk_event** event, sbk_queue* queue, int64_t timeout_ms) {
-    return capi::guarded(__func__, [&] {
+    return capi::guarded(__func__, event, [&] {
         auto*& place = capi::result_at(event);
         const auto from = capi::object(queue).queue;
         place = from->take(timeout_ms).release();

@@ -47,7 +47,7 @@ sandboxkit::Result<sandboxkit::StartOptions> read_session_options(const sbk_sess
 } // namespace
 
 sbk_status sbk_session_start(sbk_operation** operation, sbk_client* client, uint64_t tag, const sbk_session_options* options) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         auto read = read_session_options(options);
         if (!read)
             return capi::submit_to(operation, capi::object(client).queue, tag,
@@ -59,7 +59,7 @@ sbk_status sbk_session_start(sbk_operation** operation, sbk_client* client, uint
 
 sbk_status sbk_session_get(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                            size_t session_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size))](Engine& engine, const Principal& who) {
                           return engine.session(who, session);
@@ -68,7 +68,7 @@ sbk_status sbk_session_get(sbk_operation** operation, sbk_client* client, uint64
 }
 
 sbk_status sbk_session_list(sbk_operation** operation, sbk_client* client, uint64_t tag, int ended) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [ended](Engine& engine, const Principal& who) { return engine.sessions(who, ended != 0); });
     });
@@ -76,7 +76,7 @@ sbk_status sbk_session_list(sbk_operation** operation, sbk_client* client, uint6
 
 sbk_status sbk_session_stop(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                             size_t session_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size))](Engine& engine, const Principal& who) {
                           return engine.stop_session(who, session);
@@ -86,7 +86,7 @@ sbk_status sbk_session_stop(sbk_operation** operation, sbk_client* client, uint6
 
 sbk_status sbk_session_resume(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                               size_t session_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size))](Engine& engine, const Principal& who) {
                           return engine.resume_session(who, session);
@@ -96,7 +96,7 @@ sbk_status sbk_session_resume(sbk_operation** operation, sbk_client* client, uin
 
 sbk_status sbk_session_remove(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* session,
                               size_t session_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [session = std::string(text(session, session_size))](Engine& engine, const Principal& who) {
                           return engine.remove_session(who, session);

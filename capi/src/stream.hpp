@@ -118,7 +118,11 @@ private:
             const std::lock_guard lock(mutex_);
             current = current_;
         }
-        if (current) current->cancel();
+        try {
+            if (current) current->cancel();
+        } catch (const std::bad_alloc&) {
+            // Then what it brings is lost.
+        }
         source_.at_end();
         pending_->complete([](sbk_event&) { throw std::bad_alloc{}; });
         end();

@@ -41,7 +41,7 @@ private:
 
 sbk_status sbk_version_publish(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.publish(who, profile);
@@ -51,7 +51,7 @@ sbk_status sbk_version_publish(sbk_operation** operation, sbk_client* client, ui
 
 sbk_status sbk_version_get(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile, size_t profile_size,
                            uint32_t version) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), version](Engine& engine, const Principal& who) {
                           return engine.version(who, profile, version);
@@ -61,7 +61,7 @@ sbk_status sbk_version_get(sbk_operation** operation, sbk_client* client, uint64
 
 sbk_status sbk_version_list(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                             size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.versions(who, profile);
@@ -71,7 +71,7 @@ sbk_status sbk_version_list(sbk_operation** operation, sbk_client* client, uint6
 
 sbk_status sbk_version_diff(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile, size_t profile_size,
                             uint32_t before, uint32_t after) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), before,
                        after](Engine& engine, const Principal& who) -> sandboxkit::Result<std::vector<sandboxkit::FieldChange>> {
@@ -86,7 +86,7 @@ sbk_status sbk_version_diff(sbk_operation** operation, sbk_client* client, uint6
 
 sbk_status sbk_version_export(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                               size_t profile_size, uint32_t version) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), version](Engine& engine, const Principal& who) {
                           return engine.export_version(who, profile, version);
@@ -96,7 +96,7 @@ sbk_status sbk_version_export(sbk_operation** operation, sbk_client* client, uin
 
 sbk_status sbk_version_import(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* file, size_t file_size,
                               const char* name, size_t name_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [file = std::string(text(file, file_size)), name = text_or_empty(name, name_size)](
                           Engine& engine, const Principal& who) { return engine.import_version(who, file, name); });
@@ -105,7 +105,7 @@ sbk_status sbk_version_import(sbk_operation** operation, sbk_client* client, uin
 
 sbk_status sbk_snapshot_refresh(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile,
                                 size_t profile_size, uint32_t version) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size)), version](Engine& engine, const Principal& who) {
                           return engine.refresh_snapshot(who, profile, version);
@@ -114,7 +114,7 @@ sbk_status sbk_snapshot_refresh(sbk_operation** operation, sbk_client* client, u
 }
 
 sbk_status sbk_job_get(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* job, size_t job_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag, [job = std::string(text(job, job_size))](Engine& engine, const Principal& who) {
             return engine.job(who, job);
         });
@@ -122,7 +122,7 @@ sbk_status sbk_job_get(sbk_operation** operation, sbk_client* client, uint64_t t
 }
 
 sbk_status sbk_job_list(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* profile, size_t profile_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag,
                       [profile = std::string(text(profile, profile_size))](Engine& engine, const Principal& who) {
                           return engine.jobs(who, profile);
@@ -131,7 +131,7 @@ sbk_status sbk_job_list(sbk_operation** operation, sbk_client* client, uint64_t 
 }
 
 sbk_status sbk_job_log(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* job, size_t job_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag, [job = std::string(text(job, job_size))](Engine& engine, const Principal& who) {
             return engine.job_log(who, job);
         });
@@ -139,7 +139,7 @@ sbk_status sbk_job_log(sbk_operation** operation, sbk_client* client, uint64_t t
 }
 
 sbk_status sbk_job_cancel(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* job, size_t job_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         return submit(operation, client, tag, [job = std::string(text(job, job_size))](Engine& engine, const Principal& who) {
             return engine.cancel_job(who, job);
         });
@@ -147,7 +147,7 @@ sbk_status sbk_job_cancel(sbk_operation** operation, sbk_client* client, uint64_
 }
 
 sbk_status sbk_job_wait(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* job, size_t job_size) {
-    return guarded(__func__, [&] {
+    return guarded(__func__, operation, [&] {
         const sbk_client& who = capi::object(client);
         return capi::submit_to(operation, who.queue, tag, [&](const std::shared_ptr<capi::Pending>& pending) {
             auto told = std::make_shared<Told>();
@@ -162,10 +162,11 @@ sbk_status sbk_job_wait(sbk_operation** operation, sbk_client* client, uint64_t 
                 });
             };
             const bool open = who.engine->with_engine([&](Engine& engine) {
-                capi::follow_operation(pending, engine.wait_for_job(who.who, text(job, job_size), std::move(tell)),
-                                       [pending](auto result) { capi::complete(*pending, std::move(result)); });
+                capi::follow_operation(
+                    pending, [&] { return engine.wait_for_job(who.who, text(job, job_size), std::move(tell)); },
+                    [pending](auto result) { capi::complete(*pending, std::move(result)); });
             });
-            if (!open) pending->fail(capi::engine_closed());
+            if (!open) pending->fail(capi::engine_closed);
         });
     });
 }

@@ -92,8 +92,13 @@ public:
     Operation<T> run(Task<T> task) {
         const auto key = enter();
         if (!key) return failed_operation<T>({ErrorClass::conflict, "engine_closed", "the engine was closed", "", "", {}});
-        auto operation = async::spawn<T>(executor(), tracked<T>(std::move(task), *key));
-        set_cancel(*key, [operation]() mutable { operation.cancel(); });
+        auto operation = start<T>(std::move(task), *key);
+        try {
+            set_cancel(*key, [operation]() mutable { operation.cancel(); });
+        } catch (...) { // for lack of memory: nobody could cancel it
+            operation.cancel();
+            throw;
+        }
         return operation;
     }
 
@@ -158,6 +163,15 @@ private:
         dropped = std::move(found->second);
         operations_.erase(found);
         operations_ended_.notify_all();
+    }
+    template <class T>
+    Operation<T> start(Task<T> task, std::uint64_t key) {
+        try {
+            return async::spawn<T>(executor(), tracked<T>(std::move(task), key));
+        } catch (...) { // for lack of memory: it has not begun
+            leave(key);
+            throw;
+        }
     }
     template <class T>
     Task<T> tracked(Task<T> task, std::uint64_t key) {

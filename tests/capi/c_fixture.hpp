@@ -146,6 +146,12 @@ public:
             REQUIRE(sbk_command_add_argument(command.get(), argument.data(), argument.size()) == SBK_OK);
         return command;
     }
+    // One that waits for its input, and so ends with its guest.
+    static Handle<sbk_command> waiting() {
+        auto command = shell("echo begin; read line");
+        REQUIRE(sbk_command_set_standard_input(command.get(), 1) == SBK_OK);
+        return command;
+    }
     Handle<sbk_process> start(const std::string& session, const Handle<sbk_command>& command) {
         REQUIRE(sbk_process_start(nullptr, client.get(), 1, session.c_str(), SBK_NUL, command.get()) == SBK_OK);
         return taken(success(queue, 1));

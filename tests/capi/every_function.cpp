@@ -214,7 +214,7 @@ std::vector<Function> OneOfEach::functions() {
         "sbk_file_watch", [this, c, ses](Op op) { return sbk_file_watch(op, c, t, ses, n, on.dir.path().c_str(), n, 0); }, true));
     add(submits("sbk_tree_upload", [=](Op op) { return sbk_tree_upload(op, c, t, ses, n, file, n, "/proc/none/tree", n); }));
     add(submits("sbk_tree_download", [this, c, ses, file](Op op) {
-        return sbk_tree_download(op, c, t, ses, n, file, n, (dir.path() / "downloaded").c_str(), n, nullptr);
+        return sbk_tree_download(op, c, t, ses, n, file, n, downloaded.c_str(), n, nullptr);
     }));
     add(submits("sbk_session_stop", [=](Op op) { return sbk_session_stop(op, c, t, "ses_none", n); }));
     add(submits("sbk_session_resume", [=](Op op) { return sbk_session_resume(op, c, t, "ses_none", n); }));

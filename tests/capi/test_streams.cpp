@@ -245,11 +245,12 @@ TEST_CASE("an engine that closes ends what is followed, at rest or not, before i
     const auto resting = c.run(count_up);
     REQUIRE(sbk_process_follow(nullptr, resting.get(), 2, 1) == SBK_OK);
     auto kept = c.fill(2, 1);
-    const auto waiting = c.run("exec sleep 1000");
+    const auto waiting = c.start(c.session, c.waiting());
     REQUIRE(sbk_process_follow(nullptr, waiting.get(), 3, 0) == SBK_OK);
     SUBCASE("and nobody frees anything") {}
+    std::thread freeing;
     SUBCASE("while events are freed") {
-        std::thread([&] { kept.clear(); }).detach();
+        freeing = std::thread([&] { kept.clear(); });
     }
     REQUIRE(sbk_engine_close(nullptr, c.queue.get(), 4, c.engine.get()) == SBK_OK);
     bool ended[5] = {};
@@ -263,6 +264,7 @@ TEST_CASE("an engine that closes ends what is followed, at rest or not, before i
     }
     CHECK(ended[2]);
     CHECK(ended[3]);
+    if (freeing.joinable()) freeing.join();
     kept.clear();
     CHECK(next(c.queue, 0) == nullptr);
     // Both may be asked again, and say why not.

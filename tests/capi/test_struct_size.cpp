@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structs of options from older and newer headers, each at the end of memory that can be read.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "c_fixture.hpp"
 
 #include <sys/mman.h>
@@ -95,7 +96,7 @@ TEST_CASE("a struct of every age is taken, none is read beyond its end, and what
          [=](const void* options) {
              return sbk_session_start(nullptr, client, 1, static_cast<const sbk_session_options*>(options));
          },
-         "profile_not_found"},
+         "no_profile"},
         {"sbk_tree_limits",
          {32},
          sizeof limits,
@@ -104,7 +105,7 @@ TEST_CASE("a struct of every age is taken, none is read beyond its end, and what
              return sbk_tree_download(nullptr, client, 1, "ses_none", SBK_NUL, "/a", SBK_NUL, "/nowhere", SBK_NUL,
                                       static_cast<const sbk_tree_limits*>(options));
          },
-         "session_not_found"},
+         "no_session"},
     };
     GuardedPages memory;
     for (const auto& one : structs) {
@@ -141,6 +142,6 @@ TEST_CASE("strings are not read beyond their lengths") {
     GuardedPages memory;
     const std::string id = "prf_none";
     REQUIRE(sbk_profile_get(nullptr, on.client.get(), 1, static_cast<const char*>(memory.put(id)), id.size()) == SBK_OK);
-    CHECK(failure(on.queue, 1) == "profile_not_found");
+    CHECK(failure(on.queue, 1) == "no_profile");
     CHECK(sbk_has_feature(static_cast<const char*>(memory.put("log")), 3) == 1);
 }
