@@ -120,7 +120,7 @@ class Profile:
     async def instructions(self) -> List[InstructionsInfo]:
         """The history of the agent instructions, newest first."""
         event = await self._client._call(lib.sbk_instructions_list, *string(self.id))
-        return [InstructionsInfo._read(each) for each in event.json]
+        return [types.InstructionsInfo._read(each) for each in event.json]
 
     async def instructions_text(self, revision: int) -> str:
         """The agent instructions of one revision."""
@@ -135,7 +135,7 @@ class Profile:
         event = await self._client._call(
             lib.sbk_profile_activity, *string(self.id), limit, -1 if before is None else before
         )
-        return [Activity._read(each) for each in event.json]
+        return [types.Activity._read(each) for each in event.json]
 
     async def publish(self) -> Version:
         """Freezes the draft as a version, and queues the job that builds a snapshot unless one can be reused.

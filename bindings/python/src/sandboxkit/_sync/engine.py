@@ -174,7 +174,7 @@ class Engine(Client):
         """
         queue = Queue.current()
         event = queue.call(lib.sbk_doctor, queue.handle, self._options.native)
-        return [Check._read(each) for each in event.json]
+        return [types.Check._read(each) for each in event.json]
 
     def ping(self) -> None:
         """Does nothing, on a thread of the engine."""
