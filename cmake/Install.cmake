@@ -28,8 +28,8 @@ install(FILES ${PROJECT_BINARY_DIR}/package/sandboxkitConfig.cmake ${PROJECT_BIN
 install(EXPORT sandboxkit-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
 install(EXPORT sandboxkit-c-targets NAMESPACE sandboxkit:: DESTINATION ${package_directory})
 
-# pkg-config: sandboxkit for C++, sandboxkit-c for C. The flags are named one by one, because `pkg-config --static` would ask Debian's own files for theirs, and
-# those name libraries (acl, lz4, ...) whose development packages nothing pulls in.
+# pkg-config: sandboxkit for C++, sandboxkit-c for C. The flags are named one by one, because `pkg-config --static` would ask
+# Debian's own files for theirs, and those name libraries (acl, lz4, ...) whose development packages nothing pulls in.
 set(dependencies ${SOCI_SQLITE3_LIBRARY} ${SOCI_CORE_LIBRARY} ${LIBGIT2_LDFLAGS} ${LIBARCHIVE_LDFLAGS} ${LIBSECCOMP_LDFLAGS} ${RE2_LDFLAGS}
   ${SQLITE3_LDFLAGS} -lboost_json -lssl -lcrypto -pthread)
 list(TRANSFORM dependencies REPLACE "^.*/lib(soci_[a-z0-9]+)\\.(so|a)$" "-l\\1")

@@ -29,7 +29,8 @@ for group in "$@"; do
             libsqlite3-dev libarchive-dev libssl-dev libseccomp-dev libre2-dev zlib1g-dev libcli11-dev doctest-dev crun runc slirp4netns iproute2 git
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
-        nodejs npm python3-jsonschema python3-cffi python3-dev python3-pip python3-venv python3-scikit-build-core mypy) ;;
+        nodejs npm python3-jsonschema golang-go rustc libnode-dev python3-cffi python3-dev python3-pip python3-venv
+        python3-scikit-build-core mypy abigail-tools) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac
@@ -44,6 +45,10 @@ is_satisfied() {
     # Of whatever origin: tests/sdk says when it is too old.
     nodejs) is_installed nodejs || command -v node >/dev/null ;;
     npm) is_installed npm || command -v npm >/dev/null ;;
+    # A Node.js of other origin brings its headers, and conflicts with Debian's package.
+    libnode-dev) is_installed libnode-dev || "$here/../examples/node/headers.sh" >/dev/null 2>&1 ;;
+    golang-go) is_installed golang-go || command -v go >/dev/null ;;
+    rustc) is_installed rustc || command -v rustc >/dev/null ;;
     pkg-config) is_installed pkg-config || is_installed pkgconf ;;
     libgit2-dev)
         is_installed libgit2-dev &&

@@ -75,7 +75,12 @@ void Context::close() {
         operations_ended_.wait(guard, [this] { return operations_.empty(); });
         closed_ = true;
     }
-    boost::asio::post(io, [this] { clients.clear(); }); // their sockets belong to the io thread
+    // Their sockets belong to the io thread. What is left is none of ours: the timer of a connection that somebody still holds
+    // would be waited for, for minutes.
+    boost::asio::post(io, [this] {
+        clients.clear();
+        io.stop();
+    });
     work_.reset();
     thread_.join();
     pool.join();
@@ -83,6 +88,7 @@ void Context::close() {
     clone_pool.join();
     tree_pool.join();
     providers_.clear();
+    log(LogLevel::info, "engine.closed", "the engine is closed", {{"engine", engine_id()}});
     options = {};
     store.reset();
     lock.reset();
@@ -106,6 +112,21 @@ std::vector<std::shared_ptr<Provider>> Context::working_providers() {
     for (const auto& [name, found] : providers_)
         if (found) working.push_back(*found);
     return working;
+}
+
+std::vector<std::pair<std::string, Error>> Context::unusable_providers() const {
+    std::vector<std::pair<std::string, Error>> unusable;
+    for (const auto& [name, found] : providers_)
+        if (!found) unusable.emplace_back(name, found.error());
+    return unusable;
+}
+
+void Context::log(LogLevel level, std::string_view event, std::string message, LogFields fields) const noexcept {
+    if (!options.log) return;
+    try {
+        options.log({level, now(), std::string(event), std::move(message), std::move(fields)});
+    } catch (...) { // of the host application, or no memory for a line: no reason to fail
+    }
 }
 
 void Context::wake_builders() {

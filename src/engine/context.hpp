@@ -28,6 +28,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace sandboxkit::engine {
 
@@ -51,6 +52,15 @@ Operation<T> failed_operation(Error error) {
     return Operation<T>(std::move(state));
 }
 
+using LogFields = decltype(LogLine::fields);
+
+// Those of a line about an error: what it is called, never what it says, which may quote a document.
+inline LogFields with_error(LogFields fields, const Error& error) {
+    fields.emplace_back("class", to_string(error.kind));
+    fields.emplace_back("code", error.code);
+    return fields;
+}
+
 using SessionCounts = std::map<std::string, int, std::less<>>;
 
 // Shared by the engine and the processes that it handed out, which may outlive it: closed, it holds no file, connection or
@@ -64,6 +74,8 @@ public:
     // unsupported "provider_unknown" names those there are; a provider that cannot work on this host gives its reason.
     Result<std::shared_ptr<Provider>> provider(std::string_view name);
     [[nodiscard]] std::vector<std::shared_ptr<Provider>> working_providers();
+    // By name, with the reason.
+    [[nodiscard]] std::vector<std::pair<std::string, Error>> unusable_providers() const;
 
     [[nodiscard]] Timestamp now() const { return clock->now(); }
     [[nodiscard]] const std::string& engine_id() const { return lock->id(); }
@@ -89,6 +101,10 @@ public:
     void close();
 
     void wake_builders();
+
+    // Tells EngineOptions::log, from any thread; without a lock, as whoever listens is not known. Each event is in the table of
+    // log.hpp.
+    void log(LogLevel level, std::string_view event, std::string message, LogFields fields) const noexcept;
 
     EngineOptions options;
     std::shared_ptr<Clock> clock;

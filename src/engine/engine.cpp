@@ -34,6 +34,11 @@ Result<Engine> Engine::open(EngineOptions options) {
     if (!context) return context.error();
     Context& c = **context;
     Engine engine(std::make_unique<Impl>(std::move(*context)));
+    c.log(LogLevel::info, "engine.opened", "the engine is open",
+          {{"engine", c.engine_id()}, {"store", c.options.store.string()}});
+    for (const auto& [name, why] : c.unusable_providers())
+        c.log(LogLevel::warning, "provider.unusable", "the provider \"" + name + "\" cannot be used on this host",
+              engine::with_error({{"provider", name}}, why));
     // What cannot be reconciled now (a provider that does not answer) is tried again on the timer.
     (void)c.run<void>(engine::reconcile(c)).get();
     (void)c.run<void>(engine::enforce_time_limits(c)).get(); // nobody may have been there when one ran out
@@ -95,6 +100,7 @@ Result<JobInfo> Engine::cancel_job(const Principal& who, std::string_view id) {
     Context& c = *impl_->context;
     auto job = c.store->cancel_job(id, engine::actor_of(who), c.now());
     if (!job) return job.error();
+    if (job->info.attempt == 0) engine::log_cancelled(c, job->info); // else who runs it does
     return job->info;
 }
 

@@ -99,7 +99,11 @@ Task<void> reconcile_session(Context& context, store::Session session, std::opti
             auto moved = co_await context.in_store([&](store::Store& store) {
                 return store.move_session(session.id, SessionState::running, to, change, context.now());
             });
-            if (moved && to == SessionState::removing) (void)co_await complete_removal(context, std::move(*moved));
+            if (moved && to == SessionState::stopped) log_stopped(context, *moved, why);
+            if (moved && to == SessionState::removing) {
+                log_lost(context, *moved);
+                (void)co_await complete_removal(context, std::move(*moved));
+            }
         }
         break;
     case SessionState::stopped:
@@ -110,7 +114,10 @@ Task<void> reconcile_session(Context& context, store::Session session, std::opti
             auto moved = co_await context.in_store([&](store::Store& store) {
                 return store.move_session(session.id, SessionState::stopped, SessionState::removing, change, context.now());
             });
-            if (moved) (void)co_await complete_removal(context, std::move(*moved));
+            if (moved) {
+                log_lost(context, *moved);
+                (void)co_await complete_removal(context, std::move(*moved));
+            }
         }
         break;
     case SessionState::removing: (void)co_await complete_removal(context, std::move(session)); break;
@@ -125,11 +132,35 @@ void keep_first(Result<void>& first, const Result<void>& next) {
     if (first) first = next;
 }
 
+// Lines of the log. `what` is "sandbox" or "image".
+void log_orphan(const Context& context, const Provider& provider, const std::string& what, const std::string& id,
+                const Result<void>& removed) {
+    LogFields fields{{"provider", provider.name()}, {what, id}};
+    if (removed)
+        context.log(LogLevel::warning, what + ".orphan_removed", "the " + what + " of a dead process was removed",
+                    std::move(fields));
+    else if (removed.error().kind != ErrorClass::cancelled)
+        context.log(LogLevel::error, what + ".orphan_kept", "the " + what + " of a dead process could not be removed",
+                    with_error(std::move(fields), removed.error()));
+}
+
+Error told(const Context& context, const Provider& provider, Error why) {
+    if (why.kind != ErrorClass::cancelled)
+        context.log(LogLevel::error, "reconciliation.failed", "what a provider has could not be compared with the store",
+                    with_error({{"provider", provider.name()}}, why));
+    return why;
+}
+
+struct UnusedImage {
+    std::string id;
+    bool orphan = false; // else it was a snapshot once
+};
+
 Task<void> reconcile_images(Context& context, Provider& provider) {
     auto images = co_await provider.list_images();
-    if (!images) co_return images.error();
-    auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<std::string>> {
-        std::vector<std::string> unused;
+    if (!images) co_return told(context, provider, images.error());
+    auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<UnusedImage>> {
+        std::vector<UnusedImage> unused;
         // The jobs before the images in use: one that succeeds in between has its image among these.
         std::set<std::string> being_made;
         for (const auto& image : *images)
@@ -143,16 +174,19 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
                 auto marked = store.set_stale(handle, image.stale);
                 if (!marked) return marked.error();
             } else if (!being_made.contains(image.id)) {
-                unused.push_back(image.id);
+                auto job = store.job(label(image.labels, label_job));
+                unused.push_back({image.id, !job || job->info.state != JobState::succeeded});
             }
         }
         return unused;
     });
-    if (!garbage) co_return garbage.error();
+    if (!garbage) co_return told(context, provider, garbage.error());
     Result<void> first_error;
-    for (const auto& id : *garbage) {
-        auto removed = co_await provider.remove_image(id);
-        if (!removed && removed.error().kind != ErrorClass::conflict) keep_first(first_error, removed);
+    for (const auto& image : *garbage) {
+        auto removed = co_await provider.remove_image(image.id);
+        if (!removed && removed.error().kind == ErrorClass::conflict) continue; // sandboxes use it
+        if (image.orphan) log_orphan(context, provider, "image", image.id, removed);
+        keep_first(first_error, removed);
     }
     co_return first_error;
 }
@@ -175,9 +209,9 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
     std::map<std::string, std::string> ours{{label_store, context.store_id}};
     // The rows are read after the list: a sandbox on the list has its row already.
     auto sandboxes = co_await provider.list(ours);
-    if (!sandboxes) co_return sandboxes.error();
+    if (!sandboxes) co_return told(context, provider, sandboxes.error());
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
-    if (!sessions) co_return sessions.error();
+    if (!sessions) co_return told(context, provider, sessions.error());
     Result<void> first_error;
     for (auto& session : *sessions) {
         co_await cancellable_again();
@@ -198,9 +232,10 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
         keep_first(first_error, done);
     }
     auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });
-    if (!lost) co_return lost.error();
+    if (!lost) co_return told(context, provider, lost.error());
     for (const auto& id : *lost) {
         auto destroyed = co_await provider.destroy(id);
+        log_orphan(context, provider, "sandbox", id, destroyed);
         keep_first(first_error, destroyed);
     }
     auto images = co_await reconcile_images(context, provider);

@@ -6,6 +6,7 @@
 #include "engine/records.hpp"
 
 #include <sandboxkit/managed_variables.hpp>
+#include <sandboxkit/timeline_format.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -195,6 +196,20 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     co_return launched;
 }
 
+LogFields fields_of(const store::Session& session) {
+    return {{"session", session.id}, {"profile", session.profile}, {"version", std::to_string(session.version)}};
+}
+
+void log_start(const Context& context, const store::Session& session, bool resumed, const Timeline& timeline) {
+    LogFields fields = fields_of(session);
+    const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(total_of(timeline));
+    fields.emplace_back("milliseconds", std::to_string(taken.count()));
+    if (resumed)
+        context.log(LogLevel::info, "session.resumed", "a session was resumed", std::move(fields));
+    else
+        context.log(LogLevel::info, "session.started", "a session was started", std::move(fields));
+}
+
 } // namespace
 
 static bool out_of_range(const std::optional<std::chrono::seconds>& limit) {
@@ -263,6 +278,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
         std::lock_guard guard(context.sessions_mutex);
         context.clients.insert_or_assign(session.id, launched->client);
     }
+    log_start(context, *running, resuming, steps);
     co_return to_info(*running);
 }
 
@@ -283,6 +299,9 @@ Task<void> undo_start(Context& context, store::Session session, Error why) {
                                   change, context.now());
     });
     if (!moved) co_return moved.error();
+    context.log(why.kind == ErrorClass::cancelled ? LogLevel::info : LogLevel::warning, "session.start_failed",
+                resuming ? "a session could not be resumed" : "a session could not be started",
+                with_error(fields_of(*moved), why));
     co_return Result<void>{};
 }
 
@@ -290,6 +309,19 @@ bool start_under_way(Context& context, const store::Session& session) {
     if (session.engine != context.engine_id()) return !context.lock->is_dead(session.engine);
     std::lock_guard guard(context.sessions_mutex);
     return context.starting.contains(session.id);
+}
+
+void log_stopped(const Context& context, const store::Session& session, const Error& why) {
+    LogFields fields = fields_of(session);
+    fields.emplace_back("reason", why.code);
+    if (why.code == "compute_ended")
+        context.log(LogLevel::warning, "session.stopped", "a session was found ended", std::move(fields));
+    else
+        context.log(LogLevel::info, "session.stopped", "a session reached its limit and was stopped", std::move(fields));
+}
+
+void log_lost(const Context& context, const store::Session& session) {
+    context.log(LogLevel::error, "session.lost", "a session's sandbox is gone", fields_of(session));
 }
 
 static void forget_client(Context& context, const std::string& session) {
@@ -326,13 +358,16 @@ Task<SessionInfo> stop_session(Context& context, std::optional<Principal> who, s
     change.error = why.code.empty() ? "" : store::to_json(why);
     change.idle_deadline.emplace();
     change.deadline.emplace();
+    bool ours = false;
     auto moved = co_await context.in_store([&](store::Store& store) {
         auto recorded = store.move_session(session, SessionState::running, SessionState::stopped, change, context.now());
-        if (recorded || recorded.error().kind != ErrorClass::conflict) return recorded;
+        ours = recorded.has_value();
+        if (ours || recorded.error().kind != ErrorClass::conflict) return recorded;
         auto other = store.session(session); // two may stop at once: the other one's record is as good
         return other && other->state == SessionState::stopped ? other : recorded;
     });
     if (!moved) co_return moved.error();
+    if (ours && !who) log_stopped(context, *moved, why);
     co_return to_info(*moved);
 }
 
@@ -404,13 +439,16 @@ Task<SessionInfo> complete_removal(Context& context, store::Session session) {
     if (!provider) co_return provider.error();
     auto destroyed = co_await destroy_sandboxes(**provider, session.id);
     if (!destroyed) co_return destroyed.error();
+    bool ours = false;
     auto moved = co_await context.in_store([&](store::Store& store) -> Result<store::Session> {
         auto gone = store.move_session(session.id, SessionState::removing, SessionState::removed, {}, context.now());
+        ours = gone.has_value();
         // Two may remove at once: the other one's record is as good.
         if (!gone && gone.error().kind == ErrorClass::conflict) return store.session(session.id);
         return gone;
     });
     if (!moved) co_return moved.error();
+    if (ours) context.log(LogLevel::info, "session.removed", "a session was removed", fields_of(*moved));
     co_return to_info(*moved);
 }
 

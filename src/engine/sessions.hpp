@@ -29,6 +29,10 @@ Task<void> undo_start(Context& context, store::Session session, Error why);
 // removing -> removed.
 Task<SessionInfo> complete_removal(Context& context, store::Session session);
 
+// Lines of the log: of a session that the engine itself stopped or found ended, and of one whose sandbox is gone.
+void log_stopped(const Context& context, const store::Session& session, const Error& why);
+void log_lost(const Context& context, const store::Session& session);
+
 // The in-sandbox API of a running session, for one who may use it; conflict "session_not_running" otherwise. Counts as use.
 Task<std::shared_ptr<envd::Client>> client_of(Context& context, Principal who, std::string session);
 

@@ -121,6 +121,11 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.depth = repository.depth;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
+        if (CredentialSource* const source = context_.options.credentials.get())
+            request.credential = [this, source, &request, &repository] {
+                return source->credential({CredentialPurpose::clone, request.url, recipe_.connections.git, job_.info.profile,
+                                           job_.info.version, repository.identifier, repository.role, job_.info.id});
+            };
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
         auto cloned = co_await async::blocking(
             context_.clone_pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {

@@ -29,6 +29,34 @@ Task<void> pause(asio::steady_timer& timer, std::chrono::milliseconds duration) 
     co_return Result<void>{};
 }
 
+LogFields fields_of(const JobInfo& job) {
+    return {{"job", job.id}, {"profile", job.profile}, {"version", std::to_string(job.version)}};
+}
+
+void log_begin(const Context& context, const JobInfo& job) {
+    LogFields fields = fields_of(job);
+    if (job.attempt == 1) {
+        context.log(LogLevel::info, "job.started", "a snapshot is being made", std::move(fields));
+    } else {
+        fields.emplace_back("attempt", std::to_string(job.attempt));
+        context.log(LogLevel::warning, "job.taken_over", "a snapshot is being made again, as who made it has died",
+                    std::move(fields));
+    }
+}
+
+void log_success(const Context& context, const JobInfo& job, std::chrono::steady_clock::time_point begin) {
+    LogFields fields = fields_of(job);
+    const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    fields.emplace_back("milliseconds", std::to_string(taken.count()));
+    context.log(LogLevel::info, "job.succeeded", "a snapshot is made", std::move(fields));
+}
+
+void log_failure(const Context& context, const JobInfo& job, BuildPhase phase, const Error& error) {
+    LogFields fields = fields_of(job);
+    fields.emplace_back("phase", to_string(phase));
+    context.log(LogLevel::warning, "job.failed", "a snapshot could not be made", with_error(std::move(fields), error));
+}
+
 bool is_cancelled(const asio::cancellation_state& state) {
     return state.cancelled() != asio::cancellation_type::none;
 }
@@ -73,6 +101,8 @@ Task<Built> build_while_leased(Context& context, SnapshotBuild& build, const std
 
 Task<void> build_job(Context& context, store::Job job) {
     const std::string id = job.info.id;
+    const auto begin = std::chrono::steady_clock::now();
+    log_begin(context, job.info);
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(job.info.profile, job.info.version); });
     auto recipe = version ? stored_recipe(version->recipe) : Result<Recipe>(version.error());
@@ -80,6 +110,7 @@ Task<void> build_job(Context& context, store::Job job) {
         auto failed = co_await context.in_store([&](store::Store& store) {
             return store.fail_job(id, context.engine_id(), BuildPhase::queued, recipe.error(), context.now());
         });
+        log_failure(context, job.info, BuildPhase::queued, recipe.error());
         co_return failed;
     }
 
@@ -88,18 +119,33 @@ Task<void> build_job(Context& context, store::Job job) {
     auto built = co_await build_while_leased(context, build, id, lost);
     // What follows must happen although the engine closes.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    const bool interrupted = !built && context.closing && built.error().kind == ErrorClass::cancelled;
     auto recorded = co_await context.in_store([&](store::Store& store) -> Result<void> {
         if (lost) return {}; // cancelled: the row says so already
         if (built)
             return store.succeed_job(id, context.engine_id(), built->image, store::to_json(built->manifest), context.now());
-        if (context.closing && built.error().kind == ErrorClass::cancelled) return store.release_job(id, context.engine_id());
+        if (interrupted) return store.release_job(id, context.engine_id());
         return store.fail_job(id, context.engine_id(), build.phase(), built.error(), context.now());
     });
     if (built && (lost || !recorded)) (void)co_await build.discard(built->image);
+    if (lost || (!recorded && recorded.error().kind == ErrorClass::conflict)) {
+        auto row = co_await context.in_store([&](store::Store& store) { return store.job(id); });
+        if (row && row->info.state == JobState::cancelled) log_cancelled(context, row->info); // else it is another engine's now
+    } else if (!recorded) {
+        log_failure(context, job.info, BuildPhase::record, recorded.error());
+    } else if (built) {
+        log_success(context, job.info, begin);
+    } else if (!interrupted) {
+        log_failure(context, job.info, build.phase(), built.error());
+    }
     co_return recorded;
 }
 
 } // namespace
+
+void log_cancelled(const Context& context, const JobInfo& job) {
+    context.log(LogLevel::info, "job.cancelled", "the making of a snapshot was cancelled", fields_of(job));
+}
 
 Task<void> run_builders(Context& context) {
     auto at_work = std::make_shared<std::set<std::string>>(); // ids of jobs; only on the io thread
@@ -111,7 +157,8 @@ Task<void> run_builders(Context& context) {
             auto leased = co_await context.in_store([&](store::Store& store) {
                 return store.lease_next_job(
                     context.engine_id(), context.now(), lease,
-                    [&](std::string_view engine) { return context.lock->is_dead(engine); }, others);
+                    [&](std::string_view engine) { return context.lock->is_dead(engine); }, others,
+                    [&](const JobInfo& job) { log_failure(context, job, job.phase, *job.error); });
             });
             if (leased && *leased) {
                 const std::string id = (*leased)->info.id;

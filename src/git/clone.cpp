@@ -2,6 +2,7 @@
 #include "git/clone.hpp"
 
 #include "git/checkout.hpp"
+#include "git/credential.hpp"
 #include "git/fetch.hpp"
 #include "git/local_source.hpp"
 #include "git/mirror.hpp"
@@ -137,12 +138,27 @@ Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
     Access access{*url, request, watch};
     Destination destination(request.destination, *existed);
 
-    auto result = attempt(access, false);
-    const bool damaged = !result && (result.error().kind == ErrorClass::data_loss || result.error().kind == ErrorClass::internal);
-    if (damaged && !request.mirrors.empty() && url->kind != RemoteUrl::Kind::file && !request.depth) {
-        // A damaged mirror must never stand between a user and a healthy server.
-        destination.clear();
-        result = attempt(access, true);
+    const auto attempt_all = [&] {
+        auto result = attempt(access, false);
+        const bool damaged =
+            !result && (result.error().kind == ErrorClass::data_loss || result.error().kind == ErrorClass::internal);
+        if (damaged && !request.mirrors.empty() && url->kind != RemoteUrl::Kind::file && !request.depth) {
+            // A damaged mirror must never stand between a user and a healthy server.
+            destination.clear();
+            result = attempt(access, true);
+        }
+        return result;
+    };
+    auto result = attempt_all();
+    // Only now, when nobody waits for a lock or at a connection: who is asked may take long.
+    if (access.asked && !result && result.error().code == "credentials_required" && request.credential) {
+        auto found = find_credential(access);
+        if (!found) return found.error();
+        if (access.credential) {
+            destination.clear();
+            result = attempt_all();
+            if (!result) result = without_credential(result.error(), access);
+        }
     }
     if (result) destination.keep();
     return result;

@@ -2,6 +2,7 @@
 // Cloning with libgit2: branch, depth, progress, cancellation, limits, and a mirror cache that makes later clones cheap.
 #pragma once
 
+#include <sandboxkit/credentials.hpp>
 #include <sandboxkit/error.hpp>
 
 #include <chrono>
@@ -34,6 +35,9 @@ struct CloneRequest {
     CloneLimits limits;
     std::filesystem::path known_hosts;     // for SSH; empty: the user's own file. An unknown host key is refused.
     std::filesystem::path ssh_private_key; // for SSH; empty: the keys of the agent that SSH_AUTH_SOCK names, no others
+    // For HTTP: asked on the thread of the clone, at most once, when the server has asked for a user name and password, and while
+    // no lock is held and no connection open. Its time counts as the clone's. Empty: there is none.
+    std::function<Result<std::optional<Credential>>()> credential{};
 };
 
 struct CloneProgress {
@@ -51,7 +55,12 @@ struct CloneResult {
 // Blocks. On an error nothing is left at `destination`; the mirror is left whole or removed.
 // The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
 // commands and submodules are not run. Errors: not_found (no such repository or branch), permission (credentials needed),
-// unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind).
+// unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind), and that of `credential` as it is.
+//
+// A credential goes to the URL's host alone, over https, or over http to this machine without a proxy: permission
+// "credential_in_the_clear" else, and it is not asked for. Once there is one, a redirect to another host is refused (permission
+// "redirect_refused"). "credentials_refused": the server did not take it. A mirror serves no clone but one that its server has
+// just listed its references to. What errors tell holds no secret, even where the server sent it back.
 Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
                           const std::function<void(const CloneProgress&)>& progress);
 

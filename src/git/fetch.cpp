@@ -18,6 +18,11 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
     git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION);
     connect.callbacks = callbacks_for(access);
     connect.proxy_opts.type = GIT_PROXY_AUTO; // of the environment: the repository's config names none
+    access.offered = false;
+    if (access.credential) {
+        connect.follow_redirects = GIT_REMOTE_REDIRECT_NONE;           // but on the same host: another would get it when it asks
+        if (!access.url.tls) connect.proxy_opts.type = GIT_PROXY_NONE; // a proxy would read it
+    }
     if (const int status = git_remote_connect_ext(raw, GIT_DIRECTION_FETCH, &connect); status < 0)
         return failed(status, "connecting to the repository");
     auto listing = list_references(raw, access.watch);
@@ -29,6 +34,7 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
     git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
     options.callbacks = connect.callbacks;
     options.proxy_opts = connect.proxy_opts;
+    options.follow_redirects = connect.follow_redirects;
     options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE; // those wanted are among the refspecs
     // What they are called here does not matter: the references are written below.
     std::vector<std::string> refspecs;

@@ -126,7 +126,12 @@ Error last_error(int status, Where where, const Watch& watch, std::string what) 
             return make(ErrorClass::timeout, "server_stalled", what + ": the server did not answer in time", "try again later");
         if (status == GIT_EAUTH || says("authentication required") || says("status code: 401") || says("status code: 403"))
             return make(ErrorClass::permission, "credentials_required", what + ": the server asks for credentials",
-                        "check the URL; a private repository needs a connection that gives credentials");
+                        "check the URL; a private repository needs the credentials of a connection, which the host application "
+                        "gives (EngineOptions::credentials)");
+        if (says("cannot redirect from"))
+            return make(ErrorClass::permission, "redirect_refused",
+                        what + ": the server redirects to another host with a credential, or away from https",
+                        "name the address that it redirects to, if it is to be trusted");
         if (says("status code: 404") || says("status code: 410"))
             return make(ErrorClass::not_found, "repository_not_found", what + ": the server has no such repository",
                         "check the URL");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "git/transport.hpp"
 
+#include "git/credential.hpp"
+
 #include <memory>
 
 namespace sandboxkit::git {
@@ -91,6 +93,23 @@ int make_transport(git_transport** out, git_remote* owner, void* payload) {
     return git_transport_smart(out, owner, &definition);
 }
 
+// libgit2 calls it at a 401, and again when the answer to it is another one. The URL that it gives is not that of who asks, but
+// the one it began with.
+int give_credential(git_credential** out, const char*, const char*, unsigned allowed, void* payload) {
+    auto& access = *static_cast<Access*>(payload);
+    if ((allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT) == 0) return GIT_PASSTHROUGH;
+    if (!access.credential) {
+        access.asked = true;
+        return GIT_PASSTHROUGH;
+    }
+    if (access.offered) {
+        access.watch.end(credentials_refused());
+        return refuse();
+    }
+    access.offered = true;
+    return git_credential_userpass_plaintext_new(out, access.credential->username.c_str(), access.credential->secret.c_str());
+}
+
 } // namespace
 
 git_remote_callbacks callbacks_for(Access& access) {
@@ -98,7 +117,7 @@ git_remote_callbacks callbacks_for(Access& access) {
     git_remote_init_callbacks(&callbacks, GIT_REMOTE_CALLBACKS_VERSION);
     callbacks.payload = &access;
     callbacks.transport = make_transport;
-    // No credentials callback: libgit2 then gives up at the first 401.
+    callbacks.credentials = give_credential;
     callbacks.transfer_progress = [](const git_indexer_progress* p, void* payload) {
         auto& watch = static_cast<Access*>(payload)->watch;
         return watch.objects(p->received_objects, p->total_objects) ? 0 : refuse();

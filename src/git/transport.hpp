@@ -13,11 +13,14 @@
 
 namespace sandboxkit::git {
 
-// What the callbacks of one clone share; outlives the remote that uses them.
+// What the callbacks of one clone share; outlives the remotes that use them.
 struct Access {
     const RemoteUrl& url;
     const CloneRequest& request;
     Watch& watch;
+    std::optional<Credential> credential{}; // what the server gets when it asks
+    bool asked = false;                     // it asked, and there was none
+    bool offered = false;                   // it got ours on this connection
 };
 
 [[nodiscard]] git_remote_callbacks callbacks_for(Access& access);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "git/url.hpp"
 
+#include <sandboxkit/address_range.hpp>
+
 #include <algorithm>
 #include <charconv>
 
@@ -129,6 +131,7 @@ Result<RemoteUrl> parse_url(std::string_view url) {
     }
     if (scheme == "http" || scheme == "https") {
         out.kind = RemoteUrl::Kind::http;
+        out.tls = scheme == "https";
         out.path = path;
     } else if (scheme == "ssh") {
         out.kind = RemoteUrl::Kind::ssh;
@@ -142,6 +145,13 @@ Result<RemoteUrl> parse_url(std::string_view url) {
     if (auto r = read_authority(authority, out); !r) return r.error();
     if (path.size() < 2) return bad_form("the repository URL has no path");
     return out;
+}
+
+bool is_this_machine(const std::string& host) {
+    if (host == "localhost") return true;
+    const auto address = parse_address_range(host);
+    const auto loopback = parse_address_range(address && address->v6 ? "::1/128" : "127.0.0.0/8");
+    return address && loopback->contains(*address);
 }
 
 } // namespace sandboxkit::git

@@ -14,6 +14,7 @@ namespace sandboxkit::git {
 struct RemoteUrl {
     enum class Kind : std::uint8_t { http, ssh, file };
     Kind kind = Kind::http;
+    bool tls = false; // https
     std::string user; // of ssh; may be empty
     std::string host; // without the brackets of an IPv6 address; empty for file
     std::optional<std::uint16_t> port;
@@ -23,5 +24,8 @@ struct RemoteUrl {
 // Accepts http://, https://, ssh://, user@host:path and file:///path. Everything else is ErrorClass::invalid, and so are a
 // password, a query, a fragment, control characters, and a host or path that a program could take for an option.
 [[nodiscard]] Result<RemoteUrl> parse_url(std::string_view url);
+
+// By its name alone: what the resolver says is not believed. "localhost", 127.0.0.0/8 and ::1.
+[[nodiscard]] bool is_this_machine(const std::string& host);
 
 } // namespace sandboxkit::git

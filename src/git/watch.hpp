@@ -20,6 +20,8 @@ public:
     [[nodiscard]] bool go_on();
     // Counts bytes from the network.
     [[nodiscard]] bool received(std::size_t bytes);
+    // The peer's silence counts from now on: what was before was not its fault.
+    void begin_waiting() { last_byte_ = std::chrono::steady_clock::now(); }
     // While the server lists its references every byte counts against what `limits.references` of them may take.
     void listing_references(bool on);
     // Objects as the pack announces or delivers them. Reports progress, at most some twenty times a second.

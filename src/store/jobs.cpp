@@ -131,7 +131,8 @@ Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view
 
 Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
                                                     const std::function<bool(std::string_view engine)>& is_dead,
-                                                    const std::set<std::string>& at_work) {
+                                                    const std::set<std::string>& at_work,
+                                                    const std::function<void(const JobInfo&)>& given_up) {
     // Engines ask often and there is rarely work: look first without the write lock, and ask the caller outside of it.
     const Result<std::vector<Job>> seen =
         read([](Connection& db) -> Result<std::vector<Job>> { return list(db.query(active_jobs)); });
@@ -144,11 +145,14 @@ Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Tim
     if (std::none_of(seen->begin(), seen->end(), [&](const Job& job) { return is_free(job, now, dead, at_work); }))
         return std::optional<Job>();
 
-    return write("lease_next_job", [&](Connection& db) -> Result<std::optional<Job>> {
+    std::vector<JobInfo> failed;
+    Result<std::optional<Job>> next = write("lease_next_job", [&](Connection& db) -> Result<std::optional<Job>> {
+        failed.clear();
         for (const Job& job : list(db.query(active_jobs))) {
             if (!is_free(job, now, dead, at_work)) continue;
             if (job.info.attempt >= attempt_limit) {
                 give_up(db, job, now);
+                if (Result<Job> row = read_job(db, job.info.id)) failed.push_back(std::move(row->info));
                 continue;
             }
             db.query(
@@ -162,6 +166,9 @@ Result<std::optional<Job>> SqlStore::lease_next_job(std::string_view engine, Tim
         }
         return std::optional<Job>();
     });
+    if (next && given_up)
+        for (const JobInfo& job : failed) given_up(job);
+    return next;
 }
 
 Result<void> SqlStore::renew_lease(std::string_view job, std::string_view engine, Timestamp now,

@@ -54,7 +54,8 @@ public:
                                      JobTrigger trigger, const Actor& actor, Timestamp now) override;
     Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
                                               const std::function<bool(std::string_view engine)>& is_dead,
-                                              const std::set<std::string>& at_work) override;
+                                              const std::set<std::string>& at_work,
+                                              const std::function<void(const JobInfo&)>& given_up) override;
     Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                              std::chrono::milliseconds lease) override;
     Result<void> set_job_phase(std::string_view job, std::string_view engine, BuildPhase phase) override;

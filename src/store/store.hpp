@@ -269,10 +269,12 @@ public:
                                              std::string_view host, JobTrigger trigger, const Actor& actor, Timestamp now) = 0;
     // The oldest queued job, or a running one whose lease ran out or whose owner `is_dead` says is gone; it becomes running,
     // owned by `engine` until now + lease, its attempt counted. None: an empty optional. Never one of `at_work`: those that
-    // `engine` itself has not done with, whatever became of their leases.
+    // `engine` itself has not done with, whatever became of their leases. `given_up` is told, once it is recorded, of each job
+    // that was begun too often and has failed here.
     virtual Result<std::optional<Job>> lease_next_job(std::string_view engine, Timestamp now, std::chrono::milliseconds lease,
                                                       const std::function<bool(std::string_view engine)>& is_dead,
-                                                      const std::set<std::string>& at_work = {}) = 0;
+                                                      const std::set<std::string>& at_work = {},
+                                                      const std::function<void(const JobInfo&)>& given_up = {}) = 0;
     // conflict "lease_lost" when the job is no longer running for `engine` (also below).
     virtual Result<void> renew_lease(std::string_view job, std::string_view engine, Timestamp now,
                                      std::chrono::milliseconds lease) = 0;

@@ -73,6 +73,16 @@ public:
         std::lock_guard lock(mutex_);
         images_.at(image).stale = stale;
     }
+    // What happens to a sandbox by itself.
+    void end(const std::string& id) {
+        std::lock_guard lock(mutex_);
+        sandboxes_.at(id).guest.reset();
+        sandboxes_.at(id).info.state = SandboxState::ended;
+    }
+    void lose(const std::string& id) {
+        std::lock_guard lock(mutex_);
+        sandboxes_.erase(id);
+    }
     // As a dead engine leaves them.
     void add_sandbox(const std::string& id, std::map<std::string, std::string> labels) {
         std::lock_guard lock(mutex_);

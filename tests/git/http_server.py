@@ -5,11 +5,18 @@ usage: http_server.py ROOT      prints the port, serves until its standard input
 
 The first part of a path may ask for trouble:
   /auth/...   401 to whoever comes        /page/...   a web page, not a repository
+  /private/...   401 to who does not come with what the file ROOT/login holds, "user:secret"
+  /parrot/...    what the client came with as the kind of the answer, after a 401
+  /moved/...     to /private/... of this host          /elsewhere/...   to /private/... of another name of it
+  /inside/...    as /elsewhere/, but to who may see /private/...
   /half/...   half of the pack, then silence            /drop/...   half of the pack, then the end
   /peel/...   a branch with an impossible name is advertised, ending as what a tag is of does
 Any path is served as /half/ while the file ROOT/halt exists.
+Of every request, what came as its host, path and authorization is a line of the file ROOT/requests. It is a proxy for itself,
+with "proxied" as the host.
 """
 
+import base64
 import os
 import re
 import subprocess
@@ -18,6 +25,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 root = sys.argv[1]
+
+
+def login():
+    with open(os.path.join(root, "login")) as file:
+        return file.read()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -47,10 +59,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve(self):
         request = self.body()
+        host = self.headers["Host"]
+        if self.path.startswith("http://"):
+            self.path = self.path[self.path.index("/", 7) :]
+            host = "proxied"
         path, _, query = self.path.partition("?")
         trouble = path.split("/")[1]
-        if trouble == "auth":
-            return self.reply(401, [("WWW-Authenticate", 'Basic realm="test"')], b"")
+        authorization = self.headers.get("Authorization", "")
+        with open(os.path.join(root, "requests"), "a") as file:
+            file.write(f"{host} {self.path} {authorization}\n")
+        challenge = [("WWW-Authenticate", 'Basic realm="test"')]
+        if trouble == "auth" or trouble == "parrot" and not authorization:
+            return self.reply(401, challenge, b"")
+        if trouble == "parrot":
+            return self.reply(200, [("Content-Type", authorization + " " + login())], b"")
+        if trouble in ("private", "inside") and authorization != "Basic " + base64.b64encode(login().encode()).decode():
+            return self.reply(401, challenge, b"")
+        if trouble in ("moved", "elsewhere", "inside"):
+            to = host if trouble == "moved" else f"localhost:{server.server_address[1]}"
+            return self.reply(301, [("Location", f"http://{to}" + self.path.replace(trouble, "private", 1))], b"")
+        if trouble == "private":
+            path = path[8:]
         if trouble == "page":
             return self.reply(200, [("Content-Type", "text/html")], b"<html>hello</html>")
         if trouble in ("half", "drop", "peel"):

@@ -32,7 +32,9 @@ TEST_CASE("every kind of URL is taken apart") {
     CHECK(url.kind == Kind::http);
     CHECK(url.host == "example.org");
     CHECK_FALSE(url.port.has_value());
+    CHECK(url.tls);
     url = good("http://[::1]:8080/a");
+    CHECK_FALSE(url.tls);
     CHECK(url.host == "::1");
     CHECK(url.port == 8080);
     url = good("ssh://git@example.org:2222/a%20b.git");

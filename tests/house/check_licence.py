@@ -7,7 +7,7 @@ import tempfile
 
 LINE = "SPDX-License-Identifier: Apache-2.0"
 TOPS = ("include", "src", "capi", "bindings", "examples", "tests", "cmake", ".ci")
-COMMENT = {".cpp": "// ", ".hpp": "// ", ".h": "// ", ".c": "// ", ".py": "# ", ".sh": "# "}
+COMMENT = {".cpp": "// ", ".hpp": "// ", ".h": "// ", ".c": "// ", ".go": "// ", ".rs": "// ", ".js": "// ", ".py": "# ", ".sh": "# "}
 
 
 def check(root):

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the papers to the tree: check_readme.py ROOT [PROGRAM]
 
-The README's C++ example is examples/readme.cpp, its JSON examples are JSON, its commands and the files that the papers
-link to exist, continuous integration runs what it prints, and with PROGRAM (the built command line) each command of
-`sandboxkit` that it shows is one that the program has.
+The README's C++ example is examples/readme.cpp, its C example a part of examples/c/event_loop.c, its Python example
+examples/python/hello.py, its JSON examples are JSON, its commands and the files that the papers link to exist, continuous
+integration runs what it prints, and with PROGRAM (the built command line) each command of `sandboxkit` that it shows is one that
+the program has.
 """
 import json
 import os
@@ -40,6 +41,24 @@ def check_example(root, readme):
         yield "README.md has no C++ example"
     elif found[0].strip() != source.strip():
         yield "README.md: the first C++ block is not examples/readme.cpp"
+
+
+def check_c_example(root, readme):
+    found = blocks(readme, "c")
+    if not found:
+        yield "README.md has no C example"
+    for block in found:
+        if block not in (root / "examples/c/event_loop.c").read_text():
+            yield "README.md: a C block is not a part of examples/c/event_loop.c"
+
+
+def check_python_example(root, readme):
+    found = blocks(readme, "python")
+    if not found:
+        yield "README.md has no Python example"
+    for block in found:
+        if not (root / "examples/python/hello.py").read_text().endswith(block):
+            yield "README.md: a Python block is not examples/python/hello.py"
 
 
 def check_json(readme):
@@ -104,7 +123,8 @@ def main(arguments):
     program = arguments[1] if len(arguments) > 1 else None
     papers = {name: (root / name).read_text(encoding="utf-8") for name in PAPERS}
     readme = papers["README.md"]
-    problems = [*check_example(root, readme), *check_json(readme), *check_commands(root, papers, program),
+    problems = [*check_example(root, readme), *check_c_example(root, readme),
+                *check_python_example(root, readme), *check_json(readme), *check_commands(root, papers, program),
                 *check_links(root, papers), *check_ci(root, readme)]
     for problem in problems:
         print(problem)

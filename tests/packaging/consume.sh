@@ -5,6 +5,7 @@
 set -euo pipefail
 way=$1 source=$2 build=$3 work=$4
 consumer=$source/tests/packaging/consumer
+consumer_c=$source/tests/packaging/consumer_c
 prefix=$work/prefix
 
 compile() { # BUILD-DIR cmake arguments...
@@ -12,7 +13,15 @@ compile() { # BUILD-DIR cmake arguments...
     shift
     cmake -S "$consumer" -B "$out" -G Ninja "$@"
     cmake --build "$out"
-    (cd "$out" && ./consumer && ./core_consumer)
+    (cd "$out" && ./consumer && ./core_consumer && ./c_consumer)
+}
+
+# The headers that were used are the installed ones.
+only_installed() { # BUILD-DIR
+    if grep -r --include='*.ninja' -E -- "(-I|-isystem )$source/(include|src|capi)" "$1"; then
+        echo "the consumer of an installed sandboxkit looked into its source tree" >&2
+        exit 1
+    fi
 }
 
 case $way in
@@ -25,11 +34,12 @@ install)
 find_package)
     rm -rf "$work/find_package"
     compile "$work/find_package" -DCMAKE_PREFIX_PATH="$prefix"
-    # The headers that were used are the installed ones.
-    if grep -r --include='*.ninja' -E -- "(-I|-isystem )$source/(include|src)" "$work/find_package"; then
-        echo "the consumer of an installed sandboxkit looked into its source tree" >&2
-        exit 1
-    fi
+    only_installed "$work/find_package"
+    rm -rf "$work/find_package_c"
+    cmake -S "$consumer_c" -B "$work/find_package_c" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+    cmake --build "$work/find_package_c"
+    (cd "$work/find_package_c" && ./consumer)
+    only_installed "$work/find_package_c"
     ;;
 pkg_config)
     mkdir -p "$work/pkg_config"
@@ -41,6 +51,9 @@ pkg_config)
     read -ra flags < <(pkg-config --static --cflags --libs sandboxkit)
     g++ -std=c++20 "$consumer/main.cpp" -o "$work/pkg_config/consumer_static" "${flags[@]}"
     (cd "$work/pkg_config" && ./consumer_static)
+    read -ra flags < <(pkg-config --cflags --libs sandboxkit-c)
+    gcc -std=c99 "$consumer_c/main.c" -o "$work/pkg_config/consumer_c" "${flags[@]}"
+    (cd "$work/pkg_config" && LD_LIBRARY_PATH=$(pkg-config --variable=libdir sandboxkit-c) ./consumer_c)
     ;;
 add_subdirectory)
     # Compiles the library once more, as a part of the consumer and as a shared one; with the flags of the build, so that

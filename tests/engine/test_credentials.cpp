@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine asks its host application for the credentials of clones. A real Git server, and a provider in memory.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "engine/memory_provider.hpp"
+#include "git/fixture.hpp"
+
+#include <sandboxkit/credentials.hpp>
+
+#include <cstdio>
+#include <stdexcept>
+
+using namespace sandboxkit;
+using namespace sandboxkit::test;
+namespace git_test = sandboxkit::git::test;
+
+namespace {
+
+const std::string secret = "canary-7f3e9a-is-a-secret";
+
+class Source final : public CredentialSource {
+public:
+    std::function<Result<std::optional<Credential>>()> answer = [] {
+        return std::optional<Credential>(Credential("me", secret));
+    };
+    std::vector<CredentialRequest> requests() {
+        std::lock_guard lock(mutex_);
+        return requests_;
+    }
+    Result<std::optional<Credential>> credential(const CredentialRequest& request) override {
+        std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+        return answer();
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<CredentialRequest> requests_;
+};
+
+struct Fixture {
+    TempDir dir;
+    std::shared_ptr<MemoryProvider> provider = std::make_shared<MemoryProvider>();
+    std::shared_ptr<Source> source = std::make_shared<Source>();
+    git_test::HttpServer http;
+    std::mutex mutex;
+    std::string log; // every line, whole
+    std::optional<Engine> engine;
+
+    Fixture() : http(root()) {
+        EngineOptions options = options_with(dir.path(), provider);
+        options.credentials = source;
+        options.log = [this](const LogLine& line) {
+            std::lock_guard lock(mutex);
+            log += line.event + line.message;
+            for (const auto& [name, value] : line.fields) log += name + value;
+        };
+        engine.emplace(must(Engine::open(std::move(options))));
+    }
+    // With a private repository and a public one.
+    fs::path root() {
+        git_test::make_repository(dir.path() / "git/app.git");
+        git_test::write_file(dir.path() / "git/login", "me:" + secret);
+        return dir.path() / "git";
+    }
+    ProfileInfo profile() {
+        return must(engine->create_profile(
+            tester, document({{"provider", "memory"},
+                              {"repositories",
+                               {{{"identifier", "open"}, {"url", http.url("/app.git")}},
+                                {{"identifier", "closed"}, {"url", http.url("/private/app.git")}, {"role", "context"}}}}})));
+    }
+    // Nothing that is kept knows it: the store, the mirrors, the checkouts that the provider took, the log.
+    void check_holds_no_secret() {
+        engine.reset();
+        for (const auto& entry : fs::recursive_directory_iterator(dir.path())) {
+            if (entry.path().string().starts_with((dir.path() / "git").string()) || !entry.is_regular_file()) continue;
+            CAPTURE(entry.path().string());
+            CHECK(git_test::read_file(entry.path()).find(secret) == std::string::npos);
+        }
+        CHECK(log.find("job.") != std::string::npos);
+        CHECK(log.find(secret) == std::string::npos);
+    }
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    for (const auto* program : {"git", "python3"}) {
+        if (git_test::have(program)) continue;
+        std::printf("SKIPPED: %s is not installed\n", program);
+        return 77;
+    }
+    return doctest::Context(argc, argv).run();
+}
+
+TEST_CASE("the host application is asked for what the server asks for, and told what it is for") {
+    Fixture f;
+    const auto profile = f.profile();
+    const auto job = publish_and_build(*f.engine, profile.id);
+    CHECK(job.state == JobState::succeeded);
+    const auto requests = f.source->requests();
+    REQUIRE(requests.size() == 1); // not for the public one
+    CHECK(requests[0] == CredentialRequest{CredentialPurpose::clone, f.http.url("/private/app.git"), std::nullopt, profile.id, 1,
+                                           "closed", RepositoryRole::context, job.id});
+    CHECK(to_string(requests[0].purpose) == "clone");
+    CHECK(must(f.engine->job_log(tester, job.id)).find(secret) == std::string::npos);
+
+    // The mirror is there now, and asks no less.
+    must(f.engine->refresh_snapshot(tester, profile.id, 1));
+    const auto again = must(f.engine->jobs(tester, profile.id)).front();
+    CHECK(must(f.engine->wait_for_job(tester, again.id).get()).state == JobState::succeeded);
+    CHECK(f.source->requests().size() == 2);
+    f.check_holds_no_secret();
+}
+
+TEST_CASE("a clone without the credential that its server wants fails, and says why") {
+    Fixture f;
+    std::string code;
+    SUBCASE("the server refuses it") {
+        git_test::write_file(f.dir.path() / "git/login", "me:another");
+        code = "credentials_refused";
+    }
+    SUBCASE("there is none") {
+        f.source->answer = [] { return std::nullopt; };
+        code = "credentials_required";
+    }
+    SUBCASE("nobody can say now") {
+        f.source->answer = [] { return Error{ErrorClass::unavailable, "vault_sealed", "the vault is sealed", "", "", {}}; };
+        code = "vault_sealed";
+    }
+    SUBCASE("an exception") {
+        f.source->answer = []() -> Result<std::optional<Credential>> { throw std::runtime_error("no"); };
+        code = "exception";
+    }
+    const auto job = publish_and_build(*f.engine, f.profile().id);
+    CHECK(job.state == JobState::failed);
+    CHECK(job.phase == BuildPhase::repositories);
+    REQUIRE(job.error);
+    CHECK(job.error->code == code);
+    CHECK(job.error->message.find(secret) == std::string::npos);
+    CHECK(f.source->requests().size() == 1);
+    f.check_holds_no_secret();
+}
