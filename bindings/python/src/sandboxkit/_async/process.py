@@ -139,38 +139,28 @@ class Process:
 
     async def _communicate(self, input: bytes, limit: int) -> ExecResult:
         """Writes all of its input while it takes the output, and kills it when it is interrupted."""
-        feeding = self._submit(lib.sbk_process_write, *string(input))
+        # It need not read all of it, so that an error of these is none of the whole.
+        feeding = [self._submit(lib.sbk_process_write, *string(input)), self._submit(lib.sbk_process_close_input)]
         following = self._submit(lib.sbk_process_follow, 0)
         stdout, stderr = _Collected(limit), _Collected(limit)
-        awaited, closing = [feeding, following], False
         try:
             while True:
-                await self._queue.wait_for_any(*awaited)
-                if feeding.events:
-                    # The command need not read all of it, so that an error here is none of the whole.
-                    written = feeding.events.popleft()
-                    awaited = [following]
-                    if not closing and written.error is None:
-                        closing = True
-                        feeding = self._submit(lib.sbk_process_close_input)
-                        awaited = [feeding, following]
-                while following.events:
-                    event = following.events.popleft()
-                    if event.kind == lib.SBK_EVENT_OUTPUT:
-                        chunk = _output(event)
-                        (stderr if chunk.stream == "stderr" else stdout).add(chunk.data)
-                        continue
-                    error = event.error
-                    if error is not None:
-                        raise error
-                    self._end = types.End._read(event.json)
-                    return types.ExecResult(stdout.bytes(), stderr.bytes(), self._end, stdout.dropped + stderr.dropped)
+                event = await self._queue.next(following)
+                assert event is not None  # nobody else knows of the process
+                if event.kind == lib.SBK_EVENT_OUTPUT:
+                    chunk = _output(event)
+                    (stderr if chunk.stream == "stderr" else stdout).add(chunk.data)
+                    continue
+                if event.error is not None:
+                    raise event.error
+                self._end = types.End._read(event.json)
+                return types.ExecResult(stdout.bytes(), stderr.bytes(), self._end, stdout.dropped + stderr.dropped)
         except BaseException:
             await self._call(lib.sbk_process_signal, 9)
             raise
         finally:
-            await self._queue.cancel(feeding)
-            await self._queue.cancel(following)
+            for operation in (*feeding, following):
+                await self._queue.cancel(operation)
 
 
 class _Collected:
