@@ -160,7 +160,6 @@ class Sessions(unittest.TestCase):
             chunks = [next(process), next(process)]
             self.assertEqual({(each.stream, each.data) for each in chunks}, {("stdout", b"one\n"), ("stderr", b"two\n")})
             process.write("three\n")
-            process.close_input()
             self.assertEqual([each.data for each in process], [b"got three\n"])
             self.assertEqual((process.end.exit_code, process.wait()), (0, process.end))
             self.assertEqual(list(process), [])
