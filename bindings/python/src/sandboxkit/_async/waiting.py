@@ -78,12 +78,17 @@ class Queue(BaseQueue):
 
         A task that is cancelled cancels the operation, and loses no event.
         """
-        try:
-            await self._wait(operation)
-        except BaseException:
-            await self.cancel(operation)
-            raise
+        await self.wait_for_any(operation)
         return operation.events.popleft() if operation.events else None
+
+    async def wait_for_any(self, *operations: Operation) -> None:
+        """Until one of the operations has an event. A task that is cancelled cancels them all, and loses no event."""
+        try:
+            await self._wait(*operations)
+        except BaseException:
+            for operation in operations:
+                await self.cancel(operation)
+            raise
 
     async def cancel(self, operation: Operation) -> None:
         """Cancels an operation and waits for its completion, whatever happens to the task."""
@@ -97,22 +102,24 @@ class Queue(BaseQueue):
         if cancelled is not None:
             raise cancelled
 
-    async def _wait(self, operation: Operation) -> None:
-        while not (operation.events or operation.completed):
-            await self._wait_for_one_more(operation)
+    async def _wait(self, *operations: Operation) -> None:
+        while not any(operation.events or operation.completed for operation in operations):
+            await self._wait_for_one_more(*operations)
 
-    async def _wait_for_one_more(self, operation: Operation) -> None:
+    async def _wait_for_one_more(self, *operations: Operation) -> None:
         waiter = asyncio.get_running_loop().create_future()
 
         def wake() -> None:
             if not waiter.done():
                 waiter.set_result(None)
 
-        operation.waiters.append(wake)
+        for operation in operations:
+            operation.waiters.append(wake)
         try:
             await waiter
         finally:
-            operation.waiters.remove(wake)
+            for operation in operations:
+                operation.waiters.remove(wake)
 
 
 class Entering(Generic[M]):

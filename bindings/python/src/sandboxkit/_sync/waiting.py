@@ -87,16 +87,21 @@ class Queue(BaseQueue):
         A signal whose handler raises cancels the operation, and loses no event.
         """
         while True:
-            try:
-                self._wait(lambda: bool(operation.events) or operation.completed)
-            except BaseException:
-                self.cancel(operation)
-                raise
+            self.wait_for_any(operation)
             try:
                 return operation.events.popleft()
             except IndexError:
                 if operation.completed:
                     return None
+
+    def wait_for_any(self, *operations: Operation) -> None:
+        """Until one of the operations has an event. A signal whose handler raises cancels them all, and loses no event."""
+        try:
+            self._wait(lambda: any(operation.events or operation.completed for operation in operations))
+        except BaseException:
+            for operation in operations:
+                self.cancel(operation)
+            raise
 
     def cancel(self, operation: Operation) -> None:
         """Cancels an operation and waits for its completion."""
