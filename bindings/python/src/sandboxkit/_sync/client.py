@@ -49,6 +49,9 @@ class Client:
         self._every_scope = every_scope
         self._channel = choice(CHANNELS, channel, "channel")
 
+    def __repr__(self) -> str:
+        return f"<sandboxkit.Client {self._id!r}>"
+
     @property
     def principal(self) -> str:
         """The id of the principal."""
