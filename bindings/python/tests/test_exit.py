@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 from support import WithDirectory, run_program
 

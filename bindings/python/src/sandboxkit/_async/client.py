@@ -14,7 +14,7 @@ from sandboxkit._sandboxkit import lib
 
 if TYPE_CHECKING:
     from sandboxkit._async.engine import Engine
-    from sandboxkit._types import JobInfo, ProfileInfo, SessionInfo, Validation
+    from sandboxkit._types import Validation
 
 CHANNELS = {
     "api": lib.SBK_CHANNEL_API,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Union
 
-from sandboxkit._abi import Event, Operation, string
+from sandboxkit._abi import COMPLETION, Event, Operation, string
 from sandboxkit._async.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
@@ -82,6 +82,8 @@ class Process:
                 continue
             if event.kind == lib.SBK_EVENT_OUTPUT:
                 return _output(event)
+            if event.kind != COMPLETION:
+                continue
             self._following = None
             error = event.error
             if error is None:
@@ -169,6 +171,7 @@ class Process:
                     if event.kind == lib.SBK_EVENT_OUTPUT:
                         chunk = _output(event)
                         (stderr if chunk.stream == "stderr" else stdout).add(chunk.data)
+                    if event.kind != COMPLETION:
                         continue
                     if event.error is not None:
                         raise event.error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._async.client import Client
-    from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
+    from sandboxkit._types import ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 
 async def start(

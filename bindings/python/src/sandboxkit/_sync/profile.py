@@ -3,7 +3,6 @@
 """Profiles, and what is proposed for them."""
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from sandboxkit._abi import Document, Event, document_string, optional_string, string
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._sync.client import Client
-    from sandboxkit._types import (
-        Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
-    )
+    from sandboxkit._types import Activity, Change, InstructionsInfo, Kept, Overview, ProfileInfo, ProposalInfo
 
 
 def _revision(expected: Optional[int]) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._sync.client import Client
-    from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
+    from sandboxkit._types import ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 
 def start(
