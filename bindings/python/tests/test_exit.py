@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 from support import WithDirectory, run_program
 
@@ -134,6 +133,8 @@ asyncio.run(main())
 """,
     "in a child": """
 engine = sandboxkit.Engine('x.db', log_level='debug').open()
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of fork() in a process with threads
 child = os.fork()
 if child:
     assert os.waitpid(child, 0)[1] == 0

@@ -10,6 +10,7 @@ import sandboxkit.aio
 from support import WithDirectory
 
 BOUND = {"name": "hello", "environment_binding": "staging"}
+ABSENT = {"name": "hello", "image": "directory:/none/such"}
 UNKNOWN = "environment_unknown"
 
 
@@ -152,14 +153,29 @@ class InALoop(unittest.IsolatedAsyncioTestCase, WithDirectory):
         await asyncio.wait_for(cancelled.wait(), 10)
 
 
-class Log(WithDirectory):
+class Log(unittest.IsolatedAsyncioTestCase, WithDirectory):
+    """The job fails, since its image is not there: an event that operators want to know of."""
+
+    def check_records(self, records):
+        self.assertTrue(records)
+        for record in records:
+            self.assertTrue(record.event and record.getMessage() and record.at)
+            self.assertIsInstance(record.fields, dict)
+        (failed,) = [record for record in records if record.event == "job.failed"]
+        self.assertGreaterEqual(failed.levelno, logging.WARNING)
+
     def test_lines_go_to_logging(self):
-        if not sandboxkit.has_feature("log"):
-            self.skipTest("this build of the library logs nothing")
         with self.assertLogs("sandboxkit", logging.DEBUG) as logs:
             with sandboxkit.Engine(self.store, log_level="debug") as engine:
-                engine.create_profile({"name": "hello", "image": "directory:/none"}).publish().snapshot.job()
-        self.assertTrue(logs.records)
-        for record in logs.records:
-            self.assertTrue(record.event and record.getMessage())
-            self.assertIsInstance(record.fields, dict)
+                version = engine.create_profile(ABSENT).publish()
+                with self.assertRaises(sandboxkit.Error):
+                    version.snapshot.wait()
+        self.check_records(logs.records)
+
+    async def test_lines_go_to_logging_in_a_loop(self):
+        with self.assertLogs("sandboxkit", logging.DEBUG) as logs:
+            async with sandboxkit.aio.Engine(self.store, log_level="debug") as engine:
+                version = await (await engine.create_profile(ABSENT)).publish()
+                with self.assertRaises(sandboxkit.Error):
+                    await version.snapshot.wait()
+        self.check_records(logs.records)

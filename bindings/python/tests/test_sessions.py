@@ -122,10 +122,15 @@ class Sessions(unittest.TestCase):
         self.assertEqual(self.session.exec(["cat"], input=b"").stdout, b"")
         self.assertEqual(self.session.exec(["cat"]).stdout, b"")
         # More than every buffer on the way, both ways at once.
-        data = os.urandom(8 << 20)
-        self.assertEqual(self.session.exec(["cat"], input=data).stdout, data)
+        data = os.urandom(20 << 20)
+        self.assertEqual(self.session.exec(["cat"], input=data, output_limit=len(data)).stdout, data)
         self.assertEqual(self.session.exec(["cat"], input=data, output_limit=1000).dropped_bytes, len(data) - 1000)
         self.assertEqual(self.session.exec(["true"], input=data).exit_code, 0)
+        self.assertEqual(self.session.exec(["sh", "-c", "exec <&-; sleep 0.1; echo done"], input=data).text, "done\n")
+        with self.session.start_process(["wc", "-c"], stdin=True) as process:
+            process.write(data)
+            process.close_input()
+            self.assertEqual(int(next(process).data), len(data))
 
     def test_an_interrupted_command_is_killed(self):
         for input in (None, "hello"):
@@ -160,7 +165,6 @@ class Sessions(unittest.TestCase):
             chunks = [next(process), next(process)]
             self.assertEqual({(each.stream, each.data) for each in chunks}, {("stdout", b"one\n"), ("stderr", b"two\n")})
             process.write("three\n")
-            process.close_input()
             self.assertEqual([each.data for each in process], [b"got three\n"])
             self.assertEqual((process.end.exit_code, process.wait()), (0, process.end))
             self.assertEqual(list(process), [])

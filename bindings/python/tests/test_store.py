@@ -177,6 +177,8 @@ class Engines(WithDirectory):
             with self.assertRaises(ValueError):
                 engine.open()
         engine.close()
+        with sandboxkit.Engine(self.store).open() as opened:
+            opened.ping()
         for late in (engine.ping, engine.profiles):
             with self.assertRaises(sandboxkit.ConflictError) as caught:
                 late()

@@ -11,8 +11,8 @@ done
 rm -rf "$work"
 mkdir -p "$work/empty"
 "$python" -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir "$work" \
-    -C build-dir="$work/build" -C cmake.define.SANDBOXKIT_INSTALLED=ON -C cmake.define.CMAKE_PREFIX_PATH="$prefix" \
-    -C cmake.define.SANDBOXKIT_PYTHON="$python" "$source"
+    --config-settings=build-dir="$work/build" --config-settings=cmake.define.SANDBOXKIT_INSTALLED=ON \
+    --config-settings=cmake.define.CMAKE_PREFIX_PATH="$prefix" --config-settings=cmake.define.SANDBOXKIT_PYTHON="$python" "$source"
 wheel=$(ls "$work"/sandboxkit-*-cp39-abi3-linux_*.whl)
 ls -l "$wheel"
 

@@ -177,10 +177,10 @@ class Operation:
         self.waiters: List[Callable[[], None]] = []  # of those who wait for the next
 
     def put(self, event: Event) -> None:
-        if event.kind == COMPLETION:
-            self.completed = True
         if not self.abandoned:
             self.events.append(event)
+        if event.kind == COMPLETION:
+            self.completed = True  # last: another thread that sees it sees the event, too
         for wake in self.waiters:
             wake()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of _types, whose classes are made when the first of them is needed: that takes as long as all the rest of an import."""
+"""The values of _types, whose classes are made when one is needed: that takes as long as all the rest of an import."""
 from __future__ import annotations
 
 import importlib

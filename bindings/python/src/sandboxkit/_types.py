@@ -465,13 +465,16 @@ class CredentialRequest:
     url: str
     connection: Optional[str]  #: the id of the Git connection, if the profile names one
     profile: str
-    repository: str
-    role: str
+    version: int
+    repository: str  #: its identifier in the profile
+    role: str  #: "primary", "context" or "reference"
+    job: str  #: that clones
 
     @classmethod
     def _read(cls, json: _Json) -> CredentialRequest:
         return cls(
-            json["purpose"], json["url"], json.get("connection"), json["profile"], json["repository"], json["role"]
+            json["purpose"], json["url"], json["connection"], json["profile"], json["version"], json["repository"], json["role"],
+            json["job"],
         )
 
 
@@ -479,7 +482,7 @@ class CredentialRequest:
 class Credential:
     """What to log in with. Its secret is not shown by repr()."""
 
-    username: str
+    username: str  #: empty: that of servers which look at the secret alone
     secret: str
 
     def __repr__(self) -> str:

@@ -14,8 +14,6 @@ from sandboxkit._sandboxkit import lib
 if TYPE_CHECKING:
     from logging import Logger
 
-    from sandboxkit._types import CredentialRequest
-
 _LEVELS = {"error": 40, "warning": 30, "info": 20, "debug": 10}  # those of logging
 _CLASSES: Dict[str, int] = {
     text_of(lib.sbk_status_name(status)): status for status in range(lib.SBK_INVALID, lib.SBK_INTERNAL + 1)

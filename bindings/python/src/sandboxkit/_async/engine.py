@@ -115,11 +115,14 @@ class Engine(Client):
         if self._handle is None:
             return
         queue = Queue.current()
-        await queue.call(lib.sbk_engine_close, queue.handle, self._handle)
-        _open.discard(self)
-        host_queue, self._host_queue = self._host_queue, None
-        if host_queue is not None:
-            await host_queue.stop()
+        try:
+            await queue.call(lib.sbk_engine_close, queue.handle, self._handle)
+        finally:
+            # Closing cannot be cancelled, so that it is closed in any case.
+            _open.discard(self)
+            host_queue, self._host_queue = self._host_queue, None
+            if host_queue is not None:
+                await host_queue.stop()
 
     def _abandon(self) -> None:
         """Closes an engine that nobody closed."""
@@ -137,7 +140,7 @@ class Engine(Client):
             self._host_queue.end()
 
     async def __aenter__(self) -> Engine:
-        return await self.open()
+        return await self.open() if self._handle is None else self
 
     async def __aexit__(self, *exception: Any) -> None:
         await self.close()
@@ -173,7 +176,7 @@ class Engine(Client):
         """
         queue = Queue.current()
         event = await queue.call(lib.sbk_doctor, queue.handle, self._options.native)
-        return [Check._read(each) for each in event.json]
+        return [types.Check._read(each) for each in event.json]
 
     async def ping(self) -> None:
         """Does nothing, on a thread of the engine."""

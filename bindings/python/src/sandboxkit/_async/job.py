@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, AsyncGenerator, AsyncIterator, Callable, Optional
 
-from sandboxkit._abi import string
+from sandboxkit._abi import COMPLETION, string
 from sandboxkit._async.waiting import Queue
 from sandboxkit._errors import OperationCancelledError
 from sandboxkit._later import types
@@ -58,9 +58,10 @@ class Job:
             while True:
                 event = await queue.next(operation)
                 assert event is not None  # nobody else knows of the operation
-                if event.kind != lib.SBK_EVENT_PROGRESS:
+                if event.kind == COMPLETION:
                     break
-                yield types.Progress._read(event.json, event.contents)
+                if event.kind == lib.SBK_EVENT_PROGRESS:
+                    yield types.Progress._read(event.json, event.contents)
         finally:
             await queue.cancel(operation)
         if event.error is not None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Union
 
-from sandboxkit._abi import Event, Operation, string
+from sandboxkit._abi import COMPLETION, Event, Operation, string
 from sandboxkit._async.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
 
 if TYPE_CHECKING:
     from sandboxkit._types import End, ExecResult, Output
+
+# A sandbox refuses what is too much to keep until a process reads it.
+_PIECE = 1 << 20
 
 
 class Process:
@@ -79,6 +82,8 @@ class Process:
                 continue
             if event.kind == lib.SBK_EVENT_OUTPUT:
                 return _output(event)
+            if event.kind != COMPLETION:
+                continue
             self._following = None
             error = event.error
             if error is None:
@@ -96,8 +101,13 @@ class Process:
         return self._end
 
     async def write(self, data: Union[str, bytes]) -> None:
-        """To its standard input or its terminal; returns when that has taken it."""
-        await self._call(lib.sbk_process_write, *string(data))
+        """To its standard input or its terminal; returns when that has taken it.
+
+        In pieces of 1 MiB, between which those of another task may come.
+        """
+        contents, _ = string(data)
+        for begin in range(0, len(contents), _PIECE):
+            await self._call(lib.sbk_process_write, *string(contents[begin : begin + _PIECE]))
 
     async def close_input(self) -> None:
         """Closes its standard input. To a terminal, write what its user would type: "\\x04"."""
@@ -137,39 +147,42 @@ class Process:
             raise ValueError(f"the process {self._id} was closed")
         await self._queue.call(function, self._handle, *arguments)
 
+    def _feed(self, input: bytes) -> Iterator[Operation]:
+        """Submits all of an input, one piece after another, and the end of it."""
+        for begin in range(0, len(input), _PIECE):
+            yield self._submit(lib.sbk_process_write, *string(input[begin : begin + _PIECE]))
+        yield self._submit(lib.sbk_process_close_input)
+
     async def _communicate(self, input: bytes, limit: int) -> ExecResult:
         """Writes all of its input while it takes the output, and kills it when it is interrupted."""
-        feeding = self._submit(lib.sbk_process_write, *string(input))
+        pieces = self._feed(input)
+        feeding: Optional[Operation] = next(pieces)
         following = self._submit(lib.sbk_process_follow, 0)
         stdout, stderr = _Collected(limit), _Collected(limit)
-        awaited, closing = [feeding, following], False
         try:
             while True:
-                await self._queue.wait_for_any(*awaited)
-                if feeding.events:
-                    # The command need not read all of it, so that an error here is none of the whole.
-                    written = feeding.events.popleft()
-                    awaited = [following]
-                    if not closing and written.error is None:
-                        closing = True
-                        feeding = self._submit(lib.sbk_process_close_input)
-                        awaited = [feeding, following]
+                await self._queue.wait_for_any(*(each for each in (feeding, following) if each is not None))
+                if feeding is not None and feeding.events:
+                    # It need not read all of it, so that an error here, after which there is no more, is none of the whole.
+                    failed = feeding.events.popleft().error is not None
+                    feeding = None if failed else next(pieces, None)
                 while following.events:
                     event = following.events.popleft()
                     if event.kind == lib.SBK_EVENT_OUTPUT:
                         chunk = _output(event)
                         (stderr if chunk.stream == "stderr" else stdout).add(chunk.data)
+                    if event.kind != COMPLETION:
                         continue
-                    error = event.error
-                    if error is not None:
-                        raise error
+                    if event.error is not None:
+                        raise event.error
                     self._end = types.End._read(event.json)
                     return types.ExecResult(stdout.bytes(), stderr.bytes(), self._end, stdout.dropped + stderr.dropped)
         except BaseException:
             await self._call(lib.sbk_process_signal, 9)
             raise
         finally:
-            await self._queue.cancel(feeding)
+            if feeding is not None:
+                await self._queue.cancel(feeding)
             await self._queue.cancel(following)
 
 

@@ -2,7 +2,6 @@
 """Profiles, and what is proposed for them."""
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from sandboxkit._abi import Document, Event, document_string, optional_string, string
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._async.client import Client
-    from sandboxkit._types import (
-        Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
-    )
+    from sandboxkit._types import Activity, Change, InstructionsInfo, Kept, Overview, ProfileInfo, ProposalInfo
 
 
 def _revision(expected: Optional[int]) -> int:
@@ -120,7 +117,7 @@ class Profile:
     async def instructions(self) -> List[InstructionsInfo]:
         """The history of the agent instructions, newest first."""
         event = await self._client._call(lib.sbk_instructions_list, *string(self.id))
-        return [InstructionsInfo._read(each) for each in event.json]
+        return [types.InstructionsInfo._read(each) for each in event.json]
 
     async def instructions_text(self, revision: int) -> str:
         """The agent instructions of one revision."""
@@ -135,7 +132,7 @@ class Profile:
         event = await self._client._call(
             lib.sbk_profile_activity, *string(self.id), limit, -1 if before is None else before
         )
-        return [Activity._read(each) for each in event.json]
+        return [types.Activity._read(each) for each in event.json]
 
     async def publish(self) -> Version:
         """Freezes the draft as a version, and queues the job that builds a snapshot unless one can be reused.

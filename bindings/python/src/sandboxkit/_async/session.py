@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._async.client import Client
-    from sandboxkit._types import End, ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
+    from sandboxkit._types import ExecResult, FileInfo, ProcessInfo, SessionInfo, Tree
 
 
 async def start(
@@ -197,7 +197,7 @@ class Session:
 
     async def processes(self) -> List[ProcessInfo]:
         """Those that somebody started and that run."""
-        return [ProcessInfo._read(each) for each in (await self._call(lib.sbk_session_processes)).json]
+        return [types.ProcessInfo._read(each) for each in (await self._call(lib.sbk_session_processes)).json]
 
     async def signal(self, process: str, number: int) -> None:
         """Sends a signal to the process group of a process by its id."""
@@ -228,7 +228,7 @@ class Session:
 
     async def list_directory(self, path: Path, *, depth: int = 1) -> List[FileInfo]:
         """What is in a directory, without an order, and in those below it to the depth of `depth`; 1: only its own."""
-        return [FileInfo._read(each) for each in (await self._call(lib.sbk_file_list, *path_string(path), depth)).json]
+        return [types.FileInfo._read(each) for each in (await self._call(lib.sbk_file_list, *path_string(path), depth)).json]
 
     async def make_directory(self, path: Path) -> FileInfo:
         """Makes a directory, and those above it that are missing. One that is there is a ConflictError."""

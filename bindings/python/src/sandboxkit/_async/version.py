@@ -11,7 +11,7 @@ from sandboxkit._sandboxkit import lib
 
 if TYPE_CHECKING:
     from sandboxkit._async.client import Client
-    from sandboxkit._types import Image, JobInfo, Progress, VersionInfo
+    from sandboxkit._types import Image, Progress, VersionInfo
 
 
 class Version:

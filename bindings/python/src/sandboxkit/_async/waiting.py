@@ -52,22 +52,23 @@ class Queue(BaseQueue):
         *arguments: Any,
         undo: Optional[Callable[[Event], Awaitable[None]]] = None,
     ) -> Event:
-        """Submits, and waits for the completion of an operation that has no other events.
+        """Submits, and waits for the completion, which is all that the caller wants to know of.
 
         A task that is cancelled cancels the operation, and goes on when that has completed; when it did what it should in
         spite of that, `undo` is told.
         """
         operation = self.submit(function, target, *arguments)
         try:
-            await self._wait(operation)
+            while not operation.completed:
+                await self._wait_for_one_more(operation)
         except BaseException:
             try:
                 await self.cancel(operation)
             finally:
-                if undo is not None and operation.events and operation.events[0].error is None:
-                    await undo(operation.events[0])
+                if undo is not None and operation.completed and operation.events[-1].error is None:
+                    await undo(operation.events[-1])
             raise
-        completion = operation.events.popleft()
+        completion = operation.events.pop()
         error = completion.error
         if error is not None:
             raise error

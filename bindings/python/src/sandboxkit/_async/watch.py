@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Optional
 
-from sandboxkit._abi import Operation
+from sandboxkit._abi import COMPLETION, Operation
 from sandboxkit._async.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
@@ -46,18 +46,18 @@ class Watch:
 
     async def __anext__(self) -> FileChange:
         self._queue.check_current()
-        if self._operation is None:
-            raise StopAsyncIteration
-        event = await self._queue.next(self._operation)
-        if event is None:  # another task has taken the last
-            raise StopAsyncIteration
-        if event.kind == lib.SBK_EVENT_CHANGE:
-            change = types.FileChange._read(event.json)
-            event.free()
-            return change
-        self._operation = None
-        if event.error is not None:
-            raise event.error
+        while self._operation is not None:
+            event = await self._queue.next(self._operation)
+            if event is None:  # another task has taken the last
+                break
+            if event.kind == lib.SBK_EVENT_CHANGE:
+                change = types.FileChange._read(event.json)
+                event.free()
+                return change
+            if event.kind == COMPLETION:
+                self._operation = None
+                if event.error is not None:
+                    raise event.error
         raise StopAsyncIteration
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from sandboxkit._sandboxkit import lib
 
 if TYPE_CHECKING:
     from sandboxkit._sync.engine import Engine
-    from sandboxkit._types import JobInfo, ProfileInfo, SessionInfo, Validation
+    from sandboxkit._types import Validation
 
 CHANNELS = {
     "api": lib.SBK_CHANNEL_API,
@@ -48,6 +48,9 @@ class Client:
         self._scopes = tuple(scopes)
         self._every_scope = every_scope
         self._channel = choice(CHANNELS, channel, "channel")
+
+    def __repr__(self) -> str:
+        return f"<sandboxkit.Client {self._id!r}>"
 
     @property
     def principal(self) -> str:

@@ -116,11 +116,14 @@ class Engine(Client):
         if self._handle is None:
             return
         queue = Queue.current()
-        queue.call(lib.sbk_engine_close, queue.handle, self._handle)
-        _open.discard(self)
-        host_queue, self._host_queue = self._host_queue, None
-        if host_queue is not None:
-            host_queue.stop()
+        try:
+            queue.call(lib.sbk_engine_close, queue.handle, self._handle)
+        finally:
+            # Closing cannot be cancelled, so that it is closed in any case.
+            _open.discard(self)
+            host_queue, self._host_queue = self._host_queue, None
+            if host_queue is not None:
+                host_queue.stop()
 
     def _abandon(self) -> None:
         """Closes an engine that nobody closed."""
@@ -138,7 +141,7 @@ class Engine(Client):
             self._host_queue.end()
 
     def __enter__(self) -> Engine:
-        return self.open()
+        return self.open() if self._handle is None else self
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
@@ -174,7 +177,7 @@ class Engine(Client):
         """
         queue = Queue.current()
         event = queue.call(lib.sbk_doctor, queue.handle, self._options.native)
-        return [Check._read(each) for each in event.json]
+        return [types.Check._read(each) for each in event.json]
 
     def ping(self) -> None:
         """Does nothing, on a thread of the engine."""

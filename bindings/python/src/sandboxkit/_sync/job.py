@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generator, Iterator, Callable, Optional
 
-from sandboxkit._abi import string
+from sandboxkit._abi import COMPLETION, string
 from sandboxkit._sync.waiting import Queue
 from sandboxkit._errors import OperationCancelledError
 from sandboxkit._later import types
@@ -59,9 +59,10 @@ class Job:
             while True:
                 event = queue.next(operation)
                 assert event is not None  # nobody else knows of the operation
-                if event.kind != lib.SBK_EVENT_PROGRESS:
+                if event.kind == COMPLETION:
                     break
-                yield types.Progress._read(event.json, event.contents)
+                if event.kind == lib.SBK_EVENT_PROGRESS:
+                    yield types.Progress._read(event.json, event.contents)
         finally:
             queue.cancel(operation)
         if event.error is not None:

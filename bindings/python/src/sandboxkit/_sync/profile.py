@@ -3,7 +3,6 @@
 """Profiles, and what is proposed for them."""
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from sandboxkit._abi import Document, Event, document_string, optional_string, string
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sandboxkit._sync.client import Client
-    from sandboxkit._types import (
-        Activity, Change, InstructionsInfo, JobInfo, Kept, Overview, ProfileInfo, ProposalInfo, VersionInfo
-    )
+    from sandboxkit._types import Activity, Change, InstructionsInfo, Kept, Overview, ProfileInfo, ProposalInfo
 
 
 def _revision(expected: Optional[int]) -> int:
@@ -121,7 +118,7 @@ class Profile:
     def instructions(self) -> List[InstructionsInfo]:
         """The history of the agent instructions, newest first."""
         event = self._client._call(lib.sbk_instructions_list, *string(self.id))
-        return [InstructionsInfo._read(each) for each in event.json]
+        return [types.InstructionsInfo._read(each) for each in event.json]
 
     def instructions_text(self, revision: int) -> str:
         """The agent instructions of one revision."""
@@ -136,7 +133,7 @@ class Profile:
         event = self._client._call(
             lib.sbk_profile_activity, *string(self.id), limit, -1 if before is None else before
         )
-        return [Activity._read(each) for each in event.json]
+        return [types.Activity._read(each) for each in event.json]
 
     def publish(self) -> Version:
         """Freezes the draft as a version, and queues the job that builds a snapshot unless one can be reused.

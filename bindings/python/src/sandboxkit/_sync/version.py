@@ -12,7 +12,7 @@ from sandboxkit._sandboxkit import lib
 
 if TYPE_CHECKING:
     from sandboxkit._sync.client import Client
-    from sandboxkit._types import Image, JobInfo, Progress, VersionInfo
+    from sandboxkit._types import Image, Progress, VersionInfo
 
 
 class Version:

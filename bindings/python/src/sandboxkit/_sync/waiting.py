@@ -60,22 +60,22 @@ class Queue(BaseQueue):
     def call(
         self, function: Callable[..., int], target: Any, *arguments: Any, undo: Optional[Callable[[Event], None]] = None
     ) -> Event:
-        """Submits, and waits for the completion of an operation that has no other events.
+        """Submits, and waits for the completion, which is all that the caller wants to know of.
 
         A signal whose handler raises, as that of Ctrl-C does, cancels the operation, and the exception goes on when that has
         completed; when it did what it should in spite of that, `undo` is told.
         """
         operation = self.submit(function, target, *arguments)
         try:
-            self._wait(lambda: bool(operation.events))
+            self._wait(lambda: operation.completed)
         except BaseException:
             try:
                 self.cancel(operation)
             finally:
-                if undo is not None and operation.events and operation.events[0].error is None:
-                    undo(operation.events[0])
+                if undo is not None and operation.completed and operation.events[-1].error is None:
+                    undo(operation.events[-1])
             raise
-        completion = operation.events.popleft()
+        completion = operation.events.pop()
         error = completion.error
         if error is not None:
             raise error

@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Optional
 
-from sandboxkit._abi import Operation
+from sandboxkit._abi import COMPLETION, Operation
 from sandboxkit._sync.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
@@ -47,18 +47,18 @@ class Watch:
 
     def __next__(self) -> FileChange:
         self._queue.check_current()
-        if self._operation is None:
-            raise StopIteration
-        event = self._queue.next(self._operation)
-        if event is None:  # another thread has taken the last
-            raise StopIteration
-        if event.kind == lib.SBK_EVENT_CHANGE:
-            change = types.FileChange._read(event.json)
-            event.free()
-            return change
-        self._operation = None
-        if event.error is not None:
-            raise event.error
+        while self._operation is not None:
+            event = self._queue.next(self._operation)
+            if event is None:  # another thread has taken the last
+                break
+            if event.kind == lib.SBK_EVENT_CHANGE:
+                change = types.FileChange._read(event.json)
+                event.free()
+                return change
+            if event.kind == COMPLETION:
+                self._operation = None
+                if event.error is not None:
+                    raise event.error
         raise StopIteration
 
     def close(self) -> None:
