@@ -35,11 +35,13 @@ void ProcessHandle::send_inputs() noexcept {
         bool left = false;
         answer_if_thrown(*input.pending, [&] {
             auto turn = std::make_shared<Turn<void>>();
-            follow_operation(input.pending, input.start(process),
-                             [self = shared_from_this(), pending = input.pending, turn](Result<void> result) noexcept {
-                                 complete(*pending, std::move(result));
-                                 if (turn->arrived({})) self->send_inputs();
-                             });
+            auto operation = input.start(process);
+            input.pending->on_cancel([operation]() mutable { operation.cancel(); });
+            if (!input.pending->open()) operation.cancel(); // in between
+            operation.on_complete([self = shared_from_this(), pending = input.pending, turn](Result<void> result) noexcept {
+                complete(*pending, std::move(result));
+                if (turn->arrived({})) self->send_inputs();
+            });
             left = !turn->leave();
         });
         if (left) return; // the handler goes on
