@@ -46,7 +46,7 @@ const json::value* walk(const json::value& root, std::string_view pointer) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     const auto line = std::min(input.find('\n'), input.size());
-    const auto pointer = input.substr(0, line);
+    const std::string pointer(input.substr(0, line)); // a place also when it is empty
     auto value = sandboxkit::parse_strict(input.substr(std::min(line + 1, input.size())));
     sbk_event event(SBK_EVENT_COMPLETION, 0);
     if (value) event.set_json(*value);

@@ -351,10 +351,10 @@ TEST_CASE("a closed engine says so, and is closed once") {
 
 namespace {
 
-sbk_engine_options options_for(const std::string& store) {
+sbk_engine_options options_for(std::string_view store) { // which is not copied
     sbk_engine_options options{};
     options.struct_size = sizeof options;
-    options.store = store.c_str();
+    options.store = store.data();
     options.store_size = store.size();
     options.flags = SBK_ENGINE_NO_JOBS;
     return options;
@@ -429,7 +429,8 @@ TEST_CASE("an engine that is opened, and what becomes of one that nobody wants")
 TEST_CASE("a store that cannot be, and options that are wrong all at once") {
     const TempDir dir;
     const auto queue = new_queue();
-    auto options = options_for(dir.path().string());
+    const std::string directory = dir.path().string();
+    auto options = options_for(directory);
     REQUIRE(sbk_engine_open(nullptr, queue.get(), 1, &options) == SBK_OK);
     const auto event = expect(queue, SBK_EVENT_COMPLETION, 1);
     CHECK(sbk_event_status(event.get()) != SBK_OK);
