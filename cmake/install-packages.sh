@@ -30,7 +30,7 @@ for group in "$@"; do
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
         nodejs npm python3-jsonschema golang-go rustc libnode-dev python3-cffi python3-dev python3-pip python3-venv
-        python3-scikit-build-core mypy) ;;
+        python3-scikit-build-core mypy abigail-tools) ;;
     debian) wanted+=(mmdebstrap) ;;
     *) fail "there is no group '$group'; there are: build tests debian" ;;
     esac

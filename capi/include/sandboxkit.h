@@ -27,7 +27,7 @@
  *  8. fork. In a child process every function on an object of the parent returns SBK_FORKED (or nothing), and every free does
  *     nothing. A child may make objects of its own.
  *  9. Documents and results are JSON. Members are only ever added: ignore those that you do not know. An absent value is null.
- *     Times are RFC 3339 in UTC with milliseconds. sbk_event_text and sbk_event_integer read single values without a JSON library.
+ *     Times are RFC 3339 in UTC with milliseconds; those of files in a sandbox have what its file system has. sbk_event_text and sbk_event_integer read single values without a JSON library.
  * 10. Values of enumerations are never reused. Expect ones that you do not know.
  * 11. Examples are one C program, in the order of this header. In it check(status) ends the program unless it is SBK_OK,
  *     completion(queue, tag) takes events until the good completion of that operation, and copy_text keeps a string of its JSON.
@@ -43,6 +43,7 @@
  *               "instructions_revision": 0}
  * Kept         {"profile": Profile, "changes": [Change]}
  * Change       {"pointer": "/setup_script", "class": "snapshot_relevant", "before": "", "after": "", "reason": ""}
+ *              before, after: JSON as text, "[1]"; empty: absent
  * Proposal     {"id": "edt_...", "profile": "prf_...", "section": "network", "members": {}, "changes": [Change],
  *               "base_revision": 1, "proposed_by": "ada", "channel": "api", "proposed": "...", "state": "open"}
  * Instructions {"revision": 1, "digest": "sha256:...", "bytes": 10, "principal": "ada", "at": "..."}
@@ -56,7 +57,7 @@
  *               "published_by": "ada", "snapshot": "ready", "image": {"provider": "local", "id": "..."},
  *               "ingredients": [{"kind": "", "name": "", "digest": "", "branch": ""}],
  *               "decision": {"reuse": false, "reason": "", "changes": [Change]}, "last_job": "job_..."}
- *              snapshot: none, pending, ready, stale or failed
+ *              snapshot: none, pending, ready, stale or failed; image, ingredients: null without a usable one
  * Job          {"id": "job_...", "profile": "prf_...", "version": 1, "trigger": "publish", "state": "succeeded",
  *               "phase": "record", "attempt": 1, "error": null, "created": "...", "started": "...", "finished": "..."}
  *              state: queued, running, succeeded, failed or cancelled; error: an Error of a job that failed
@@ -924,7 +925,8 @@ SBK_API sbk_status sbk_session_list(sbk_operation **operation, sbk_client *clien
  */
 SBK_API sbk_status sbk_command_new(sbk_command **command);
 
-/* The first is the program, looked up on the sandbox's PATH unless it has a slash. Any bytes but NUL.
+/* The first is the program, looked up on the sandbox's PATH unless it has a slash. UTF-8, without NUL: else the submission that
+ * uses the command completes with invalid.
  * Example:
  *     check(sbk_command_add_argument(command, "sh", SBK_NUL));
  *     check(sbk_command_add_argument(command, "-c", SBK_NUL));
@@ -981,7 +983,7 @@ SBK_API void sbk_command_free(sbk_command *command);
 
 /* Runs a command and collects its output, at most `output_limit` bytes a stream; 0: 16 MiB. Cancelling kills its process group.
  * Completes with: {"end": End, "dropped_bytes": 0}, and the output: sbk_event_bytes and sbk_event_error_bytes
- * Errors: invalid "..." for a command that cannot be; not_found: no such session, or no such program; conflict
+ * Errors: invalid "..." for a command that cannot be; not_found: no such session; conflict
  * "session_not_running".
  * Example:
  *     check(sbk_session_exec(NULL, client, 44, session, SBK_NUL, command, 0));
@@ -1057,8 +1059,9 @@ SBK_API sbk_status sbk_process_attach(sbk_operation **operation, sbk_client *cli
  */
 SBK_API sbk_status sbk_process_follow(sbk_operation **operation, sbk_process *process, uint64_t tag, size_t window);
 
-/* To its standard input or its terminal; completes when that has taken it. What is submitted through one sbk_process arrives in the
- * order of its submission, sbk_process_close_input included; one that fails or is cancelled does not hold up the next.
+/* To its standard input or its terminal; completes when that has taken it. `bytes` may be NULL with size 0. What is submitted
+ * through one sbk_process arrives in the order of its submission, sbk_process_close_input included; one that fails or is cancelled
+ * does not hold up the next.
  * Completes with: no JSON
  * Errors: not_found: it has ended; internal: it takes no input; quota: too much waits that it has not read.
  * Example:
@@ -1115,7 +1118,7 @@ SBK_API void sbk_process_free(sbk_process *process);
 /* ---- Files ------------------------------------------------------------------------------------------------------------------ */
 /* As root of the sandbox, with absolute paths in it, which are bytes without NUL. */
 
-/* Replaces or makes a file, and makes missing directories above it.
+/* Replaces or makes a file, and makes missing directories above it. `bytes` may be NULL with size 0: an empty file.
  * Completes with: no JSON
  * Errors: permission; quota: no space is left; conflict "session_not_running".
  * Example:

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.hpp"
 
+#include <sandboxkit/profile_rules.hpp>
+#include <sandboxkit/strict_json.hpp>
+
 namespace capi = sandboxkit::capi;
 
 sbk_status sbk_client_new(sbk_client** client, sbk_engine* engine, sbk_queue* queue, const char* id, size_t id_size) {
     return capi::guarded(__func__, [&] {
         auto*& place = capi::result_at(client);
+        const auto name = capi::text(id, id_size);
+        if (name.empty() || name.size() > 256 || sandboxkit::invalid_utf8_at(name) != std::string_view::npos ||
+            sandboxkit::detail::has_control_character(name))
+            throw capi::Misuse{};
         auto made = std::make_unique<sbk_client>();
         made->engine = capi::object(engine).handle;
         made->queue = capi::object(queue).queue;
-        made->who.id = capi::text(id, id_size);
+        made->who.id = name;
         place = made.release();
         return SBK_OK;
     });

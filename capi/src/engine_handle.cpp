@@ -20,39 +20,42 @@ void EngineHandle::end_work() noexcept {
     changed_.notify_all();
 }
 
-void EngineHandle::keep(const std::shared_ptr<Loop>& loop) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (!closing_) {
-            std::erase_if(loops_, [](const auto& l) { return l.expired(); });
-            loops_.push_back(loop);
-            return;
-        }
-    }
-    loop->stop();
+bool EngineHandle::keep(const std::shared_ptr<Loop>& loop) {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return false;
+    std::erase_if(loops_, [](const auto& l) { return l.expired(); });
+    loops_.push_back(loop);
+    return true;
 }
 
 void EngineHandle::close(std::function<void()> done) {
     {
         const std::lock_guard lock(mutex_);
         if (!closed_) {
+            when_closed_.reserve(when_closed_.size() + 1);
+            // It begins by waiting for the mutex. When there is no memory for it nothing has changed yet.
+            if (!closing_) boost::asio::post(threads_, [this] { shut(); });
+            closing_ = true;
             when_closed_.push_back(std::move(done));
-            if (closing_.exchange(true)) return;
-            done = nullptr;
+            return;
         }
     }
-    if (done) return done();
-    if (host_) host_->close(); // else what waits for an answer would be waited for
-    boost::asio::post(threads_, [this] { shut(); });
+    done();
 }
 
-void EngineHandle::close_now() {
-    close([] {});
+// On this thread: a free cannot fail for lack of memory.
+void EngineHandle::close_now() noexcept {
     std::unique_lock lock(mutex_);
+    if (!closing_.exchange(true)) {
+        lock.unlock();
+        shut();
+        return;
+    }
     changed_.wait(lock, [&] { return finished_; });
 }
 
 void EngineHandle::shut() noexcept {
+    if (host_) host_->close(); // else what waits for an answer would be waited for
     std::vector<std::weak_ptr<Loop>> loops;
     {
         std::unique_lock lock(mutex_);
@@ -65,8 +68,16 @@ void EngineHandle::shut() noexcept {
         engine.swap(engine_);
     }
     for (const auto& weak : loops)
-        if (const auto loop = weak.lock()) loop->stop();
+        if (const auto loop = weak.lock()) {
+            try {
+                loop->stop();
+            } catch (const std::bad_alloc&) {
+                // Then its operation ends with those of the engine.
+            }
+        }
     engine.reset(); // cancels what runs, and waits for it
+    for (const auto& weak : loops)
+        if (const auto loop = weak.lock()) loop->wait_for_end();
     std::vector<std::function<void()>> done;
     {
         const std::lock_guard lock(mutex_);

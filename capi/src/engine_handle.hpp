@@ -27,6 +27,8 @@ class Loop {
 public:
     virtual ~Loop() = default;
     virtual void stop() = 0;
+    // After stop() and the engine's end: returns when the completion is out. Who frees an event may be at it.
+    virtual void wait_for_end() noexcept = 0;
 };
 
 [[nodiscard]] Error engine_closed();
@@ -60,12 +62,12 @@ public:
             throw;
         }
     }
-    // Stopped when the engine closes.
-    void keep(const std::shared_ptr<Loop>& loop);
+    // Stopped when the engine closes; false: that has begun.
+    [[nodiscard]] bool keep(const std::shared_ptr<Loop>& loop);
 
     // `done` is called when the engine has closed, by this or by another call.
     void close(std::function<void()> done);
-    void close_now();
+    void close_now() noexcept;
 
 private:
     bool begin_work();
@@ -75,7 +77,7 @@ private:
     const std::shared_ptr<Host> host_; // null: it is asked nothing
     std::shared_mutex engine_mutex_;
     std::optional<Engine> engine_;
-    std::atomic<bool> closing_ = false;
+    std::atomic<bool> closing_ = false; // set with the mutex held
 
     std::mutex mutex_;
     std::condition_variable changed_;

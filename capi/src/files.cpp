@@ -44,7 +44,7 @@ sbk_status sbk_file_write(sbk_operation** operation, sbk_client* client, uint64_
                           const char* path, size_t path_size, const char* bytes, size_t size) {
     return guarded(__func__, [&] {
         std::string name(text(path, path_size));
-        std::string contents(text(bytes, size));
+        std::string contents = capi::text_or_empty(bytes, size);
         return submit(operation, client, tag,
                       [session = text(session, session_size), &name, &contents](Engine& engine, const Principal& who) {
                           return engine.write_file(who, session, std::move(name), std::move(contents));

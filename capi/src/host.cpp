@@ -4,12 +4,17 @@
 #include <sandboxkit/answers_json.hpp>
 #include <sandboxkit/object_reader.hpp>
 #include <sandboxkit/profile_rules.hpp>
+#include <sandboxkit/strict_json.hpp>
+
+#include <boost/json/memory_resource.hpp>
+#include <boost/json/storage_ptr.hpp>
 
 #include <openssl/crypto.h>
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cstddef>
+#include <new>
 #include <utility>
 
 namespace sandboxkit::capi {
@@ -97,32 +102,33 @@ Result<void> read_credential(const json::value& value, Credential& out) {
     return finish(reader, problems);
 }
 
-// Also of an answer that was refused: a secret may stand in it anywhere.
-void wipe(json::value& value) {
-    if (auto* text = value.if_string()) {
-        OPENSSL_cleanse(text->data(), text->size());
-    } else if (auto* array = value.if_array()) {
-        for (auto& element : *array) wipe(element);
-    } else if (auto* object = value.if_object()) {
-        for (auto& member : *object) wipe(member.value());
+// Overwrites what it gives back. A secret may stand anywhere in an answer, also in one that is refused, and in what a string
+// with escapes was while it grew.
+class WipingMemory final : public json::memory_resource {
+    void* do_allocate(std::size_t size, std::size_t alignment) override {
+        return ::operator new(size, std::align_val_t(alignment));
     }
+    void do_deallocate(void* memory, std::size_t size, std::size_t alignment) override {
+        OPENSSL_cleanse(memory, size);
+        ::operator delete(memory, size, std::align_val_t(alignment));
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+Result<json::value> parse_answer(std::string_view text) {
+    ProblemList problems;
+    auto value = parse_collecting(text, JsonLimits{}, problems, json::make_shared_resource<WipingMemory>());
+    if (!problems.empty()) return document_error("host_answer_invalid", "the host application's answer", problems.take());
+    return std::move(*value);
 }
 
 } // namespace
 
 sbk_status HostRequest::respond(std::string_view text) {
-    auto answer = parse_strict(text);
-    auto read = answer ? Result<void>() : Result<void>(answer.error());
+    const auto answer = parse_answer(text);
     const std::lock_guard lock(mutex_);
-    if (state_ != State::open) {
-        if (answer) wipe(*answer);
-        return SBK_CONFLICT;
-    }
-    if (answer) {
-        read = reader_(*answer);
-        wipe(*answer);
-    }
-    if (!read) {
+    if (state_ != State::open) return SBK_CONFLICT;
+    if (const auto read = answer ? reader_(*answer) : answer.error(); !read) {
         error_ = read.error();
         end(State::refused);
         return SBK_INVALID;
@@ -164,7 +170,7 @@ Result<void> HostRequest::wait(std::chrono::milliseconds time) {
 template <class T, class Read>
 Result<std::optional<T>> Host::ask(json::object question, Read read) {
     auto found = std::make_shared<std::optional<T>>();
-    auto request = std::make_shared<HostRequest>([found, read](json::value& answer) -> Result<void> {
+    auto request = std::make_shared<HostRequest>([found, read](const json::value& answer) -> Result<void> {
         if (answer.is_null()) return {};
         found->emplace();
         return read(answer, **found);
@@ -181,7 +187,7 @@ Result<std::optional<T>> Host::ask(json::object question, Read read) {
     queue_->push(event);
     event.reset(); // of a closed queue: refuses the request
     if (auto answered = request->wait(time_); !answered) return answered.error();
-    return std::move(*found);
+    return std::exchange(*found, std::nullopt); // the event may live on, and must not keep a secret
 }
 
 Result<std::optional<Connection>> Host::connection(std::string_view id) {

@@ -27,8 +27,7 @@ namespace sandboxkit::capi {
 // One question. Answered once, by whoever is first: the host, the end of the time, or the end of the engine.
 class HostRequest {
 public:
-    // Reads the answer; it may wipe what it read.
-    using Reader = std::function<Result<void>(boost::json::value& answer)>;
+    using Reader = std::function<Result<void>(const boost::json::value& answer)>;
     explicit HostRequest(Reader reader) : reader_(std::move(reader)) {}
 
     sbk_status respond(std::string_view text);

@@ -15,16 +15,20 @@ Error cancelled_error() {
 }
 
 Pending::~Pending() {
-    complete([](sbk_event& event) { write_error(event, cancelled_error()); });
+    fail(cancelled_error);
 }
 
 bool Pending::fail(const Error& error) noexcept {
     return complete([&](sbk_event& event) { write_error(event, error); });
 }
 
-void Pending::push(std::unique_ptr<sbk_event> event) noexcept {
+bool Pending::fail(Error (*make)()) noexcept {
+    return complete([&](sbk_event& event) { write_error(event, make()); });
+}
+
+bool Pending::push(std::unique_ptr<sbk_event> event) noexcept {
     const std::lock_guard lock(mutex_); // gone before the event is, if nobody takes it
-    if (completion_) queue_->push(event);
+    return completion_ && queue_->push(event);
 }
 
 std::unique_ptr<sbk_event> Pending::take_completion() noexcept {

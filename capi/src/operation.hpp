@@ -41,11 +41,12 @@ public:
         return true;
     }
     bool fail(const Error& error) noexcept;
+    bool fail(Error (*make)()) noexcept; // where nobody is above to hear that there was no memory for the error
     // The submission itself failed: there will be no completion.
     void abandon() noexcept { take_completion(); }
 
-    // An event before the completion; nothing once that is out.
-    void push(std::unique_ptr<sbk_event> event) noexcept;
+    // An event before the completion; nothing once that is out. False: nobody will get it.
+    bool push(std::unique_ptr<sbk_event> event) noexcept;
     [[nodiscard]] std::unique_ptr<sbk_event> make_event(sbk_event_kind kind) const {
         return std::make_unique<sbk_event>(kind, tag_);
     }

@@ -119,7 +119,7 @@ sbk_status sbk_process_follow(sbk_operation** operation, sbk_process* process, u
 sbk_status sbk_process_write(sbk_operation** operation, sbk_process* process, uint64_t tag, const char* bytes, size_t size) {
     return guarded(__func__, [&] {
         return submit_input(operation, process, tag,
-                            [input = std::string(text(bytes, size))](sandboxkit::Process& p) { return p.write(input); });
+                            [input = capi::text_or_empty(bytes, size)](sandboxkit::Process& p) { return p.write(input); });
     });
 }
 

@@ -27,7 +27,7 @@ int Queue::descriptor() noexcept {
     return descriptor_;
 }
 
-void Queue::push(std::unique_ptr<sbk_event>& event) noexcept {
+bool Queue::push(std::unique_ptr<sbk_event>& event) noexcept {
     bool notify = false;
     {
         const std::lock_guard lock(mutex_);
@@ -40,6 +40,7 @@ void Queue::push(std::unique_ptr<sbk_event>& event) noexcept {
         }
     }
     if (notify) arrived_.notify_one();
+    return !event;
 }
 
 std::unique_ptr<sbk_event> Queue::pop() noexcept {
@@ -72,12 +73,23 @@ std::unique_ptr<sbk_event> Queue::take(std::int64_t timeout_ms) {
 void Queue::run(std::function<void()> work) {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Misuse{};
+    std::erase_if(threads_, [](Running& running) { // else they would keep their stacks
+        if (!*running.ended) return false;
+        running.thread.join();
+        return true;
+    });
     threads_.reserve(threads_.size() + 1);
-    threads_.emplace_back(std::move(work));
+    auto ended = std::make_shared<std::atomic<bool>>(false);
+    std::thread thread([ended, work = std::move(work)]() mutable {
+        work();
+        work = nullptr; // whatever hangs on it goes without the mutex
+        *ended = true;
+    });
+    threads_.push_back({std::move(ended), std::move(thread)});
 }
 
 void Queue::close() noexcept {
-    std::vector<std::thread> threads;
+    std::vector<Running> threads;
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
@@ -85,7 +97,7 @@ void Queue::close() noexcept {
     }
     arrived_.notify_all();
     drop_all();
-    for (auto& thread : threads) thread.join();
+    for (auto& running : threads) running.thread.join();
 }
 
 void Queue::drop_all() noexcept {

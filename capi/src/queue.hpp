@@ -4,6 +4,7 @@
 
 #include "event.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -23,9 +24,9 @@ public:
     Queue& operator=(const Queue&) = delete;
 
     [[nodiscard]] int descriptor() noexcept;
-    // Never fails: the event brings its own link. Left with the caller when the queue is closed: to be freed without any lock,
-    // since what hangs on an event may push another.
-    void push(std::unique_ptr<sbk_event>& event) noexcept;
+    // False: the queue is closed. Else it cannot fail: the event brings its own link. One that is not taken is left with the
+    // caller, to be freed without any lock, since what hangs on an event may push another.
+    bool push(std::unique_ptr<sbk_event>& event) noexcept;
     // Less than 0: for ever. Null: none in that time.
     std::unique_ptr<sbk_event> take(std::int64_t timeout_ms);
     // Runs what belongs to no engine yet (its opening, the doctor) on a thread of the queue's own.
@@ -45,7 +46,11 @@ private:
     bool closed_ = false;
     bool watched_ = false; // somebody asked for the descriptor: until then nobody pays for it
     int descriptor_ = -1;
-    std::vector<std::thread> threads_;
+    struct Running {
+        std::shared_ptr<std::atomic<bool>> ended;
+        std::thread thread;
+    };
+    std::vector<Running> threads_;
 };
 
 } // namespace sandboxkit::capi

@@ -9,6 +9,7 @@
 
 #include <sandboxkit/operation.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -34,9 +35,14 @@ public:
         : pending_(std::move(pending)), kind_(kind), window_(window), source_(std::move(source)) {}
 
     void start() {
-        pending_->on_cancel([weak = this->weak_from_this()] {
-            if (const auto self = weak.lock()) self->stop();
-        });
+        try {
+            pending_->on_cancel([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->stop();
+            });
+        } catch (...) {
+            source_.at_end();
+            throw;
+        }
         go_on();
     }
 
@@ -50,9 +56,11 @@ public:
             at_rest = !std::exchange(running_, true);
             current = current_;
         }
+        if (at_rest) fail(cancelled_error);
         if (current) current->cancel();
-        if (at_rest) fail(cancelled_error());
     }
+
+    void wait_for_end() noexcept override { ended_.wait(false); }
 
     void give_back(std::size_t amount) noexcept override {
         {
@@ -91,16 +99,29 @@ private:
                 if (!turn->leave() || !take(*turn->result)) return;
             }
         } catch (...) {
-            fail({});
+            give_up();
         }
     }
     void run_from(Turn<T>& turn) noexcept {
         try {
             if (!take(*turn.result)) return;
         } catch (...) {
-            return fail({});
+            return give_up();
         }
         run();
+    }
+
+    // For lack of memory.
+    void give_up() noexcept {
+        std::optional<Operation<T>> current;
+        {
+            const std::lock_guard lock(mutex_);
+            current = current_;
+        }
+        if (current) current->cancel();
+        source_.at_end();
+        pending_->complete([](sbk_event&) { throw std::bad_alloc{}; });
+        end();
     }
 
     // False: the end, or a rest until events are freed.
@@ -114,6 +135,7 @@ private:
         if (!cost) {
             source_.at_end();
             pending_->complete([&](sbk_event& completion) { (void)source_.write(*result, completion); });
+            end();
             return false;
         }
         {
@@ -122,28 +144,31 @@ private:
             untaken_ += *cost;
         }
         event->charge(this->shared_from_this(), *cost);
-        pending_->push(std::move(event));
-        bool stopped = false;
+        // Of a closed queue: what nobody will get is not taken from the others.
+        bool stopped = !pending_->push(std::move(event));
         {
             // Not before the event is out: who frees earlier ones may go on at once, with the next.
             const std::lock_guard lock(mutex_);
-            stopped = stopping_;
+            stopped = stopped || stopping_;
             if (!stopped && untaken_ > window_) {
                 running_ = false;
                 return false;
             }
         }
-        if (stopped) fail(cancelled_error());
+        if (stopped) fail(cancelled_error);
         return !stopped;
     }
 
-    // Without an error: for lack of memory.
-    void fail(std::optional<Error> error) noexcept {
+    // `error`: an Error, or a function that makes one.
+    template <class E>
+    void fail(const E& error) noexcept {
         source_.at_end();
-        if (error)
-            pending_->fail(*error);
-        else
-            pending_->complete([](sbk_event&) { throw std::bad_alloc{}; });
+        pending_->fail(error);
+        end();
+    }
+    void end() noexcept {
+        ended_ = true;
+        ended_.notify_all();
     }
 
     const std::shared_ptr<Pending> pending_;
@@ -154,6 +179,7 @@ private:
     std::optional<Operation<T>> current_;
     std::size_t untaken_ = 0;
     bool running_ = false, stopping_ = false;
+    std::atomic<bool> ended_ = false;
 };
 
 } // namespace sandboxkit::capi

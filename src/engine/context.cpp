@@ -75,7 +75,12 @@ void Context::close() {
         operations_ended_.wait(guard, [this] { return operations_.empty(); });
         closed_ = true;
     }
-    boost::asio::post(io, [this] { clients.clear(); }); // their sockets belong to the io thread
+    // Their sockets belong to the io thread. What is left is none of ours: the timer of a connection that somebody still holds
+    // would be waited for, for minutes.
+    boost::asio::post(io, [this] {
+        clients.clear();
+        io.stop();
+    });
     work_.reset();
     thread_.join();
     pool.join();

@@ -2,11 +2,12 @@
 // sandboxkit-bench: what sandboxkit costs, as ratios against baselines measured in the same run, interleaved sample by
 // sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
-//   --only      one of: profiles, secrets, permission (which need neither root nor runtime), start, exec, output, processes,
-//               capture, trees, idle
+//   --only      one of: profiles, secrets, permission (which need neither root nor runtime), capi, start, exec, output,
+//               processes, capture, trees, idle
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
+#include "bench/capi.hpp"
 #include "bench/figures.hpp"
 #include "bench/in_sandbox.hpp"
 #include "bench/permission.hpp"
@@ -42,10 +43,10 @@ struct Size {
     int files;
     std::uint64_t bytes;
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
-    int secret_samples, decisions, decision_samples, profile_samples;
+    int secret_samples, decisions, decision_samples, profile_samples, capi_samples;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200, 100'000, 9, 300},
-    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200, 100'000, 9, 300, 9},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2, 1};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -236,6 +237,11 @@ static void run_measures(Engine& engine, const EngineOptions& options, const fs:
     const std::pair<std::string_view, std::function<void()>> measures[] = {
         {"start", [&] { bench_start(engine, runtime_of(options), profile, scratch, state, size.start_samples); }},
         {"exec", [&] { bench_exec(engine, profile, size.exec_samples); }},
+        {"capi",
+         [&] {
+             bench_capi(scratch, size.capi_samples);
+             bench_capi_exec(engine, me, options, profile, size.exec_samples);
+         }},
         {"output", [&] { bench_output(session(), size.bytes, size.output_samples); }},
         {"processes", [&] { bench_processes(session(), size.few_processes, size.many_processes, size.process_samples); }},
         {"capture",
@@ -269,7 +275,7 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: profiles, secrets, permission, start, exec, output, processes, capture, trees, idle\n";
+                         "measures: profiles, secrets, permission, capi, start, exec, output, processes, capture, trees, idle\n";
             return 2;
         }
         if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);
