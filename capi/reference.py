@@ -378,11 +378,12 @@ def compare(value, shape, where, shapes, seen):
 
 def check_shapes(header, text, payloads):
     kinds, requests = event_shapes(text)
-    seen, results = set(), 0
+    seen, seen_kinds, results = set(), set(), 0
     for line in payloads.splitlines():
         kind, status, name, payload = line.split("\t", 3)
         kind, value = int(kind), json.loads(payload) if payload else None
         results += kind == 1
+        seen_kinds.add(kind)
         if kind == 1 and int(status) != 0:
             shape = "@Error"
         elif kind == 1 and name == "none":
@@ -400,6 +401,8 @@ def check_shapes(header, text, payloads):
         yield from compare(value, shape, f"event {kind} {name}", header.shapes, seen)
     for name in sorted(header.shapes.keys() - seen):
         yield f"no result had a {name} in it: nothing holds its shape to what is true"
+    for kind in sorted({*kinds, 6} - seen_kinds):
+        yield f"no event was of kind {kind}: nothing holds its shape to what is true"
     if results < 60:
         yield f"only {results} results were written down"
 

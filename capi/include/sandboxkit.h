@@ -422,6 +422,7 @@ SBK_API sbk_status sbk_engine_ping(sbk_operation **operation, sbk_queue *queue, 
  * the first has. Cannot be cancelled.
  * Completes with: no JSON
  * Example:
+ *     options.log_level = SBK_LOG_INFO; // SBK_EVENT_LOG of this one, passed over by completion()
  *     check(sbk_engine_open(NULL, queue, 6, &options));
  *     event = completion(queue, 6);
  *     check(sbk_event_take_engine(&other_engine, event));
