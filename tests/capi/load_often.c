@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* load_often LIBRARY DIRECTORY: loads and unloads the library a thousand times, with an engine in some of the rounds, and compares
  * what the process has of the kernel in the middle and at the end. */
 #include "loaded.h"

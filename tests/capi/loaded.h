@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* The library as dlopen gives it, and what a program without a test framework checks with. */
 #ifndef LOADED_H
 #define LOADED_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* two_copies FIRST SECOND DIRECTORY: two copies of the library in one process, in every way in which they can be loaded, with engines
  * of both at work at the same time. The program exports the functions of another Boost, which end it when they are called. */
 #include "loaded.h"
