@@ -262,7 +262,7 @@ TEST_CASE("NULL where it is not allowed is misuse, in every function, and nothin
     misuses.of("session_signal", sbk_session_signal, Places{0}, nullptr, l, 1, s, nul, s, nul, 9);
     misuses.of("process_start", sbk_process_start, Places{0}, nullptr, l, 1, s, nul, m);
     misuses.of("process_attach", sbk_process_attach, Places{0}, nullptr, l, 1, s, nul, s, nul, 0);
-    misuses.of("file_write", sbk_file_write, Places{0}, nullptr, l, 1, s, nul, s, nul, s, nul);
+    misuses.of("file_write", sbk_file_write, Places{0, 7}, nullptr, l, 1, s, nul, s, nul, s, nul);
     misuses.of("file_read", sbk_file_read, Places{0}, nullptr, l, 1, s, nul, s, nul);
     misuses.of("file_info", sbk_file_info, Places{0}, nullptr, l, 1, s, nul, s, nul);
     misuses.of("file_list", sbk_file_list, Places{0}, nullptr, l, 1, s, nul, s, nul, 1);

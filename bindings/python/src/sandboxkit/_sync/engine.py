@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional
@@ -100,15 +101,16 @@ class Engine(Client):
         if host_queue is not None:
             self._options.native.host_queue = host_queue.handle
         queue = Queue.current()
-        try:
-            event = queue.call(lib.sbk_engine_open, queue.handle, self._options.native)
-        except BaseException:
-            if host_queue is not None:
-                host_queue.stop()
-            raise
-        self._host_queue = host_queue
-        self._handle = event.take_engine()
-        _open.add(self)
+        with _Opening():
+            try:
+                event = queue.call(lib.sbk_engine_open, queue.handle, self._options.native)
+            except BaseException:
+                if host_queue is not None:
+                    host_queue.stop()
+                raise
+            self._host_queue = host_queue
+            self._handle = event.take_engine()
+            _open.add(self)
         return self
 
     def close(self) -> None:
@@ -186,10 +188,38 @@ class Engine(Client):
 
 
 _open: weakref.WeakSet[Engine] = weakref.WeakSet()
+_openings = 0
+_opened = threading.Condition()
+
+
+class _Opening:
+    """An engine is being opened meanwhile."""
+
+    def __enter__(self) -> None:
+        global _openings
+        with _opened:
+            _openings += 1
+
+    def __exit__(self, *exception: Any) -> None:
+        global _openings
+        with _opened:
+            _openings -= 1
+            _opened.notify_all()
+
+
+def _forget_openings() -> None:
+    global _openings, _opened
+    _openings, _opened = 0, threading.Condition()
+
+
+os.register_at_fork(after_in_child=_forget_openings)
 
 
 @atexit.register
 def _abandon_all() -> None:
-    # No thread of an engine should see the last steps of the interpreter and of the process.
+    # No thread of an engine should see the last steps of the interpreter and of the process. What other threads open comes to its
+    # end first, unless nobody will ever go on with it: an event loop that does not run any more.
+    with _opened:
+        _opened.wait_for(lambda: _openings == 0, timeout=5)
     for engine in list(_open):
         engine._abandon()
