@@ -16,7 +16,7 @@
  *     back; NULL is allowed there. What a function returns is borrowed: it lives as long as the object that it was asked of. Inputs
  *     are copied and may go when the call returns. Objects hold on to what they need: free them in any order.
  *  5. Errors. A function that returns sbk_status and not SBK_OK has done nothing, and its results are NULL. Submitting fails only
- *     with SBK_MISUSE, SBK_NO_MEMORY or SBK_FORKED; all else that can go wrong comes with the completion: its status is the class
+ *     with SBK_MISUSE, SBK_NO_MEMORY, SBK_FORKED, or by a defect of the library SBK_INTERNAL; all else that can go wrong comes with the completion: its status is the class
  *     of the error, and its JSON is an Error (see below). There is no last error of a thread.
  *  6. Strings are a pointer and a length in bytes, of UTF-8 where nothing else is said; a length of SBK_NUL: up to the first NUL.
  *     A NULL pointer with length 0 is an absent string; where it may not be absent, SBK_MISUSE. Strings that come back have a length
@@ -112,7 +112,7 @@ typedef enum sbk_status {
     SBK_DATA_LOSS = 9,    /* stored data is damaged or from a version this build cannot read */
     SBK_UNSUPPORTED = 10, /* this build or the chosen provider does not do this, said by name */
     SBK_INTERNAL = 11,    /* a defect of the library, or a peer that broke its own protocol */
-    SBK_NO_MEMORY = 12,   /* this process has no memory left; of a completion: it has no JSON then */
+    SBK_NO_MEMORY = 12,   /* this process can have no more memory, threads or descriptors; a completion has no JSON then */
     SBK_MISUSE = 13,      /* NULL, or a value out of its range, where the function does not allow it: a defect of the caller */
     SBK_FORKED = 14,      /* the object belongs to the parent process */
     SBK_EMPTY = 15        /* the queue had no event in the time given */

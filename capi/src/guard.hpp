@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace sandboxkit::capi {
@@ -41,6 +42,8 @@ sbk_status guarded(const char* function, Body body) noexcept {
     } catch (const Forked&) {
         return SBK_FORKED;
     } catch (const std::bad_alloc&) {
+        return SBK_NO_MEMORY;
+    } catch (const std::system_error&) { // no thread can be made any more
         return SBK_NO_MEMORY;
     } catch (...) {
         return SBK_INTERNAL;

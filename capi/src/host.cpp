@@ -234,6 +234,8 @@ private:
 };
 
 void Host::log(const LogLine& line) {
+    auto event = std::make_unique<sbk_event>(SBK_EVENT_LOG, tag_);
+    auto allowance = std::make_shared<LogAllowance>(shared_from_this());
     std::uint64_t dropped = 0;
     {
         const std::lock_guard lock(mutex_);
@@ -244,8 +246,7 @@ void Host::log(const LogLine& line) {
         dropped = std::exchange(dropped_, 0);
         ++lines_;
     }
-    auto event = std::make_unique<sbk_event>(SBK_EVENT_LOG, tag_);
-    event->charge(std::make_shared<LogAllowance>(shared_from_this()), 1);
+    event->charge(std::move(allowance), 1);
     json::object fields;
     for (const auto& [name, value] : line.fields) fields[name] = value;
     event->set_json(json::object{{"level", to_string(line.level)},
