@@ -16,8 +16,8 @@
  *     back; NULL is allowed there. What a function returns is borrowed: it lives as long as the object that it was asked of. Inputs
  *     are copied and may go when the call returns. Objects hold on to what they need: free them in any order.
  *  5. Errors. A function that returns sbk_status and not SBK_OK has done nothing, and its results are NULL. Submitting fails only
- *     with SBK_MISUSE, SBK_NO_MEMORY, SBK_FORKED, or by a defect of the library SBK_INTERNAL; all else that can go wrong comes with the completion: its status is the class
- *     of the error, and its JSON is an Error (see below). There is no last error of a thread.
+ *     with SBK_MISUSE, SBK_NO_MEMORY, SBK_FORKED, or by a defect of the library SBK_INTERNAL; all else that can go wrong comes with
+ *     the completion: its status is the class of the error, and its JSON is an Error (see below). There is no last error of a thread.
  *  6. Strings are a pointer and a length in bytes, of UTF-8 where nothing else is said; a length of SBK_NUL: up to the first NUL.
  *     A NULL pointer with length 0 is an absent string; where it may not be absent, SBK_MISUSE. Strings that come back have a length
  *     too, and a NUL behind it, which the length does not count.
