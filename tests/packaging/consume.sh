@@ -62,8 +62,11 @@ add_subdirectory)
     export CCACHE_NOHASHDIR=1
     launcher=()
     if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache); fi
+    type=$(cached CMAKE_BUILD_TYPE)
     compile "$work/add_subdirectory" -DCONSUMER_SOURCE_DIR="$source" -DBUILD_SHARED_LIBS=ON "${launcher[@]}" \
-        -DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)" -DCMAKE_CXX_COMPILER="$(cached CMAKE_CXX_COMPILER)" \
+        -DCMAKE_CXX_FLAGS_"${type^^}"="$(cached "CMAKE_CXX_FLAGS_${type^^}")" \
+        -DCMAKE_C_FLAGS_"${type^^}"="$(cached "CMAKE_C_FLAGS_${type^^}")" \
+        -DCMAKE_BUILD_TYPE="$type" -DCMAKE_CXX_COMPILER="$(cached CMAKE_CXX_COMPILER)" \
         -DCMAKE_C_COMPILER="$(cached CMAKE_C_COMPILER)" -DSANDBOXKIT_WARNINGS_AS_ERRORS="$(cached SANDBOXKIT_WARNINGS_AS_ERRORS)"
     ;;
 *)
