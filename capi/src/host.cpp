@@ -110,7 +110,7 @@ class WipingMemory final : public json::memory_resource {
     }
     void do_deallocate(void* memory, std::size_t size, std::size_t alignment) override {
         OPENSSL_cleanse(memory, size);
-        ::operator delete(memory, size, std::align_val_t(alignment));
+        ::operator delete(memory, std::align_val_t(alignment));
     }
     bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
