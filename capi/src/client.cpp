@@ -52,7 +52,8 @@ sbk_status sbk_client_add_every_scope(sbk_client* client) {
 sbk_status sbk_client_set_channel(sbk_client* client, sbk_channel channel) {
     return capi::guarded(__func__, [&] {
         auto& who = capi::object(client).who;
-        if (channel < SBK_CHANNEL_API || channel > SBK_CHANNEL_COMMAND_LINE) throw capi::Misuse{};
+        const int number = capi::number_of(channel);
+        if (number < SBK_CHANNEL_API || number > SBK_CHANNEL_COMMAND_LINE) throw capi::Misuse{};
         who.channel = static_cast<sandboxkit::Channel>(channel);
         return SBK_OK;
     });

@@ -163,7 +163,8 @@ sbk_status sbk_event_refuse(sbk_event* event, sbk_status status, const char* mes
     return capi::guarded(__func__, [&] {
         auto& asked = capi::object(event);
         const auto why = capi::text(message, message_size);
-        if (!asked.request || status < SBK_INVALID || status > SBK_INTERNAL) throw capi::Misuse{};
+        const int number = capi::number_of(status);
+        if (!asked.request || number < SBK_INVALID || number > SBK_INTERNAL) throw capi::Misuse{};
         return asked.request->refuse(static_cast<sandboxkit::ErrorClass>(status), why);
     });
 }

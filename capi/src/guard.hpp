@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <optional>
@@ -102,6 +103,15 @@ template <class T>
 T*& result_at(T** place) {
     if (!place) throw Misuse{};
     return *place;
+}
+
+// A value of an enumeration as it came, which from C may be any number: in C++ such a value may not even be looked at.
+template <class E>
+int number_of(const E& value) noexcept {
+    static_assert(sizeof value == sizeof(int));
+    int number = 0;
+    std::memcpy(&number, &value, sizeof number);
+    return number;
 }
 
 inline std::optional<std::string_view> optional_text(const char* data, std::size_t size) {

@@ -26,7 +26,7 @@ int sbk_has_feature(const char* name, size_t name_size) {
 }
 
 const char* sbk_status_name(sbk_status status) {
-    switch (status) {
+    switch (capi::number_of(status)) {
     case SBK_OK: return "ok";
     case SBK_INVALID: return "invalid";
     case SBK_NOT_FOUND: return "not_found";

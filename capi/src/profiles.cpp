@@ -230,7 +230,8 @@ sbk_status sbk_profile_activity(sbk_operation** operation, sbk_client* client, u
 sbk_status sbk_profile_validate(sbk_operation** operation, sbk_client* client, uint64_t tag, const char* document,
                                 size_t document_size, sbk_gate gate) {
     return guarded(__func__, operation, [&] {
-        if (gate < SBK_GATE_SAVE || gate > SBK_GATE_START) throw capi::Misuse{};
+        const int number = capi::number_of(gate);
+        if (number < SBK_GATE_SAVE || number > SBK_GATE_START) throw capi::Misuse{};
         return submit(
             operation, client, tag,
             [document = std::string(text(document, document_size)), gate](Engine& engine, const Principal& who) mutable {
