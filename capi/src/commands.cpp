@@ -20,7 +20,8 @@ using sandboxkit::Principal;
 
 sbk_status sbk_command_new(sbk_command** command) {
     return guarded(__func__, command, [&] {
-        capi::result_at(command) = new sbk_command;
+        auto*& place = capi::result_at(command);
+        place = new sbk_command;
         return SBK_OK;
     });
 }

@@ -117,7 +117,8 @@ namespace capi = sandboxkit::capi;
 
 sbk_status sbk_queue_new(sbk_queue** queue) {
     return capi::guarded(__func__, queue, [&] {
-        capi::result_at(queue) = new sbk_queue;
+        auto*& place = capi::result_at(queue);
+        place = new sbk_queue;
         return SBK_OK;
     });
 }
