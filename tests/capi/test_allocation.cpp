@@ -54,15 +54,15 @@ sbk_status completion(OneOfEach& objects) {
 // Runs `work` on each of the two threads of the handle.
 template <class Work>
 void on_both_threads(const Handle<sbk_engine>& engine, Work work) {
-    std::barrier together(3);
+    const auto together = std::make_shared<std::barrier<>>(3); // who leaves it last may be one of the threads
     for (int i = 0; i < 2; ++i)
-        engine->handle->post([&](Engine*) {
-            together.arrive_and_wait();
+        engine->handle->post([together, &work](Engine*) {
+            together->arrive_and_wait();
             work();
-            together.arrive_and_wait();
+            together->arrive_and_wait();
         });
-    together.arrive_and_wait();
-    together.arrive_and_wait();
+    together->arrive_and_wait();
+    together->arrive_and_wait();
 }
 
 } // namespace
