@@ -93,6 +93,16 @@ void follow_operation(const std::shared_ptr<Pending>& pending, Begin begin, Done
     (*started)->on_complete(std::move(handler));
 }
 
+// The same with the engine of a client, which may be closed: `begin(Engine&, const Principal&)`.
+template <class Begin, class Done>
+void follow_in_engine(const std::shared_ptr<Pending>& pending, const sbk_client& client, Begin begin, Done done) {
+    const bool open = client.engine->with_engine([&](Engine& engine) {
+        follow_operation(
+            pending, [&] { return begin(engine, client.who); }, std::move(done));
+    });
+    if (!open) pending->fail(engine_closed);
+}
+
 // `start(pending)` may fail before anything has begun: then there is no completion.
 template <class Start>
 sbk_status submit_to(sbk_operation** place, std::shared_ptr<Queue> queue, std::uint64_t tag, Start start) {
@@ -116,12 +126,7 @@ sbk_status submit(sbk_operation** place, sbk_client* given, std::uint64_t tag, V
     return submit_to(place, client.queue, tag, [&](const std::shared_ptr<Pending>& pending) {
         using Answer = std::invoke_result_t<Verb&, Engine&, const Principal&>;
         if constexpr (IsOperation<Answer>::value) {
-            const bool open = client.engine->with_engine([&](Engine& engine) {
-                follow_operation(
-                    pending, [&] { return verb(engine, client.who); },
-                    [pending](auto result) { complete(*pending, std::move(result)); });
-            });
-            if (!open) pending->fail(engine_closed);
+            follow_in_engine(pending, client, std::move(verb), [pending](auto result) { complete(*pending, std::move(result)); });
         } else {
             client.engine->post([pending, verb = std::move(verb), who = client.who](Engine* engine) mutable {
                 if (!engine)

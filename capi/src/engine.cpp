@@ -24,7 +24,7 @@ struct OpenOptions {
     std::shared_ptr<Host> host;
 };
 
-Result<OpenOptions> read_engine_options(const sbk_engine_options* given) {
+Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool needs_store) {
     auto read = read_options(given, first_engine_options);
     if (!read) return read.error();
     const sbk_engine_options& o = *read;
@@ -37,6 +37,8 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given) {
     };
     OpenOptions options;
     options.engine.store = path("/store", o.store, o.store_size);
+    if (needs_store && options.engine.store.empty())
+        problems.add("/store", "required_field", "there is no path of the store", "set store and store_size");
     options.engine.state_directory = path("/state_directory", o.state_directory, o.state_directory_size);
     options.engine.guest = path("/guest", o.guest, o.guest_size);
     options.engine.runtime = path("/runtime", o.runtime, o.runtime_size).string();
@@ -95,11 +97,8 @@ template <class Work>
 sbk_status submit_with_options(sbk_operation** place, sbk_queue* given, std::uint64_t tag, const sbk_engine_options* from,
                                bool needs_store, Work work) {
     const auto queue = object(given).queue;
-    auto options = read_engine_options(from);
+    auto options = read_engine_options(from, needs_store);
     return submit_to(place, queue, tag, [&](const std::shared_ptr<Pending>& pending) {
-        if (options && needs_store && options->engine.store.empty())
-            options = document_error("bad_options", "the engine's options",
-                                     {{"/store", "required_field", "there is no path of the store", "set store and store_size"}});
         if (!options) {
             pending->fail(options.error());
             return;

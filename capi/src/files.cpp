@@ -14,10 +14,8 @@
 
 namespace capi = sandboxkit::capi;
 using capi::guarded;
-using capi::optional_text;
 using capi::submit;
 using capi::text;
-using capi::text_or_empty;
 using sandboxkit::Engine;
 using sandboxkit::Principal;
 
@@ -138,12 +136,12 @@ sbk_status sbk_file_watch(sbk_operation** operation, sbk_client* client, uint64_
                         pending->fail(capi::cancelled_error);
                 });
             };
-            const bool open = who.engine->with_engine([&](Engine& engine) {
-                capi::follow_operation(
-                    pending, [&] { return engine.watch_directory(who.who, id, std::move(directory), recursive != 0); },
-                    std::move(begun));
-            });
-            if (!open) pending->fail(capi::engine_closed);
+            capi::follow_in_engine(
+                pending, who,
+                [&](Engine& engine, const Principal& principal) {
+                    return engine.watch_directory(principal, id, std::move(directory), recursive != 0);
+                },
+                std::move(begun));
         });
     });
 }

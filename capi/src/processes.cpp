@@ -14,10 +14,7 @@
 
 namespace capi = sandboxkit::capi;
 using capi::guarded;
-using capi::optional_text;
-using capi::submit;
 using capi::text;
-using capi::text_or_empty;
 using sandboxkit::Engine;
 using sandboxkit::Principal;
 
@@ -46,11 +43,7 @@ sbk_status submit_process(sbk_operation** operation, sbk_client* given, uint64_t
                 event.process = std::make_shared<capi::ProcessHandle>(std::move(*result), engine, queue);
             });
         };
-        const bool open = client.engine->with_engine([&](Engine& engine) {
-            capi::follow_operation(
-                pending, [&] { return begin(engine, client.who); }, std::move(done));
-        });
-        if (!open) pending->fail(capi::engine_closed);
+        capi::follow_in_engine(pending, client, std::move(begin), std::move(done));
     });
 }
 

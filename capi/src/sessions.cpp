@@ -13,7 +13,6 @@
 
 namespace capi = sandboxkit::capi;
 using capi::guarded;
-using capi::optional_text;
 using capi::submit;
 using capi::text;
 using capi::text_or_empty;

@@ -13,7 +13,6 @@
 
 namespace capi = sandboxkit::capi;
 using capi::guarded;
-using capi::optional_text;
 using capi::submit;
 using capi::text;
 using capi::text_or_empty;
@@ -161,12 +160,12 @@ sbk_status sbk_job_wait(sbk_operation** operation, sbk_client* client, uint64_t 
                     pending->push(std::move(event));
                 });
             };
-            const bool open = who.engine->with_engine([&](Engine& engine) {
-                capi::follow_operation(
-                    pending, [&] { return engine.wait_for_job(who.who, text(job, job_size), std::move(tell)); },
-                    [pending](auto result) { capi::complete(*pending, std::move(result)); });
-            });
-            if (!open) pending->fail(capi::engine_closed);
+            capi::follow_in_engine(
+                pending, who,
+                [&](Engine& engine, const Principal& principal) {
+                    return engine.wait_for_job(principal, text(job, job_size), std::move(tell));
+                },
+                [pending](auto result) { capi::complete(*pending, std::move(result)); });
         });
     });
 }
