@@ -288,9 +288,11 @@ TEST_CASE("whoever listens to a process hears its end, also when its number is g
     LaunchOptions options;
     options.new_pid_namespace = true;
     const LiveGuest guest(options);
-    // Its output stays open, in a group of another number.
-    EventStream first = guest.start(shell_request("setsid sleep 1000 & echo ready; exit 7", R"(,"tag":"first")"));
+    // Its output stays open, in a session and group of another number: "ready" is said there. Until its parent is
+    // gone as well the number is in use.
+    EventStream first = guest.start(shell_request("setsid sh -c 'echo ready; exec sleep 1000' & exit 7", R"(,"tag":"first")"));
     first.next();
+    REQUIRE(eventually([&] { return guest.shell("kill -0 " + std::to_string(first.pid)).end.at("status") != "exit status 0"; }));
     std::vector<EventStream> others;
     const std::string before = std::to_string(first.pid - 1);
     for (int i = 0; i < 100 && (others.empty() || others.back().pid != first.pid); ++i) {
