@@ -29,6 +29,7 @@ PRELUDE = r"""// SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static sbk_queue *queue;
 static sbk_event *event, *exported;

@@ -5,13 +5,14 @@
 #   cmake/install-packages.sh build            what building and using sandboxkit needs
 #   cmake/install-packages.sh build tests      and what its tests need
 #   cmake/install-packages.sh build debian     and what the Debian example needs
+#   cmake/install-packages.sh build docker     and what a Docker daemon of one's own needs
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say() { printf 'packages: %s\n' "$*"; }
 fail() { printf 'packages: %s\n' "$*" >&2; exit 1; }
 
-[ $# -gt 0 ] || fail "name at least one of: build tests debian"
+[ $# -gt 0 ] || fail "name at least one of: build tests debian docker"
 [ -r /etc/os-release ] || fail "there is no /etc/os-release: this script knows Debian 12 and 13; README.md lists the dependencies"
 . /etc/os-release
 [ "${ID:-}" = debian ] || fail "this is ${PRETTY_NAME:-an unknown system}; this script knows Debian 12 and 13; README.md lists the dependencies"
@@ -20,6 +21,9 @@ fail() { printf 'packages: %s\n' "$*" >&2; exit 1; }
 # without a version in its name.
 if [ "${VERSION_CODENAME:-}" = bookworm ]; then boost=1.81 clang_runtime=libclang-rt-14-dev; else boost='' clang_runtime=libclang-rt-dev; fi
 minimum_libgit2=1.7
+# With the docker command, which Debian 13 has in a package of its own.
+docker=(docker.io iptables curl)
+[ "${VERSION_CODENAME:-}" = bookworm ] || docker+=(docker-cli)
 
 wanted=()
 for group in "$@"; do
@@ -30,9 +34,11 @@ for group in "$@"; do
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server mmdebstrap busybox-static zstd xz-utils sqlite3 procps
         nodejs npm python3-jsonschema golang-go rustc libnode-dev python3-cffi python3-dev python3-pip python3-venv
-        python3-scikit-build-core mypy abigail-tools) ;;
+        python3-scikit-build-core mypy abigail-tools
+        "${docker[@]}" docker-registry) ;;
     debian) wanted+=(mmdebstrap) ;;
-    *) fail "there is no group '$group'; there are: build tests debian" ;;
+    docker) wanted+=("${docker[@]}") ;;
+    *) fail "there is no group '$group'; there are: build tests debian docker" ;;
     esac
 done
 
@@ -49,6 +55,9 @@ is_satisfied() {
     libnode-dev) is_installed libnode-dev || "$here/../examples/node/headers.sh" >/dev/null 2>&1 ;;
     golang-go) is_installed golang-go || command -v go >/dev/null ;;
     rustc) is_installed rustc || command -v rustc >/dev/null ;;
+    # Docker's own packages conflict with Debian's.
+    docker.io) is_installed docker.io || command -v dockerd >/dev/null ;;
+    docker-cli) is_installed docker-cli || command -v docker >/dev/null ;;
     pkg-config) is_installed pkg-config || is_installed pkgconf ;;
     libgit2-dev)
         is_installed libgit2-dev &&
@@ -125,7 +134,7 @@ fi
 
 # Test servers are wanted, not services of this machine.
 services=()
-for package in openssh-server haproxy; do
+for package in openssh-server haproxy docker.io docker-registry; do
     if [[ " ${missing[*]} " == *" $package "* ]]; then services+=("$package"); fi
 done
 if [ ${#services[@]} -gt 0 ]; then
@@ -142,6 +151,7 @@ if command -v systemctl >/dev/null; then
     for package in "${services[@]}"; do
         case $package in
         openssh-server) units=(ssh.service ssh.socket) ;;
+        docker.io) units=(docker.service docker.socket containerd.service) ;;
         *) units=("$package.service") ;;
         esac
         "${as_root[@]}" systemctl disable "${units[@]}" >/dev/null 2>&1 || true

@@ -5,13 +5,20 @@
 #
 #   ./examples/quickstart.sh           sandboxes that show the host's /usr, read-only: no download of an image
 #   ./examples/quickstart.sh debian    the same on a Debian root filesystem of its own, made by mmdebstrap
+#   ./examples/quickstart.sh --provider docker
+#                                      the same Debian in containers of a Docker daemon: the one that the docker command would
+#                                      use, or else one of its own, which ends with this script
 #
 # Everything it makes but packages is in build/: remove that directory and it never happened. Run it again: it goes on with what is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
-example=${1:-quickstart}
-case $example in quickstart | debian) ;; *) echo "usage: $0 [debian]" >&2; exit 2 ;; esac
+case "$*" in
+'' | '--provider local') example=quickstart groups=build ;;
+debian) example=debian groups='build debian' ;;
+'--provider docker') example=docker groups='build debian docker' ;;
+*) echo "usage: $0 [debian | --provider local | --provider docker]" >&2; exit 2 ;;
+esac
 work=$root/build/quickstart
 mkdir -p "$work"
 
@@ -22,7 +29,8 @@ seconds() { printf '%d.%02d s' $(($1 / 1000000)) $(($1 / 10000 % 100)); } # of m
 
 # ---------------------------------------------------------------------------------------------------------------------
 say "1. Packages and build"
-if [ "$example" = debian ]; then cmake/install-packages.sh build debian; else cmake/install-packages.sh build; fi
+# shellcheck disable=SC2086
+cmake/install-packages.sh $groups
 cores=$(nproc)
 by_memory=$(awk '/^MemTotal:/ { print int($2 / 2097152) }' /proc/meminfo)
 jobs=$((by_memory < cores ? by_memory : cores))
@@ -38,7 +46,14 @@ if [ "$(id -u)" -ne 0 ]; then
     echo "using sudo: sandboxes need root privileges"
     as_root=(sudo)
 fi
-sandboxkit() { "${as_root[@]}" "$root/build/release/src/cli/sandboxkit" --store "$work/$example.db" "$@"; }
+daemon=()
+sandboxkit() { "${as_root[@]}" env "${daemon[@]}" "$root/build/release/src/cli/sandboxkit" --store "$work/$example.db" "$@"; }
+
+if [ "$example" = docker ] && ! "${as_root[@]}" docker version >/dev/null 2>&1; then
+    echo "there is no Docker daemon here: starting one of its own, with its data in build/quickstart/dockerd"
+    trap '"${as_root[@]}" tests/docker/dockerd.sh halt "$work/dockerd"' EXIT
+    daemon=("DOCKER_HOST=$("${as_root[@]}" tests/docker/dockerd.sh start "$work/dockerd")")
+fi
 
 # ---------------------------------------------------------------------------------------------------------------------
 say "2. What this host can do"
@@ -67,7 +82,7 @@ else
 fi
 
 archive=
-if [ "$example" = debian ]; then
+if [ "$example" != quickstart ]; then
     . /etc/os-release
     archive=$work/debian-$VERSION_CODENAME.tar
     if [ ! -e "$archive" ]; then
@@ -168,5 +183,8 @@ A shell command in a sandbox of its own, all in one go:
     ${prefix}build/release/src/cli/sandboxkit --store build/quickstart/$example.db run build/quickstart/$example.json -- ls -l /workspace/sandboxkit
 Change the setup script in examples/$example.json and run this script again: a new version, and a new snapshot.
 TEXT
-if [ "$example" = quickstart ]; then echo "The same on a Debian of its own: ./examples/quickstart.sh debian"; fi
+if [ "$example" = quickstart ]; then
+    echo "The same on a Debian of its own: ./examples/quickstart.sh debian"
+    echo "The same in containers of Docker: ./examples/quickstart.sh --provider docker"
+fi
 echo "To remove all that was made: ${prefix}rm -r build/quickstart"

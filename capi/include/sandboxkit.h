@@ -56,21 +56,34 @@
  * Version      {"profile": "prf_...", "version": 1, "digest": "sha256:...", "recipe": {}, "published": "...",
  *               "published_by": "ada", "snapshot": "ready", "image": {"provider": "local", "id": "..."},
  *               "ingredients": [{"kind": "", "name": "", "digest": "", "branch": ""}],
- *               "decision": {"reuse": false, "reason": "", "changes": [Change]}, "last_job": "job_..."}
- *              snapshot: none, pending, ready, stale or failed; image, ingredients: null without a usable one
- * Job          {"id": "job_...", "profile": "prf_...", "version": 1, "trigger": "publish", "state": "succeeded",
- *               "phase": "record", "attempt": 1, "error": null, "created": "...", "started": "...", "finished": "..."}
+ *               "decision": {"reuse": false, "reason": "", "changes": [Change]}, "last_job": "job_...",
+ *               "snapshots": [{"host": "local", "state": "ready", "image": {"provider": "local", "id": "..."},
+ *               "ingredients": [{"kind": "", "name": "", "digest": "", "branch": ""}], "made": "...", "last_job": "job_..."}]}
+ *              snapshot, state: none, pending, ready, stale or failed; image, ingredients: null without a usable one, beside
+ *              "snapshots" those of the host where it was made last
+ * Job          {"id": "job_...", "profile": "prf_...", "version": 1, "host": "local", "trigger": "publish",
+ *               "state": "succeeded", "phase": "record", "attempt": 1, "error": null, "created": "...", "started": "...", "finished": "..."}
  *              state: queued, running, succeeded, failed or cancelled; error: an Error of a job that failed
  * Session      {"id": "ses_...", "profile": "prf_...", "version": 1, "instructions_revision": 0, "state": "running",
- *               "provider": "local", "sandbox_id": "...", "owner": "ada", "created": "...", "idle_deadline": null,
+ *               "host": "local", "provider": "local", "sandbox_id": "...", "owner": "ada", "created": "...", "idle_deadline": null,
  *               "deadline": null, "notes": [], "error": null, "timeline": {}}
  *              state: starting, running, stopped, removing, removed or failed
+ * Host         {"name": "build", "provider": "docker", "endpoint": "tcp://build.example:2376", "labels": {},
+ *               "tls": {"ca": "/ca.pem", "certificate": null, "key": null}, "ssh": null, "registered": true,
+ *               "is_default": false, "identity": null, "created": "...", "created_by": "ada"}
+ *              ssh: {"identity": "/id", "known_hosts": "/known_hosts"}; of a managed host endpoint, created and created_by are
+ *              null; identity: of what answered there first
+ * HostStatus   {"state": "usable", "message": "...", "remedy": "", "facts": {}, "latency_ms": 3}
+ *              state: usable, down, slow, full, replaced or refused
  * End          {"exit_code": 0, "signal": 0, "timed_out": false, "shell_code": 0}
  *              exit_code: -1 when a signal ended it; shell_code: as a shell reports it, 128 + signal
  * File         {"name": "hosts", "path": "/etc/hosts", "type": "file", "size": 20, "mode": 420, "permissions": "-rw-r--r--",
  *               "owner": "root", "group": "root", "symlink_target": "", "modified": "..."}
  *              type: file, directory, symlink or other; mode: the permission bits
  * Tree         {"entries": 1, "bytes": 10}
+ * CaseResult   {"group": "lifecycle", "name": "a_life", "verdict": "passed", "message": "", "taken_ms": 12}
+ *              verdict: passed, failed, not_applicable (the provider does not claim what it is about), or skipped (something that
+ *              the message names is missing)
  * Check        {"name": "runtime", "status": "ok", "message": "...", "remedy": ""}
  *              status: ok, warning or missing
  */
@@ -157,7 +170,7 @@ typedef struct sbk_process sbk_process;     /* a command that runs in a session 
 SBK_API const char *sbk_version(void);
 
 /* Whether this build has something: 1 or 0. Features: "provider.local", "terminals", "trees", "watch", "credentials",
- * "references", "log". A name that is not known is 0. Whether this host can do it, sbk_doctor says.
+ * "references", "log", "providers". A name that is not known is 0. Whether this host can do it, sbk_doctor says.
  * Example:
  *     if (sbk_has_feature("provider.local", SBK_NUL)) puts("sandboxes of this machine");
  */
@@ -315,7 +328,45 @@ SBK_API sbk_status sbk_event_take_process(sbk_process **process, sbk_event *even
  *   {"request": "host", "id": "..."}             {"provider": "local", "registered": false, "reachable": true,
  *                                                 "storage_backend": null, "workspace_volumes": false}
  *
- * kind: model_provider, git, connector or sandbox_provider. The library wipes its copy of a secret.
+ * kind: model_provider, git, connector or sandbox_provider. purpose: clone, or pull, of a base image: then url is "https://" and
+ * the registry, and repository is empty. The library wipes its copy of a secret.
+ *
+ * A provider of the host (sbk_engine_options) is asked for each operation of it, several at once: {"request": "provider",
+ * "provider": "mine", "operation": "start", "sandbox_id": "..."}. The operations, what else they bring, and their answers; what is
+ * marked with * has to be there, and what else is left out is false or empty:
+ *
+ *   capabilities                              {"capture": false, "capture_attributes": false, "capture_holes": false,
+ *                                              "stop_and_resume": false, "read_only_paths": false,
+ *                                              "egress_none": false, "egress_open": false, "cpu_limit": false,
+ *                                              "memory_limit": false, "process_limit": false, "disk_limit": false,
+ *                                              "volumes": false, "image_kinds": ["directory"], "identity": "", "facts": {"": ""}}
+ *   prepare_image   image, digest or null, trees: [{"source": "/here", "target": "/there"}], labels
+ *                                             ImageInfo: {"id": *, "labels": *, "ingredients": [{"kind": *, "name": *,
+ *                                              "digest": *, "branch": ""}], "stale": false}
+ *   inspect_image   image_id                  ImageInfo
+ *   list_images                               [ImageInfo]
+ *   remove_image    image_id                  null
+ *   create          token, image_id, labels, limits: {"cpus": 2.0, "memory_bytes": 1, "processes": 1, "disk_bytes": null},
+ *                   egress: "none" or "open", read_only_paths: [""], hostname,
+ *                   volumes: [{"volume_id": "", "path": "/there", "read_only": false}]
+ *                                             SandboxInfo: {"id": *, "token": *, "state": *, "labels": *, "unenforced": [""]}
+ *   start, stop, destroy   sandbox_id         null
+ *   inspect         sandbox_id                SandboxInfo
+ *   list            labels                    [SandboxInfo]
+ *   endpoint        sandbox_id                {"unix_socket": "/path", "headers": {}, "access_token": ""} or
+ *                                             {"host": "name", "port": 443, "tls": false, "tls_ca": "", "headers": {},
+ *                                              "access_token": "", "token_in_the_clear": false}
+ *   capture         sandbox_id, labels        {"image": * ImageInfo, "sealed_us": 0, "synced_us": 0}
+ *   ensure_volume   token, labels             VolumeInfo: {"id": *, "labels": *}
+ *   remove_volume   volume_id                 null
+ *   list_volumes    labels                    [VolumeInfo]
+ *
+ * state: created, running or ended. What each has to do, include/sandboxkit/provider.hpp says. The answer {"error": {"class":
+ * "not_found", "code": "sandbox_not_found", "message": "...", "remedy": "", "detail": ""}} is an error of the provider's own;
+ * class, code and message have to be there. Such a request waits for its answer as long as it takes. When the operation that
+ * asked is cancelled it waits for five seconds more, and when the engine closes it is over at once: what the provider makes after
+ * that is to be found by list and list_images. Opening an engine asks for these already: have a thread or an event loop that
+ * answers before. What is no such answer is told as internal "provider_answer".
  * Errors: SBK_CONFLICT: it was answered already, or nobody waits for the answer any more. SBK_INVALID: not such JSON; the
  * operation that asked ends with an error that says what is wrong with it.
  * Example:
@@ -377,7 +428,10 @@ typedef struct sbk_engine_options {
     uint32_t workers;      /* threads for what the local provider does, 1..64; 0: 4 */
     uint32_t flags;        /* SBK_ENGINE_...; unknown ones are refused */
     uint32_t log_level;    /* sbk_log_level. At most 1000 lines wait in the queue: the next says how many were dropped. */
-    uint32_t answer_timeout_ms; /* a request that nobody answers is refused then; 0: 30 000 */
+    uint32_t answer_timeout_ms; /* a request that nobody answers is refused then, but one to a provider; 0: 30 000 */
+    const char *providers; /* JSON, ["mine"]: providers that the host is, by the names that profiles use; absent: none. "local" is
+                              built in unless named here. They are asked on host_queue: see sbk_event_respond. */
+    size_t providers_size;
 } sbk_engine_options;
 
 /* Looks at what this host can do, with the options' state directory and runtime; opens nothing and leaves nothing behind.
@@ -492,6 +546,106 @@ SBK_API void sbk_client_free(sbk_client *client);
  *     sbk_event_free(completion(queue, 8));
  */
 SBK_API sbk_status sbk_engine_reconcile(sbk_operation **operation, sbk_client *client, uint64_t tag);
+
+/* Checks a provider, of the library or of the host, by the cases that every provider has to pass (docs/conformance.md): they make
+ * images and sandboxes beside what is there, and remove them. `options` is JSON: {"image": "host", "scratch": "/empty/directory",
+ * "only": ["group", "group/name"], "probe": "/static/program", "patience_ms": 120000}. image: what sandboxes are made of; scratch: a
+ * directory on a real file system, which is emptied again; only: of the cases, else all; probe: what tries to get out, else those
+ * cases are skipped; patience_ms: how long one operation may take. The last three may be left out.
+ * Completes with: [CaseResult]
+ * Errors: invalid "bad_options", "conformance_options"; not_found "conformance_case_not_found", "no_host". A
+ * case that fails is a result.
+ * Example:
+ *     mkdir("scratch", 0700);
+ *     check(sbk_engine_check_provider(NULL, client, 70, "local", SBK_NUL,
+ *                                     "{\"image\": \"host\", \"scratch\": \"scratch\", \"only\": [\"lifecycle/unknown_ids\"]}",
+ *                                     SBK_NUL));
+ *     event = completion(queue, 70);
+ *     puts(sbk_event_text(event, "/0/verdict", SBK_NUL, NULL));
+ *     sbk_event_free(event);
+ */
+SBK_API sbk_status sbk_engine_check_provider(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *provider,
+                                             size_t provider_size, const char *options, size_t options_size);
+
+/* ---- Hosts ------------------------------------------------------------------------------------------------------------------ */
+/* A profile runs on the host that it names, else on the default one, else on the managed one of its provider's name. */
+
+/* Registers a host: of `definition` the members "name", "provider", "endpoint", "labels", "tls" and "ssh" of a Host, of which the
+ * last three may be left out. Files are named by absolute paths and read at each use; nothing of what they hold is kept.
+ * Completes with: Host
+ * Errors: invalid "host_invalid" with every problem; conflict "host_exists".
+ * Example:
+ *     check(sbk_host_add(NULL, client, 72, "{\"name\": \"build\", \"provider\": \"docker\","
+ *                                          " \"endpoint\": \"tcp://build.example:2376\", \"tls\": {\"ca\": \"/ca.pem\"}}", SBK_NUL));
+ *     event = completion(queue, 72);
+ *     puts(sbk_event_text(event, "/endpoint", SBK_NUL, NULL));
+ *     sbk_event_free(event);
+ */
+SBK_API sbk_status sbk_host_add(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *definition,
+                                size_t definition_size);
+
+/* One host, registered or managed.
+ * Completes with: Host
+ * Errors: not_found "no_host".
+ * Example:
+ *     check(sbk_host_get(NULL, client, 73, "build", SBK_NUL));
+ *     sbk_event_free(completion(queue, 73));
+ */
+SBK_API sbk_status sbk_host_get(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *name, size_t name_size);
+
+/* The managed ones, then the registered.
+ * Completes with: [Host]
+ * Example:
+ *     check(sbk_host_list(NULL, client, 74));
+ *     event = completion(queue, 74);
+ *     puts(sbk_event_text(event, "/0/name", SBK_NUL, NULL));
+ *     sbk_event_free(event);
+ */
+SBK_API sbk_status sbk_host_list(sbk_operation **operation, sbk_client *client, uint64_t tag);
+
+/* Asks the host whether it can be used: the answer comes within ten seconds, also when it is that nobody answers.
+ * Completes with: HostStatus
+ * Errors: not_found "no_host".
+ * Example:
+ *     check(sbk_host_test(NULL, client, 75, "local", SBK_NUL));
+ *     event = completion(queue, 75);
+ *     puts(sbk_event_text(event, "/state", SBK_NUL, NULL));
+ *     sbk_event_free(event);
+ */
+SBK_API sbk_status sbk_host_test(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *name, size_t name_size);
+
+/* Takes a host whose state is "replaced" as it is now; the sessions and snapshots that were there are given up.
+ * Completes with: no JSON
+ * Errors: conflict "host_not_replaced", after it was asked; not_found "no_host".
+ * Example:
+ *     check(sbk_host_accept(NULL, client, 76, "local", SBK_NUL));
+ *     check(sbk_queue_next(&event, queue, -1));
+ *     if (sbk_event_status(event) == SBK_CONFLICT) puts("it is the same as ever");
+ *     sbk_event_free(event);
+ */
+SBK_API sbk_status sbk_host_accept(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *name, size_t name_size);
+
+/* Chooses where profiles run that name no host. `name`: absent: each on the managed host of its provider.
+ * Completes with: no JSON
+ * Errors: not_found "no_host".
+ * Example:
+ *     check(sbk_host_set_default(NULL, client, 77, "build", SBK_NUL));
+ *     sbk_event_free(completion(queue, 77));
+ *     check(sbk_host_set_default(NULL, client, 78, NULL, 0));
+ *     sbk_event_free(completion(queue, 78));
+ */
+SBK_API sbk_status sbk_host_set_default(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *name,
+                                        size_t name_size);
+
+/* Forgets a registered host. `force` not 0: its sessions and snapshots are given up; what is on the host itself stays there.
+ * Completes with: no JSON
+ * Errors: conflict "host_in_use"; conflict "host_managed": it comes with the engine; not_found "no_host".
+ * Example:
+ *     check(sbk_host_remove(NULL, client, 79, "build", SBK_NUL, 0));
+ *     sbk_event_free(completion(queue, 79));
+ */
+SBK_API sbk_status sbk_host_remove(sbk_operation **operation, sbk_client *client, uint64_t tag, const char *name, size_t name_size,
+                                   int force);
 
 /* ---- Profiles --------------------------------------------------------------------------------------------------------------- */
 
@@ -795,7 +949,7 @@ SBK_API sbk_status sbk_version_import(sbk_operation **operation, sbk_client *cli
 
 /* ---- Snapshots -------------------------------------------------------------------------------------------------------------- */
 
-/* Queues a job that builds a version's snapshot anew; the old one is used until then.
+/* Queues a job that builds a version's snapshot anew, on the host where a session would start now; the old one is used until then.
  * Completes with: Job
  * Errors: not_found; conflict "job_active": one is building it.
  * Example:

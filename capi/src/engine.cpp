@@ -2,15 +2,24 @@
 // Engines: how they are opened and closed, and what this host can do.
 #include "client.hpp"
 #include "host.hpp"
+#include "host_provider.hpp"
 #include "options.hpp"
 
+#include <sandboxkit/object_reader.hpp>
+#include <sandboxkit/profile_rules.hpp>
 #include <sandboxkit/strict_json.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace sandboxkit::capi {
 
@@ -23,6 +32,30 @@ struct OpenOptions {
     EngineOptions engine;
     std::shared_ptr<Host> host;
 };
+
+// ["mine", ...]: names as profiles have them, none twice.
+std::vector<std::string> read_provider_names(std::string_view text, ProblemList& problems) {
+    constexpr std::size_t longest_name = 64, most_names = 64;
+    std::vector<std::string> names;
+    ProblemList faults;
+    const auto value = parse_collecting(text, JsonLimits{}, faults);
+    const auto* array = value ? value->if_array() : nullptr;
+    if (value && !array) ObjectReader::report_type(faults, "", "an array", *value);
+    if (array && array->size() > most_names) faults.add("", "too_long", "there are more than 64 providers", "name fewer");
+    for (std::size_t i = 0; array && i < array->size(); ++i) {
+        const auto pointer = pointer_to("", i);
+        auto name = ObjectReader::string_of((*array)[i], pointer, longest_name, faults);
+        if (!name) continue;
+        if (name->empty() || detail::has_control_character(*name))
+            faults.add(pointer, "bad_value", "a name has 1 to 64 characters, and no control characters");
+        if (std::find(names.begin(), names.end(), *name) != names.end())
+            faults.add(pointer, "duplicate", "this name is there already");
+        names.push_back(std::move(*name));
+    }
+    for (auto& fault : faults.take())
+        problems.add("/providers" + fault.pointer, std::move(fault.code), std::move(fault.message), std::move(fault.remedy));
+    return names;
+}
 
 Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool needs_store) {
     auto read = read_options(given, first_engine_options);
@@ -51,10 +84,12 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool ne
     options.engine.run_snapshot_jobs = (o.flags & SBK_ENGINE_NO_JOBS) == 0;
     if (o.log_level > SBK_LOG_DEBUG) problems.add("/log_level", "out_of_range", "expected a sbk_log_level, 0 to 4", "");
     const bool asks = (o.flags & (SBK_ENGINE_ASKS_REFERENCES | SBK_ENGINE_ASKS_CREDENTIALS)) != 0;
+    const auto provider_text = optional_text(o.providers, o.providers_size);
+    const auto providers = provider_text ? read_provider_names(*provider_text, problems) : std::vector<std::string>();
     if (!o.host_queue) {
-        if (asks || o.log_level != SBK_LOG_NOTHING)
+        if (asks || !providers.empty() || o.log_level != SBK_LOG_NOTHING)
             problems.add("/host_queue", "required_field", "there is no queue for requests and log lines",
-                         "set host_queue, or neither log_level nor a flag that asks");
+                         "set host_queue, or neither log_level nor providers nor a flag that asks");
     } else {
         const std::chrono::milliseconds time(o.answer_timeout_ms == 0 ? 30'000 : o.answer_timeout_ms);
         options.host = std::make_shared<Host>(object(o.host_queue).queue, o.host_tag, time);
@@ -62,6 +97,7 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool ne
     if (!problems.empty()) return document_error("bad_options", "the engine's options", problems.take());
     if ((o.flags & SBK_ENGINE_ASKS_REFERENCES) != 0) options.engine.references = options.host;
     if ((o.flags & SBK_ENGINE_ASKS_CREDENTIALS) != 0) options.engine.credentials = options.host;
+    for (const auto& name : providers) options.engine.providers.push_back(std::make_shared<HostProvider>(options.host, name));
     if (o.log_level != SBK_LOG_NOTHING)
         // The engine's levels count up to the gravest, those of the header down.
         options.engine.log = [host = options.host,
@@ -71,17 +107,34 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool ne
     return options;
 }
 
+// Which of the two comes first: the end of the opening, or its cancelling. Then the host is asked nothing more, which would be
+// waited for, and the engine is closed again.
+class OpeningEnd {
+public:
+    explicit OpeningEnd(std::shared_ptr<Host> host) : host_(std::move(host)) {}
+    bool opened() noexcept { return !ended_.exchange(true); }
+    void cancel() noexcept {
+        if (!ended_.exchange(true) && host_) host_->close();
+    }
+
+private:
+    const std::shared_ptr<Host> host_;
+    std::atomic<bool> ended_ = false;
+};
+
 // The engine is opened on a thread of the queue: it has none of its own yet.
 void open(Pending& pending, OpenOptions options) {
     const auto host = options.host;
     const auto store = options.engine.store;
+    const auto end = std::make_shared<OpeningEnd>(host);
+    pending.on_cancel([end] { end->cancel(); });
     auto engine = Engine::open(std::move(options.engine));
     if (!engine) {
-        pending.fail(engine.error());
+        pending.fail(pending.cancel_asked() ? cancelled_error() : engine.error());
         return;
     }
     auto handle = std::make_shared<EngineHandle>(std::move(*engine), host);
-    if (pending.cancel_asked()) {
+    if (!end->opened()) {
         handle->close_now();
         pending.fail(cancelled_error);
         return;
@@ -104,7 +157,6 @@ sbk_status submit_with_options(sbk_operation** place, sbk_queue* given, std::uin
             return;
         }
         queue->run([pending, work, options = std::move(*options)]() mutable noexcept {
-            if (options.host && pending->cancel_asked()) options.host->close();
             answer_if_thrown(*pending, [&] { work(*pending, std::move(options)); });
         });
     });

@@ -11,6 +11,8 @@
 
 #include <openssl/crypto.h>
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -45,7 +47,7 @@ Error no_answer() {
 // The reader's problems, and those of the object itself.
 Result<void> finish(ObjectReader& reader, ProblemList& problems) {
     reader.finish();
-    if (!problems.empty()) return document_error("host_answer_invalid", "the host application's answer", problems.take());
+    if (!problems.empty()) return wrong_answer(problems.take());
     return {};
 }
 
@@ -115,20 +117,18 @@ class WipingMemory final : public json::memory_resource {
     bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
-Result<json::value> parse_answer(std::string_view text) {
-    ProblemList problems;
-    auto value = parse_collecting(text, JsonLimits{}, problems, json::make_shared_resource<WipingMemory>());
-    if (!problems.empty()) return document_error("host_answer_invalid", "the host application's answer", problems.take());
-    return std::move(*value);
-}
-
 } // namespace
 
+Error wrong_answer(std::vector<Problem> problems) {
+    return document_error("host_answer_invalid", "the host application's answer", std::move(problems));
+}
+
 sbk_status HostRequest::respond(std::string_view text) {
-    const auto answer = parse_answer(text);
+    ProblemList problems;
+    const auto answer = parse_collecting(text, limits_, problems, json::make_shared_resource<WipingMemory>());
     const std::lock_guard lock(mutex_);
     if (state_ != State::open) return SBK_CONFLICT;
-    if (const auto read = answer ? reader_(*answer) : answer.error(); !read) {
+    if (const auto read = problems.empty() ? reader_(*answer) : wrong_(problems.take()); !read) {
         error_ = read.error();
         end(State::refused);
         return SBK_INVALID;
@@ -155,12 +155,27 @@ bool HostRequest::end(State state) noexcept {
     if (state_ != State::open) return false;
     state_ = state;
     ended_.notify_all();
+    if (descriptor_ >= 0) ::eventfd_write(descriptor_, 1);
     return true;
 }
 
+void HostRequest::wake_through(int descriptor) noexcept {
+    const std::lock_guard lock(mutex_);
+    descriptor_ = descriptor;
+    if (state_ != State::open) ::eventfd_write(descriptor_, 1);
+}
+
 Result<void> HostRequest::wait(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    ended_.wait_for(lock, time, [&] { return state_ != State::open; });
+    {
+        std::unique_lock lock(mutex_);
+        ended_.wait_for(lock, time, [&] { return state_ != State::open; });
+    }
+    return outcome();
+}
+
+Result<void> HostRequest::outcome() {
+    const std::lock_guard lock(mutex_);
+    descriptor_ = -1;
     end(State::unanswered);
     if (state_ == State::answered) return {};
     return state_ == State::refused ? error_ : no_answer();
@@ -175,6 +190,12 @@ Result<std::optional<T>> Host::ask(json::object question, Read read) {
         found->emplace();
         return read(answer, **found);
     });
+    if (auto posted = post(std::move(question), request); !posted) return posted.error();
+    if (auto answered = request->wait(time_); !answered) return answered.error();
+    return std::exchange(*found, std::nullopt); // the event may live on, and must not keep a secret
+}
+
+Result<void> Host::post(json::object question, const std::shared_ptr<HostRequest>& request) {
     auto event = std::make_unique<sbk_event>(SBK_EVENT_REQUEST, tag_);
     event->set_json(std::move(question));
     event->request = request;
@@ -185,9 +206,7 @@ Result<std::optional<T>> Host::ask(json::object question, Read read) {
         open_.push_back(request);
     }
     queue_->push(event);
-    event.reset(); // of a closed queue: refuses the request
-    if (auto answered = request->wait(time_); !answered) return answered.error();
-    return std::exchange(*found, std::nullopt); // the event may live on, and must not keep a secret
+    return {}; // of a closed queue: the event goes here, and refuses the request
 }
 
 Result<std::optional<Connection>> Host::connection(std::string_view id) {

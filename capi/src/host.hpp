@@ -8,6 +8,7 @@
 #include <sandboxkit/credentials.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/log.hpp>
+#include <sandboxkit/strict_json.hpp>
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -24,24 +25,37 @@
 
 namespace sandboxkit::capi {
 
+[[nodiscard]] Error wrong_answer(std::vector<Problem> problems);
+
 // One question. Answered once, by whoever is first: the host, the end of the time, or the end of the engine.
 class HostRequest {
 public:
-    using Reader = std::function<Result<void>(const boost::json::value& answer)>;
-    explicit HostRequest(Reader reader) : reader_(std::move(reader)) {}
+    using Reader = std::function<Result<void>(const boost::json::value& answer)>; // called under the lock
+    // `wrong` makes the error of an answer that is no JSON, or longer than `limits` allow.
+    explicit HostRequest(Reader reader, JsonLimits limits = {}, Error (*wrong)(std::vector<Problem>) = wrong_answer)
+        : reader_(std::move(reader)), limits_(limits), wrong_(wrong) {}
 
     sbk_status respond(std::string_view text);
     sbk_status refuse(ErrorClass kind, std::string_view message);
     void refuse_unanswered() noexcept; // nobody can answer any more
+
+    // Waits, in this thread.
     Result<void> wait(std::chrono::milliseconds time);
+    // Or: the eventfd is written to when it has ended, at once if it has. Until outcome(), which nothing is written after.
+    void wake_through(int descriptor) noexcept;
+    // How it ended; one that has not is unanswered from now on.
+    Result<void> outcome();
 
 private:
     enum class State : std::uint8_t { open, answered, refused, unanswered };
     bool end(State state) noexcept; // with the mutex held; false: it has ended already
 
     const Reader reader_;
+    const JsonLimits limits_;
+    Error (*const wrong_)(std::vector<Problem>);
     std::mutex mutex_;
     std::condition_variable ended_;
+    int descriptor_ = -1;
     State state_ = State::open;
     Error error_; // of a refusal
 };
@@ -57,6 +71,8 @@ public:
     Result<std::optional<HostRecord>> host(std::string_view name) override;
     Result<std::optional<Credential>> credential(const CredentialRequest& request) override;
     void log(const LogLine& line);
+    // Puts a question into the queue, to be waited for by the caller.
+    Result<void> post(boost::json::object question, const std::shared_ptr<HostRequest>& request);
 
     // Nobody waits for an answer any more.
     void close() noexcept;

@@ -10,8 +10,8 @@ namespace capi = sandboxkit::capi;
 
 namespace {
 
-constexpr std::array<std::string_view, 7> features = {"provider.local", "terminals",  "trees", "watch",
-                                                      "credentials",    "references", "log"};
+constexpr std::array<std::string_view, 8> features = {"provider.local", "terminals",  "trees", "watch",
+                                                      "credentials",    "references", "log",   "providers"};
 
 } // namespace
 

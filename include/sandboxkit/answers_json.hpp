@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sandboxkit/engine.hpp>
+#include <sandboxkit/host_document.hpp>
 #include <sandboxkit/recipe_json.hpp>
 #include <sandboxkit/strict_json.hpp>
 #include <sandboxkit/timeline_format.hpp>
@@ -125,6 +126,29 @@ template <class T>
             {"at", time_text(revision.at)}};
 }
 
+namespace detail {
+
+[[nodiscard]] inline boost::json::array ingredients_to_json(const Manifest& manifest) {
+    boost::json::array ingredients;
+    for (const auto& i : manifest.ingredients)
+        ingredients.push_back({{"kind", i.kind}, {"name", i.name}, {"digest", i.digest}, {"branch", i.branch}});
+    return ingredients;
+}
+
+} // namespace detail
+
+[[nodiscard]] inline boost::json::object to_json(const HostSnapshot& snapshot) {
+    boost::json::object out{{"host", snapshot.host},
+                            {"state", to_string(snapshot.state)},
+                            {"image", nullptr},
+                            {"ingredients", nullptr},
+                            {"made", detail::time_or_null(snapshot.made)},
+                            {"last_job", detail::or_null(snapshot.last_job)}};
+    if (snapshot.image) out["image"] = {{"provider", snapshot.image->provider}, {"id", snapshot.image->id}};
+    if (snapshot.manifest) out["ingredients"] = detail::ingredients_to_json(*snapshot.manifest);
+    return out;
+}
+
 [[nodiscard]] inline boost::json::object to_json(const VersionInfo& info) {
     boost::json::object out{
         {"profile", info.profile},
@@ -138,15 +162,32 @@ template <class T>
         {"ingredients", nullptr},
         {"decision",
          {{"reuse", info.decision.reuse}, {"reason", info.decision.reason}, {"changes", list_to_json(info.decision.changes)}}},
-        {"last_job", detail::or_null(info.last_job)}};
+        {"last_job", detail::or_null(info.last_job)},
+        {"snapshots", list_to_json(info.snapshots)}};
     if (info.image) out["image"] = {{"provider", info.image->provider}, {"id", info.image->id}};
-    if (info.manifest) {
-        boost::json::array ingredients;
-        for (const auto& i : info.manifest->ingredients)
-            ingredients.push_back({{"kind", i.kind}, {"name", i.name}, {"digest", i.digest}, {"branch", i.branch}});
-        out["ingredients"] = std::move(ingredients);
-    }
+    if (info.manifest) out["ingredients"] = detail::ingredients_to_json(*info.manifest);
     return out;
+}
+
+// The definition's members, beside the others.
+[[nodiscard]] inline boost::json::object to_json(const HostInfo& info) {
+    auto out = host_definition_to_json(info.definition);
+    out["registered"] = info.registered;
+    out["is_default"] = info.is_default;
+    out["identity"] = info.identity.empty() ? boost::json::value(nullptr) : boost::json::value(info.identity);
+    out["created"] = detail::time_or_null(info.created);
+    out["created_by"] = info.created_by.empty() ? boost::json::value(nullptr) : boost::json::value(info.created_by);
+    return out;
+}
+
+[[nodiscard]] inline boost::json::object to_json(const HostStatus& status) {
+    boost::json::object facts;
+    for (const auto& [name, fact] : status.facts) facts[name] = fact;
+    return {{"state", to_string(status.state)},
+            {"message", status.message},
+            {"remedy", status.remedy},
+            {"facts", std::move(facts)},
+            {"latency_ms", status.latency.count()}};
 }
 
 [[nodiscard]] inline boost::json::object to_json(const Overview& overview) {
@@ -167,6 +208,7 @@ template <class T>
     return {{"id", info.id},
             {"profile", info.profile},
             {"version", info.version},
+            {"host", info.host},
             {"trigger", to_string(info.trigger)},
             {"state", to_string(info.state)},
             {"phase", to_string(info.phase)},
@@ -185,6 +227,7 @@ template <class T>
             {"version", info.version},
             {"instructions_revision", info.instructions_revision},
             {"state", to_string(info.state)},
+            {"host", info.host},
             {"provider", info.provider},
             {"sandbox_id", info.sandbox_id},
             {"owner", info.owner},

@@ -17,11 +17,13 @@ namespace sandboxkit {
 // What a credential is asked for.
 enum class CredentialPurpose : std::uint8_t {
     clone, // to read a repository over HTTP, for a snapshot
+    pull,  // to pull the base image of a snapshot from its registry
 };
 
 constexpr std::string_view to_string(CredentialPurpose purpose) noexcept {
     switch (purpose) {
     case CredentialPurpose::clone: return "clone";
+    case CredentialPurpose::pull: return "pull";
     }
     return "clone";
 }
@@ -29,13 +31,14 @@ constexpr std::string_view to_string(CredentialPurpose purpose) noexcept {
 struct CredentialRequest {
     CredentialPurpose purpose = CredentialPurpose::clone;
     // Of the repository, without credentials: https, or http to this machine. The credential goes to its host and to no other.
+    // To pull: "https://" and the registry as the image names it.
     std::string url{};
     std::optional<std::string> connection{}; // the recipe's Git connection, by its id; absent: it names none
     std::string profile{};                   // "prf_..."
     std::uint32_t version = 0;               // of the profile, whose snapshot is built
-    std::string repository{};                // its identifier in the profile
+    std::string repository{};                // to clone: its identifier in the profile
     RepositoryRole role = RepositoryRole::primary;
-    std::string job{}; // "job_...", the snapshot job that clones
+    std::string job{}; // "job_...", the snapshot job
 
     friend bool operator==(const CredentialRequest&, const CredentialRequest&) = default;
 };

@@ -17,6 +17,7 @@
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/export.hpp>
 #include <sandboxkit/files.hpp>
+#include <sandboxkit/host.hpp>
 #include <sandboxkit/log.hpp>
 #include <sandboxkit/operation.hpp>
 #include <sandboxkit/plan.hpp>
@@ -60,8 +61,11 @@ struct EngineOptions {
     std::string runtime = {};
     // Providers of the host application, by the name that profiles use. "local" is built in unless given here.
     std::vector<std::shared_ptr<Provider>> providers{};
-    // What the host application knows that profiles refer to: connections, environments, hosts. Null: nothing, and every
-    // reference is refused at publish.
+    // Makes a provider for a registered host of this provider, by the provider's name; called at the host's first use and again
+    // after it was removed and added, on the engine's thread, so that it only makes and reaches nobody.
+    std::map<std::string, std::function<Result<std::shared_ptr<Provider>>(const HostDefinition&)>> host_factories{};
+    // What the host application knows that profiles refer to: connections, environments, and more of its own hosts (those of
+    // `providers`) than that they are there. Null: nothing, and every reference is refused at publish.
     std::shared_ptr<ReferenceSource> references{};
     // Whom to ask for a credential when the server of a repository asks for one. Null: nobody, and a clone that needs one fails
     // with permission "credentials_required".
@@ -98,6 +102,16 @@ struct KeptEdit {
     std::vector<FieldChange> changes; // what the edit changed; empty: nothing, and the revision is as it was
 };
 
+// A version's snapshot on one host: it is there, or was asked for.
+struct HostSnapshot {
+    std::string host;
+    SnapshotState state = SnapshotState::none;
+    std::optional<ImageHandle> image; // of the usable one, like the two that follow
+    std::optional<Manifest> manifest;
+    std::optional<Timestamp> made;
+    std::optional<std::string> last_job; // for this host
+};
+
 struct VersionInfo {
     std::string profile;
     std::uint32_t number = 0; // 1, 2, ...
@@ -105,17 +119,20 @@ struct VersionInfo {
     Recipe recipe;
     Timestamp published{};
     std::string published_by;
+    // Of all hosts: the usable snapshot made last, and the last job.
     SnapshotState snapshot = SnapshotState::none;
     std::optional<ImageHandle> image;
     std::optional<Manifest> manifest; // of the usable snapshot
     RebuildDecision decision;         // against the version before
     std::optional<std::string> last_job;
+    std::vector<HostSnapshot> snapshots; // by name of host
 };
 
 struct JobInfo {
     std::string id; // "job_..."
     std::string profile;
     std::uint32_t version = 0;
+    std::string host; // that the snapshot is for
     JobTrigger trigger = JobTrigger::publish;
     JobState state = JobState::queued;
     BuildPhase phase = BuildPhase::queued; // of a failed job: where it failed
@@ -131,6 +148,7 @@ struct SessionInfo {
     std::uint32_t version = 0;
     std::uint32_t instructions_revision = 0; // of the profile's agent instructions, when it was made; 0: none
     SessionState state = SessionState::starting;
+    std::string host;                        // where it runs, resumed or not: chosen at its start
     std::string provider, sandbox_id, owner; // owner: principal id
     Timestamp created{};
     std::optional<Timestamp> idle_deadline, deadline;
@@ -155,7 +173,7 @@ struct Overview {
 
 struct StartOptions {
     std::string profile{};
-    std::optional<std::uint32_t> version{}; // absent: the newest usable
+    std::optional<std::uint32_t> version{}; // absent: the newest that has a usable snapshot on some host
     // At most 200 bytes. A second start by the same principal with the same token returns the first's session, or its error if
     // it failed; for another profile, version or limits it is a conflict "client_token_reused". A start whose process was
     // killed is finished by the next engine; without a token it is undone, as nobody knows its session.
@@ -225,7 +243,8 @@ class SANDBOXKIT_API Engine {
 public:
     // Opens or creates the store, then reconciles: takes up or undoes what a dead process left.
     static Result<Engine> open(EngineOptions options);
-    // Looks at the host, with trials in the state directory's file system; opens no store and leaves nothing behind.
+    // Looks at this machine, with trials in the state directory's file system, and at the Docker daemon of the managed host
+    // "docker", without which only that host is lacking; opens no store and leaves nothing behind.
     // Without a store and a state directory: the file system of temporary files.
     static std::vector<DoctorCheck> doctor(const EngineOptions& options);
 
@@ -291,8 +310,27 @@ public:
     Result<VersionInfo> version(const Principal& who, std::string_view profile_id, std::uint32_t number) const;
     Result<std::vector<VersionInfo>> versions(const Principal& who, std::string_view profile_id) const;
 
-    // Snapshots.
-    Result<JobInfo> refresh_snapshot(const Principal& who, std::string_view profile_id, std::uint32_t version);
+    // Hosts. A profile runs on the host that it names, else on the default one, else on the managed one of its provider's name;
+    // that is found out when it is published, for the snapshot, and at each start.
+    // invalid "host_invalid" with every problem; conflict "host_exists", also for the name of a managed host. Reaches nobody:
+    // test_host() does.
+    Result<HostInfo> add_host(const Principal& who, const HostDefinition& definition);
+    Result<HostInfo> host(const Principal& who, std::string_view name) const; // not_found "no_host"
+    Result<std::vector<HostInfo>> hosts(const Principal& who) const;          // the managed ones, then the registered
+    // Whatever becomes of it is an answer: within ten seconds, "down" or what else it is.
+    Operation<HostStatus> test_host(const Principal& who, std::string_view name);
+    // Of a registered one. conflict "host_in_use" while it has sessions that have not ended, snapshots, or jobs; with `force`
+    // these are given up: in the store only, so that what is on the host itself stays there.
+    Result<void> remove_host(const Principal& who, std::string_view name, bool force = false);
+    // Of a host that is `replaced`, else conflict "host_not_replaced": asks it, gives up what was there, takes it as it is. Until
+    // then nothing starts there, and nothing there is looked after: unavailable "host_replaced".
+    Result<void> accept_host(const Principal& who, std::string_view name);
+    // Where profiles run that name no host; empty: each on the managed host of its provider.
+    Result<void> set_default_host(const Principal& who, std::string_view name);
+
+    // Snapshots. Of one host: the one that is named, else that of a start now.
+    Result<JobInfo> refresh_snapshot(const Principal& who, std::string_view profile_id, std::uint32_t version,
+                                     std::string_view host = {});
     Result<JobInfo> job(const Principal& who, std::string_view job_id) const;
     Result<std::vector<JobInfo>> jobs(const Principal& who, std::string_view profile_id) const;
     // What the build printed: at most 1 MiB, the middle left out with a marker.
@@ -301,7 +339,8 @@ public:
     // Completes when the job is no longer active, whoever runs it. Cancelling stops the waiting, not the job.
     Operation<JobInfo> wait_for_job(const Principal& who, std::string_view job_id, ProgressHandler progress = {});
 
-    // Sessions.
+    // Sessions. conflict "snapshot_not_ready": the version has no usable snapshot on the host. If none was ever asked for there,
+    // it is now; the message names the host and the job to wait for.
     Operation<SessionInfo> start_session(const Principal& who, StartOptions options);
     Result<SessionInfo> session(const Principal& who, std::string_view session_id) const;
     Result<std::vector<SessionInfo>> sessions(const Principal& who, bool include_ended = false) const;
@@ -355,6 +394,10 @@ public:
 
     // Compares the store with the providers now; what open() and a timer do.
     Operation<void> reconcile(const Principal& who);
+
+    // The provider of a host, for whoever checks it with conformance.hpp. What it was asked has to be over before the engine
+    // closes.
+    Operation<std::shared_ptr<Provider>> provider(const Principal& who, std::string host);
 
 private:
     class Impl;

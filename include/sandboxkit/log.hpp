@@ -5,22 +5,27 @@
 // engine.opened           info     engine, store
 // engine.closed           info     engine
 // provider.unusable       warning  the engine opens on a host that the provider does not work on: provider, class, code
-// job.started             info     a snapshot is being made: job, profile, version
-// job.taken_over          warning  again, as who made it has died: job, profile, version, attempt
-// job.succeeded           info     job, profile, version, milliseconds
-// job.failed              warning  job, profile, version, phase, class, code
-// job.cancelled           info     job, profile, version
-// session.started         info     session, profile, version, milliseconds
-// session.resumed         info     session, profile, version, milliseconds
-// session.start_failed    warning  its start or resume (info: it was cancelled): session, profile, version, class, code
-// session.stopped         info     by a limit (warning: its compute was found ended): session, profile, version, reason
-// session.lost            error    its sandbox was found gone: session, profile, version
-// session.removed         info     session, profile, version
-// sandbox.orphan_removed  warning  one that a dead process left: provider, sandbox
-// sandbox.orphan_kept     error    it could not be removed, and is tried again: provider, sandbox, class, code
-// image.orphan_removed    warning  provider, image
-// image.orphan_kept       error    provider, image, class, code
-// reconciliation.failed   error    a provider could not be asked what it has, and is asked again: provider, class, code
+// job.started             info     a snapshot is being made: job, profile, version, host
+// job.taken_over          warning  again, as who made it has died: job, profile, version, host, attempt
+// job.succeeded           info     job, profile, version, host, milliseconds
+// job.failed              warning  job, profile, version, host, phase, class, code
+// job.cancelled           info     job, profile, version, host
+// session.started         info     session, profile, version, host, milliseconds
+// session.resumed         info     session, profile, version, host, milliseconds
+// session.start_failed    warning  its start or resume (info: it was cancelled): session, profile, version, host, class, code
+// session.stopped         info     by a limit (warning: its compute was found ended): session, profile, version, host, reason
+// session.lost            error    its sandbox was found gone: session, profile, version, host
+// session.removed         info     session, profile, version, host
+// sandbox.orphan_removed  warning  one that a dead process left: provider, host, sandbox
+// sandbox.orphan_kept     error    it could not be removed, and is tried again: provider, host, sandbox, class, code
+// image.orphan_removed    warning  provider, host, image
+// image.orphan_kept       error    provider, host, image, class, code
+// reconciliation.failed   error    a host could not be asked what it has, and is asked again: provider, host, class, code; once
+//                                  until the code is another
+// reconciliation.resumed  info     it can be asked again: provider, host
+// host.added              info     host, provider
+// host.removed            info     with what was given up there: host, sessions, snapshots
+// host.accepted           warning  taken as it is now, and what was there before given up: host, sessions, snapshots
 //
 // `class` and `code` are those of the Error; `reason` is "idle_limit", "time_limit" or "compute_ended". More events and fields
 // may come; a name is never used for something else.

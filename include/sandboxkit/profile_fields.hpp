@@ -56,13 +56,11 @@ inline constexpr std::array<std::pair<std::string_view, SecondStart>, 2> second_
 
 // What this build does not enact, said once each.
 namespace refusals {
-inline constexpr std::string_view host = "this build knows no registered hosts";
 inline constexpr std::string_view binding = "this build binds no environments";
 inline constexpr std::string_view connections = "this build resolves no connections";
 inline constexpr std::string_view agent = "this build installs and starts no agent runtime";
 inline constexpr std::string_view mcp = "this build configures no MCP servers";
 inline constexpr std::string_view skills = "this build installs no skills";
-inline constexpr std::string_view image_digest = "this build verifies no digests of base images";
 inline constexpr std::string_view features = "this build installs no features";
 inline constexpr std::string_view hooks = "this build runs no hooks; a setup script it does run";
 inline constexpr std::string_view allowlist = "this build filters outbound traffic by no list";
@@ -517,8 +515,8 @@ struct Model<Recipe> {
               in_snapshot(StepKind::base_image, "a snapshot belongs to one provider"),
               "What runs the sandboxes: `local`, or another that the engine has.", Section::general},
         Field{"host", &Recipe::host, detail::short_name_form, Presence::optional,
-              in_snapshot(StepKind::base_image, "a snapshot belongs to one host", refusals::host),
-              "The registered host. Without it, the default host of whoever launches.", Section::general},
+              in_snapshot(StepKind::base_image, "a snapshot belongs to one host"),
+              "The host, registered or managed. Without it, the default host of whoever launches.", Section::general},
         Field{"environment_binding", &Recipe::environment_binding, detail::reference_form, Presence::optional,
               at_start(StepKind::bind_connections, "bound at start", refusals::binding),
               "The environment of the host application, by its id, that lends credentials and decides about changes.",
@@ -540,7 +538,7 @@ struct Model<Recipe> {
               "`archive:<absolute path of a tar>` or `oci:<registry>/<path>[:tag|@digest]`.",
               Section::image},
         Field{"image_digest", &Recipe::image_digest, Text{71, check_digest, patterns::digest}, Presence::optional,
-              in_snapshot(StepKind::base_image, "the snapshot is built on it", refusals::image_digest),
+              in_snapshot(StepKind::base_image, "the snapshot is built on it"),
               "What the base must be: the SHA-256 of an archive, or of an OCI image's manifest. Another is refused.",
               Section::image},
         Field{"features", &Recipe::features, Objects{100, "id"}, Presence::optional,

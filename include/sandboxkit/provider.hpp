@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The waist: compute and images, nothing else. Everything above it is written once; everything below it
+// The waist: compute, images and volumes, nothing else. Everything above it is written once; everything below it
 // is a provider. A provider never parses a profile. What it cannot do is absent from its capabilities,
 // and the engine refuses before anything is created.
 //
@@ -11,6 +11,7 @@
 #pragma once
 
 #include <sandboxkit/clock.hpp>
+#include <sandboxkit/credentials.hpp>
 #include <sandboxkit/error.hpp>
 #include <sandboxkit/profile.hpp>
 #include <sandboxkit/resources.hpp>
@@ -23,6 +24,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,16 +35,21 @@ using Task = boost::asio::awaitable<Result<T>>;
 
 // What a provider can do on this host, now.
 struct Capabilities {
-    bool capture = false;         // capture(): a sandbox's file system becomes an image
-    bool stop_and_resume = false; // stop() keeps the writable layer, start() brings the compute back
-    bool read_only_paths = false; // CreateRequest::read_only_paths hold against root in the sandbox
+    bool capture = false;            // capture(): a sandbox's file system becomes an image
+    bool capture_attributes = false; // capture() keeps extended attributes of files
+    bool capture_holes = false;      // capture() leaves sparse files sparse
+    bool stop_and_resume = false;    // stop() keeps the writable layer, start() brings the compute back
+    bool read_only_paths = false;    // CreateRequest::read_only_paths hold against root in the sandbox
     bool egress_none = false;
     bool egress_open = false;
     bool cpu_limit = false;
     bool memory_limit = false;
     bool process_limit = false;
     bool disk_limit = false;
-    std::vector<std::string> image_kinds; // "host", "directory", "archive", ...
+    bool volumes = false;                 // ensure_volume() and its fellows, CreateRequest::volumes
+    std::vector<std::string> image_kinds; // "host", "directory", "archive", "oci"
+    // Of what stands behind the provider, a daemon say: another one means other images and sandboxes. Empty: there is but one.
+    std::string identity;
     // Facts for people, e.g. {"runtime", "runc 1.1.5"}, {"cgroup", "v1"}; and why something is missing.
     std::map<std::string, std::string> facts;
 };
@@ -54,10 +61,20 @@ struct ImageTree {
     std::string target; // absolute, normalized
 };
 
+// How far the making of an image is.
+struct ImageProgress {
+    std::string message;               // one line: "pulling 3f4a..."
+    std::uint64_t done = 0, total = 0; // bytes; total 0: unknown
+};
+
 struct ImageRequest {
     std::string image; // as in Recipe::image, or the id of an image of this provider
     std::vector<ImageTree> trees;
     std::map<std::string, std::string> labels;
+    std::optional<std::string> digest{}; // "sha256:<hex>" that the base has to have, else invalid "image_digest_mismatch"
+    std::function<void(const ImageProgress&)> progress{}; // on the executor of whoever awaits; empty: nobody listens
+    // Asked, on a worker thread, when the registry "host[:port]" wants a credential, and at most once. Empty: there is none.
+    std::function<Result<std::optional<Credential>>(std::string registry)> credential{};
 };
 
 struct ImageInfo {
@@ -65,6 +82,18 @@ struct ImageInfo {
     std::map<std::string, std::string> labels;
     std::vector<Ingredient> ingredients; // base image and layers, with digests or fingerprint
     bool stale = false;                  // an ingredient without a fixed digest has changed since
+};
+
+// What outlives sandboxes and is seen by those that it is attached to.
+struct VolumeInfo {
+    std::string id; // of this provider; opaque
+    std::map<std::string, std::string> labels;
+};
+
+struct VolumeMount {
+    std::string volume_id;
+    std::string path; // in the sandbox; absolute, normalized
+    bool read_only = false;
 };
 
 struct CreateRequest {
@@ -75,6 +104,7 @@ struct CreateRequest {
     Egress egress = Egress::none;
     std::vector<std::string> read_only_paths; // absolute, normalized
     std::string hostname;                     // RFC 1123 label
+    std::vector<VolumeMount> volumes;         // no path of them within another's; not captured
 };
 
 enum class SandboxState : std::uint8_t {
@@ -91,10 +121,12 @@ struct SandboxInfo {
     std::vector<std::string> unenforced; // limits asked for that this host does not enforce: "cpus", "memory", ...
 };
 
-// Where the in-sandbox API answers. Exactly one of `unix_socket` and `host` is set.
+// Where the in-sandbox API answers. Exactly one of `unix_socket`, `host` and `dial` is set.
 struct Endpoint {
     std::filesystem::path unix_socket; // may be longer than sun_path allows; the client copes
-    std::string host;                  // name or address
+    // Makes a new connection, in at most the time given: a stream socket, which belongs to who awaited it.
+    std::function<Task<int>(std::chrono::milliseconds limit)> dial;
+    std::string host; // name or address
     std::uint16_t port = 0;
     bool tls = false;                           // with `host`: its certificate is verified, always, and has to be for `host`
     std::string tls_ca;                         // PEM: the authorities trusted in place of the system's; empty: the system's
@@ -141,6 +173,30 @@ public:
     // Ends the compute and turns base and writable layer into a durable image; the sandbox stays, emptied,
     // and is only good for destroy().
     virtual Task<CaptureResult> capture(std::string sandbox_id, std::map<std::string, std::string> labels) = 0;
+
+    // Volumes, by capability; without it: unsupported "volumes_not_supported".
+    // Idempotent by token, as create() is: the same token returns the same volume, with the labels it was made with.
+    virtual Task<VolumeInfo> ensure_volume(std::string token, std::map<std::string, std::string> labels);
+    // Removing one that does not exist succeeds. One that sandboxes use is a conflict.
+    virtual Task<void> remove_volume(std::string volume_id);
+    // Those whose labels contain all of `labels`.
+    virtual Task<std::vector<VolumeInfo>> list_volumes(std::map<std::string, std::string> labels);
 };
+
+namespace detail {
+inline Error no_volumes() {
+    return {ErrorClass::unsupported, "volumes_not_supported", "this provider has no volumes", "", "", {}};
+}
+} // namespace detail
+
+inline Task<VolumeInfo> Provider::ensure_volume(std::string, std::map<std::string, std::string>) {
+    co_return detail::no_volumes();
+}
+inline Task<void> Provider::remove_volume(std::string) {
+    co_return detail::no_volumes();
+}
+inline Task<std::vector<VolumeInfo>> Provider::list_volumes(std::map<std::string, std::string>) {
+    co_return detail::no_volumes();
+}
 
 } // namespace sandboxkit

@@ -102,11 +102,12 @@ Result<VersionInfo> version_of(const Settings& settings, Engine& engine, const s
     }
 }
 
-// Waits for the version's snapshot, or has a failed one made again.
-Result<void> make_ready(const Settings& settings, Engine& engine, const VersionInfo& version) {
-    if (version.snapshot == SnapshotState::ready || version.snapshot == SnapshotState::stale) return {};
-    std::string job = version.last_job.value_or("");
-    if (version.snapshot != SnapshotState::pending || job.empty()) {
+// Waits for a snapshot that is being made, or has one made on the host that a session would start on.
+Result<void> build(const Settings& settings, Engine& engine, const VersionInfo& version) {
+    std::string job;
+    for (const auto& snapshot : version.snapshots)
+        if (snapshot.state == SnapshotState::pending) job = snapshot.last_job.value_or("");
+    if (job.empty()) {
         auto queued = engine.refresh_snapshot(settings.who(), version.profile, version.number);
         if (!queued) return queued.error();
         job = queued->id;
@@ -126,14 +127,24 @@ int run(const Settings& settings, const std::string& file, bool keep, const Exec
     auto version = version_of(settings, *engine, document->text);
     if (!version) return settings.fail(version.error(), {}, &*document);
     boost::json::object answer{{"profile", version->profile}, {"version", version->number}};
-    if (auto ready = make_ready(settings, *engine, *version); !ready) return settings.fail(ready.error(), std::move(answer));
+    if (version->snapshot != SnapshotState::ready && version->snapshot != SnapshotState::stale)
+        if (auto built = build(settings, *engine, *version); !built) return settings.fail(built.error(), std::move(answer));
 
     // From here on a signal is no way out before the session is removed: it goes to the command, or prevents it.
-    const Signals::Scope no_way_out(*settings.signals, [](int) {});
+    std::optional<Signals::Scope> no_way_out;
+    no_way_out.emplace(*settings.signals, [](int) {});
     StartOptions start;
     start.profile = version->profile;
     start.version = version->number;
-    auto session = wait(settings, engine->start_session(settings.who(), std::move(start)));
+    auto session = wait(settings, engine->start_session(settings.who(), start));
+    if (!session && session.error().code == "snapshot_not_ready") { // on its host; others have one
+        no_way_out.reset();
+        version = engine->version(settings.who(), version->profile, version->number);
+        if (!version) return settings.fail(version.error(), std::move(answer));
+        if (auto built = build(settings, *engine, *version); !built) return settings.fail(built.error(), std::move(answer));
+        no_way_out.emplace(*settings.signals, [](int) {});
+        session = wait(settings, engine->start_session(settings.who(), start));
+    }
     if (!session) return settings.fail(session.error(), std::move(answer));
     boost::json::array notes;
     for (const auto& note : session->notes) {

@@ -43,9 +43,9 @@ int list(const Settings& settings, bool all) {
     if (!engine) return settings.fail(engine.error());
     auto sessions = engine->sessions(settings.who(), all);
     if (!sessions) return settings.fail(sessions.error());
-    std::vector<std::vector<std::string>> rows{{"ID", "STATE", "PROFILE", "VERSION", "OWNER", "CREATED", "WHY"}};
+    std::vector<std::vector<std::string>> rows{{"ID", "STATE", "PROFILE", "VERSION", "HOST", "OWNER", "CREATED", "WHY"}};
     for (const auto& s : *sessions)
-        rows.push_back({s.id, std::string(to_string(s.state)), s.profile, std::to_string(s.version), s.owner,
+        rows.push_back({s.id, std::string(to_string(s.state)), s.profile, std::to_string(s.version), s.host, s.owner,
                         time_text(s.created), session_error(s)});
     return settings.answer(list_to_json(*sessions), table(rows));
 }

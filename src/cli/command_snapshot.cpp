@@ -41,7 +41,7 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
         if (!versions) return settings.fail(versions.error());
     }
     json::array array;
-    std::vector<std::vector<std::string>> rows{{"VERSION", "SNAPSHOT", "PUBLISHED", "LAST JOB"}};
+    std::vector<std::vector<std::string>> rows{{"VERSION", "SNAPSHOT", "HOSTS", "PUBLISHED", "LAST JOB"}};
     std::string errors;
     for (const auto& version : *versions) {
         auto element = to_json(version);
@@ -54,13 +54,17 @@ int status(const Settings& settings, const std::string& id, bool waiting) {
             if (job->error) errors += "version " + std::to_string(version.number) + ": " + one_line(job->error->message) + '\n';
         }
         array.push_back(std::move(element));
-        rows.push_back(
-            {std::to_string(version.number), std::string(to_string(version.snapshot)), time_text(version.published), last});
+        std::string hosts;
+        for (const auto& snapshot : version.snapshots)
+            hosts += (hosts.empty() ? "" : ",") + snapshot.host + ':' + std::string(to_string(snapshot.state));
+        rows.push_back({std::to_string(version.number), std::string(to_string(version.snapshot)), hosts.empty() ? "-" : hosts,
+                        time_text(version.published), last});
     }
     return settings.answer(std::move(array), versions->empty() ? id + " has no published version\n" : table(rows) + errors);
 }
 
-int refresh(const Settings& settings, const std::string& id, std::optional<std::uint32_t> number, bool waiting) {
+int refresh(const Settings& settings, const std::string& id, std::optional<std::uint32_t> number, const std::string& host,
+            bool waiting) {
     auto engine = settings.open(waiting);
     if (!engine) return settings.fail(engine.error());
     if (!number) {
@@ -75,7 +79,7 @@ int refresh(const Settings& settings, const std::string& id, std::optional<std::
                                   {}});
         number = info->latest_version;
     }
-    auto job = engine->refresh_snapshot(settings.who(), id, *number);
+    auto job = engine->refresh_snapshot(settings.who(), id, *number, host);
     if (!job) return settings.fail(job.error());
     if (waiting) {
         auto ended = wait_for_snapshot(settings, *engine, job->id);
@@ -110,7 +114,7 @@ void add_snapshot(CLI::App& app, const Settings& settings, Chosen& chosen) {
     auto* group = app.add_subcommand("snapshot", "The prepared images of published versions");
     group->require_subcommand(1);
     struct Arguments {
-        std::string id;
+        std::string id, host;
         std::optional<std::uint32_t> version;
         bool wait = false;
     };
@@ -128,8 +132,11 @@ void add_snapshot(CLI::App& app, const Settings& settings, Chosen& chosen) {
     command = group->add_subcommand("refresh", "Make a version's snapshot again; the one that is there serves until then");
     command->add_option("id", arguments->id, "The profile")->required()->type_name("ID");
     command->add_option("--version", arguments->version, "This version instead of the newest")->type_name("N");
+    command->add_option("--host", arguments->host, "On this host instead of where a session would start now")
+        ->type_name("NAME")
+        ->check(not_empty);
     command->add_flag("--wait", arguments->wait, "Do it now, and wait for it");
-    on(command, [](const Settings& s, const Arguments& a) { return refresh(s, a.id, a.version, a.wait); });
+    on(command, [](const Settings& s, const Arguments& a) { return refresh(s, a.id, a.version, a.host, a.wait); });
 
     command = group->add_subcommand("logs", "Print what a snapshot job printed");
     command->add_option("job", arguments->id, "The job")->required()->type_name("JOB");

@@ -25,6 +25,7 @@ void choose(CLI::App* command, Chosen& chosen, const Settings& settings, const s
 }
 
 void add_doctor(CLI::App& app, const Settings& settings, Chosen& chosen);
+void add_host(CLI::App& app, const Settings& settings, Chosen& chosen);
 void add_profile(CLI::App& app, const Settings& settings, Chosen& chosen);
 // Of the group `profile`.
 void add_profile_documents(CLI::App& group, const Settings& settings, Chosen& chosen);

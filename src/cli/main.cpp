@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
         },
         "Print the version and end");
     add_doctor(app, settings, chosen);
+    add_host(app, settings, chosen);
     add_profile(app, settings, chosen);
     add_snapshot(app, settings, chosen);
     add_session(app, settings, chosen);

@@ -4,7 +4,10 @@
 #include "engine/guest_path.hpp"
 #include "engine/observed_provider.hpp"
 #include "engine/state_directory.hpp"
+#include "providers/docker/docker_provider.hpp"
 #include "providers/local/local_provider.hpp"
+
+#include <sandboxkit/host_document.hpp>
 
 #include <boost/asio/post.hpp>
 
@@ -40,17 +43,41 @@ Result<std::shared_ptr<Context>> Context::open(EngineOptions options) {
     if (!lock) return lock.error();
     c->lock = std::make_unique<EngineLock>(std::move(*lock));
 
-    for (const auto& given : c->options.providers) c->providers_.insert_or_assign(given->name(), given);
-    if (!c->providers_.contains("local")) {
+    const auto observed = [on_step = c->options.on_step](ProviderResult made) {
+        if (made && on_step) made = observe(*made, on_step);
+        return made;
+    };
+    std::map<std::string, std::shared_ptr<Provider>> given;
+    for (const auto& provider : c->options.providers) given.insert_or_assign(provider->name(), provider);
+    for (const auto& [name, provider] : given) c->hosts.add_managed(name, observed(provider));
+    if (!given.contains("local")) {
         auto guest = find_guest(c->options.guest);
-        Result<std::shared_ptr<Provider>> local =
-            guest ? local::make_local_provider({c->state_directory / "local", *guest, c->options.runtime}, c->pool)
-                  : guest.error();
-        c->providers_.emplace("local", std::move(local));
+        auto local = guest ? local::make_local_provider({c->state_directory / "local", *guest, c->options.runtime}, c->pool)
+                           : ProviderResult(guest.error());
+        c->hosts.add_managed("local", observed(std::move(local)));
     }
-    if (c->options.on_step)
-        for (auto& [name, found] : c->providers_)
-            if (found) found = observe(*found, c->options.on_step);
+    if (!given.contains("docker")) c->hosts.add_managed_elsewhere("docker", "docker");
+    c->hosts.add_factory("docker", [raw = c.get(), observed](const HostDefinition& host) -> ProviderResult {
+        auto found = find_guest(raw->options.guest);
+        if (!found) return found.error();
+        docker::DockerOptions at;
+        at.endpoint = host.endpoint;
+        at.tls = host.tls.has_value();
+        const auto tls = host.tls.value_or(HostTls{});
+        at.tls_ca = tls.ca;
+        at.tls_certificate = tls.certificate;
+        at.tls_key = tls.key;
+        const auto ssh = host.ssh.value_or(HostSsh{});
+        at.ssh_identity = ssh.identity;
+        at.ssh_known_hosts = ssh.known_hosts;
+        at.state_directory = raw->state_directory / "hosts" / host.name;
+        at.guest = *found;
+        return observed(docker::make_docker_provider(std::move(at), raw->executor(), raw->pool));
+    });
+    for (const auto& each : c->options.host_factories) {
+        const auto& make = each.second;
+        c->hosts.add_factory(each.first, [observed, make](const HostDefinition& host) { return observed(make(host)); });
+    }
 
     c->thread_ = std::thread([raw = c.get()] { raw->io.run(); });
     return c;
@@ -69,6 +96,7 @@ void Context::close() {
     boost::asio::post(io, [this] { // loops that were not waiting to be cancelled find `closing` set
         builders_wake.cancel();
         housekeeping_wake.cancel();
+        elsewhere_wake.cancel();
     });
     {
         std::unique_lock guard(operations_mutex_);
@@ -87,38 +115,27 @@ void Context::close() {
     store_pool.join();
     clone_pool.join();
     tree_pool.join();
-    providers_.clear();
+    hosts.clear();
     log(LogLevel::info, "engine.closed", "the engine is closed", {{"engine", engine_id()}});
     options = {};
     store.reset();
     lock.reset();
 }
 
-Result<std::shared_ptr<Provider>> Context::provider(std::string_view name) {
-    const auto found = providers_.find(name);
-    if (found != providers_.end()) return found->second;
-    std::string known;
-    for (const auto& [each, ignored] : providers_) known += (known.empty() ? "" : ", ") + each;
-    return Error{ErrorClass::unsupported,
-                 "provider_unknown",
-                 "this build has no provider \"" + std::string(name) + "\"",
-                 "use one of: " + known,
-                 "",
-                 {}};
-}
-
-std::vector<std::shared_ptr<Provider>> Context::working_providers() {
-    std::vector<std::shared_ptr<Provider>> working;
-    for (const auto& [name, found] : providers_)
-        if (found) working.push_back(*found);
-    return working;
-}
-
-std::vector<std::pair<std::string, Error>> Context::unusable_providers() const {
-    std::vector<std::pair<std::string, Error>> unusable;
-    for (const auto& [name, found] : providers_)
-        if (!found) unusable.emplace_back(name, found.error());
-    return unusable;
+Task<std::shared_ptr<Provider>> Context::provider(std::string host) {
+    if (const auto* managed = hosts.managed(host)) {
+        if (managed->provider) co_return *managed->provider;
+        co_return hosts.provider_for(managed->definition);
+    }
+    // Asked each time: another process may have removed it, and added another of its name.
+    auto row = co_await in_store([&](store::Store& rows) { return rows.host(host); });
+    if (!row) {
+        if (row.error().code == "no_host") (void)hosts.forget(host);
+        co_return row.error();
+    }
+    auto definition = read_host_definition(row->definition);
+    if (!definition) co_return definition.error();
+    co_return hosts.provider_for(*definition);
 }
 
 void Context::log(LogLevel level, std::string_view event, std::string message, LogFields fields) const noexcept {

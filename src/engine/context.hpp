@@ -8,6 +8,7 @@
 #include "async/blocking.hpp"
 #include "async/spawn.hpp"
 #include "engine/engine_lock.hpp"
+#include "engine/host_table.hpp"
 #include "engine/progress_board.hpp"
 #include "envd/client.hpp"
 #include "store/store.hpp"
@@ -34,6 +35,7 @@ namespace sandboxkit::engine {
 
 // Labels on everything that is made at a provider, so that it is found again.
 inline constexpr const char* label_store = "sandboxkit.store";     // id of the store that owns it
+inline constexpr const char* label_host = "sandboxkit.host";       // that it was made on, as several may be one daemon
 inline constexpr const char* label_engine = "sandboxkit.engine";   // the engine that made it
 inline constexpr const char* label_session = "sandboxkit.session"; // of a session's sandbox
 inline constexpr const char* label_job = "sandboxkit.job";         // of a build's sandbox or image
@@ -71,11 +73,9 @@ public:
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
-    // unsupported "provider_unknown" names those there are; a provider that cannot work on this host gives its reason.
-    Result<std::shared_ptr<Provider>> provider(std::string_view name);
-    [[nodiscard]] std::vector<std::shared_ptr<Provider>> working_providers();
-    // By name, with the reason.
-    [[nodiscard]] std::vector<std::pair<std::string, Error>> unusable_providers() const;
+    // Of the host of this name, for registered ones as the store has it now. not_found "no_host"; a provider that cannot work
+    // on this machine gives its reason.
+    Task<std::shared_ptr<Provider>> provider(std::string host);
 
     [[nodiscard]] Timestamp now() const { return clock->now(); }
     [[nodiscard]] const std::string& engine_id() const { return lock->id(); }
@@ -118,6 +118,8 @@ public:
     std::unique_ptr<EngineLock> lock;
     std::unique_ptr<store::Store> store;
     std::string store_id;
+    HostTable hosts;
+    std::map<std::string, std::string> host_troubles; // the last error's code of each that could not be looked after; io thread
     ProgressBoard progress;
 
     // By session id, all under sessions_mutex: clients of running sessions, how many commands run there, and how many starts
@@ -131,7 +133,8 @@ public:
     // Threads for blocking work: what providers do here; the store, which a lease or a call into a session must not wait
     // for; and clones and trees of files, which take as long as the other side likes.
     async::Pool pool, store_pool{2}, clone_pool{concurrent_builds}, tree_pool{4};
-    boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io}; // only on the io thread; closing wakes both
+    boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io},
+        elsewhere_wake{io}; // only on the io thread; closing wakes all
     std::atomic<bool> closing = false;
 
 private:
@@ -184,7 +187,6 @@ private:
         co_return result;
     }
 
-    std::map<std::string, Result<std::shared_ptr<Provider>>, std::less<>> providers_;
     std::mutex operations_mutex_;
     std::condition_variable operations_ended_;
     bool closed_ = false; // and no operation is left

@@ -6,6 +6,7 @@
 #include "engine/engine_impl.hpp"
 #include "engine/files.hpp"
 #include "engine/guest_path.hpp"
+#include "engine/hosts.hpp"
 #include "engine/permissions.hpp"
 #include "engine/processes.hpp"
 #include "engine/publishing.hpp"
@@ -36,13 +37,18 @@ Result<Engine> Engine::open(EngineOptions options) {
     Engine engine(std::make_unique<Impl>(std::move(*context)));
     c.log(LogLevel::info, "engine.opened", "the engine is open",
           {{"engine", c.engine_id()}, {"store", c.options.store.string()}});
-    for (const auto& [name, why] : c.unusable_providers())
-        c.log(LogLevel::warning, "provider.unusable", "the provider \"" + name + "\" cannot be used on this host",
-              engine::with_error({{"provider", name}}, why));
-    // What cannot be reconciled now (a provider that does not answer) is tried again on the timer.
-    (void)c.run<void>(engine::reconcile(c)).get();
-    (void)c.run<void>(engine::enforce_time_limits(c)).get(); // nobody may have been there when one ran out
-    (void)c.run<void>(engine::run_housekeeping(c));
+    for (const auto& managed : c.hosts.managed())
+        if (managed.provider && !*managed.provider)
+            c.log(LogLevel::warning, "provider.unusable",
+                  "the provider \"" + managed.definition.name + "\" cannot be used on this host",
+                  engine::with_error({{"provider", managed.definition.name}}, managed.provider->error()));
+    // What cannot be reconciled now (a provider that does not answer) is tried again on the timer; hosts that are reached over
+    // a wire are looked at on it from the beginning, as nobody knows how long they take.
+    using enum engine::Where;
+    (void)c.run<void>(engine::reconcile(c, at_hand)).get();
+    (void)c.run<void>(engine::enforce_time_limits(c, at_hand)).get(); // nobody may have been there when one ran out
+    (void)c.run<void>(engine::run_housekeeping(c, at_hand));
+    (void)c.run<void>(engine::run_housekeeping(c, elsewhere));
     if (c.options.run_snapshot_jobs) (void)c.run<void>(engine::run_builders(c));
     return engine;
 }
@@ -57,17 +63,56 @@ std::vector<DoctorCheck> Engine::doctor(const EngineOptions& options) {
     if (!guest) // it knows where it looked
         for (auto& check : checks)
             if (check.name == "guest program") check = {check.name, check.status, guest.error().message, guest.error().remedy};
+    checks.push_back(engine::docker_check(options));
     return checks;
 }
 
-Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view id, std::uint32_t number) {
+Result<HostInfo> Engine::add_host(const Principal& who, const HostDefinition& definition) {
+    if (auto ok = engine::check_scopes(Action::manage_hosts, who); !ok) return ok.error();
+    return engine::add_host(*impl_->context, definition, engine::actor_of(who));
+}
+
+Result<HostInfo> Engine::host(const Principal& who, std::string_view name) const {
+    if (auto ok = engine::check_scopes(Action::see_hosts, who); !ok) return ok.error();
+    return engine::host(*impl_->context, name);
+}
+
+Result<std::vector<HostInfo>> Engine::hosts(const Principal& who) const {
+    if (auto ok = engine::check_scopes(Action::see_hosts, who); !ok) return ok.error();
+    return engine::hosts(*impl_->context);
+}
+
+Operation<HostStatus> Engine::test_host(const Principal& who, std::string_view name) {
+    return impl_->run<HostStatus>(Action::manage_hosts, who, [&](Context& c) { return engine::test_host(c, std::string(name)); });
+}
+
+Result<void> Engine::remove_host(const Principal& who, std::string_view name, bool force) {
+    if (auto ok = engine::check_scopes(Action::manage_hosts, who); !ok) return ok.error();
+    return engine::remove_host(*impl_->context, name, force, engine::actor_of(who));
+}
+
+Result<void> Engine::accept_host(const Principal& who, std::string_view name) {
+    if (auto ok = engine::check_scopes(Action::manage_hosts, who); !ok) return ok.error();
+    return engine::accept_host(*impl_->context, name, engine::actor_of(who));
+}
+
+Result<void> Engine::set_default_host(const Principal& who, std::string_view name) {
+    if (auto ok = engine::check_scopes(Action::manage_hosts, who); !ok) return ok.error();
+    return engine::set_default_host(*impl_->context, name);
+}
+
+Result<JobInfo> Engine::refresh_snapshot(const Principal& who, std::string_view id, std::uint32_t number, std::string_view host) {
     if (auto ok = engine::check_scopes(Action::refresh_snapshot, who); !ok) return ok.error();
     Context& c = *impl_->context;
     auto version = c.store->version(id, number);
     if (!version) return version.error();
     auto recipe = engine::stored_recipe(version->recipe);
     if (!recipe) return recipe.error();
-    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, recipe->provider, JobTrigger::manual_refresh,
+    if (!host.empty()) recipe->host = host;
+    auto where = engine::host_of(*c.store, *recipe);
+    if (!where) return where.error();
+    if (auto ok = engine::check_host_of(c, *recipe, *where); !ok) return ok.error();
+    auto job = c.store->enqueue_snapshot_job(c.ids->next("job"), id, number, *where, JobTrigger::manual_refresh,
                                              engine::actor_of(who), c.now());
     if (!job) return job.error();
     c.wake_builders();
@@ -243,11 +288,19 @@ Operation<FileWatch> Engine::watch_directory(const Principal& who, std::string_v
 
 Operation<void> Engine::reconcile(const Principal& who) {
     return impl_->run<void>(Action::reconcile, who, [](Context& c) -> Task<void> {
-        auto done = co_await engine::reconcile(c);
-        auto limits = co_await engine::enforce_time_limits(c);
-        if (!done) co_return done.error();
-        co_return limits;
+        Result<void> first;
+        for (const auto where : {engine::Where::at_hand, engine::Where::elsewhere}) {
+            auto done = co_await engine::reconcile(c, where);
+            if (first) first = done;
+            auto limits = co_await engine::enforce_time_limits(c, where);
+            if (first) first = limits;
+        }
+        co_return first;
     });
+}
+
+Operation<std::shared_ptr<Provider>> Engine::provider(const Principal& who, std::string host) {
+    return impl_->run<std::shared_ptr<Provider>>(Action::reconcile, who, [&](Context& c) { return c.provider(std::move(host)); });
 }
 
 } // namespace sandboxkit

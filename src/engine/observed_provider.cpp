@@ -30,6 +30,13 @@ public:
     Task<CaptureResult> capture(std::string id, std::map<std::string, std::string> labels) override {
         return step("capture", inner_->capture(std::move(id), std::move(labels)));
     }
+    Task<VolumeInfo> ensure_volume(std::string token, std::map<std::string, std::string> labels) override {
+        return step("ensure_volume", inner_->ensure_volume(std::move(token), std::move(labels)));
+    }
+    Task<void> remove_volume(std::string id) override { return step("remove_volume", inner_->remove_volume(std::move(id))); }
+    Task<std::vector<VolumeInfo>> list_volumes(std::map<std::string, std::string> labels) override {
+        return inner_->list_volumes(std::move(labels));
+    }
 
 private:
     template <class T>

@@ -2,6 +2,7 @@
 #include "engine/publishing.hpp"
 
 #include "engine/editing.hpp"
+#include "engine/hosts.hpp"
 #include "engine/records.hpp"
 
 #include <sandboxkit/connections.hpp>
@@ -43,16 +44,19 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
 
 namespace {
 
-// Where sandboxes run that name no host: this machine, of which the library knows that it keeps nothing.
-HostRecord this_machine(const Recipe& recipe) {
-    HostRecord host;
-    host.provider = recipe.provider;
-    return host;
+// The host application may know more of a host of its own than that it is there; of a registered one, the store knows all.
+Result<std::optional<HostRecord>> look_up_named_host(Context& context, const std::string& name) {
+    auto known = host_record(context, name);
+    ReferenceSource* const source = context.options.references.get();
+    if (!known || (*known && (*known)->registered) || !source) return known;
+    auto told = source->host(name);
+    if (!told || *told) return told;
+    return known;
 }
 
-Result<References> look_up(Context& context, const Recipe& recipe, const ReferencedIds& ids) {
+// `host` is where it is launched.
+Result<References> look_up(Context& context, const Recipe& recipe, const ReferencedIds& ids, const std::string& host) {
     References found;
-    found.default_host = this_machine(recipe);
     ReferenceSource* const source = context.options.references.get();
     const auto each = [&](const std::set<std::string>& wanted, auto& into, auto look) -> Result<void> {
         for (const std::string& id : wanted) {
@@ -68,9 +72,36 @@ Result<References> look_up(Context& context, const Recipe& recipe, const Referen
     };
     auto ok = each(ids.connections, found.connections, [&](const std::string& id) { return source->connection(id); });
     if (ok) ok = each(ids.environments, found.environments, [&](const std::string& id) { return source->environment(id); });
-    if (ok) ok = each(ids.hosts, found.hosts, [&](const std::string& id) { return source->host(id); });
     if (!ok) return ok.error();
+    auto record = recipe.host ? look_up_named_host(context, host) : host_record(context, host);
+    if (!record) return record.error();
+    if (recipe.host) {
+        found.hosts[*recipe.host] = std::move(*record);
+    } else if (host == recipe.provider) { // there or not: of that, the provider's own fault tells
+        found.default_host.emplace();
+        if (*record) found.default_host = std::move(*record);
+        found.default_host->name.clear(); // nobody chose it
+        found.default_host->provider = recipe.provider;
+    } else {
+        found.default_host = std::move(*record);
+    }
     return found;
+}
+
+// The same when it is a thing of now whether it answers.
+bool is_down(const Error& error) {
+    return error.kind == ErrorClass::unavailable || error.kind == ErrorClass::timeout;
+}
+
+bool names_host(const std::vector<Problem>& problems) {
+    return std::any_of(problems.begin(), problems.end(),
+                       [](const Problem& problem) { return problem.code == "host_unknown" || problem.code == "host_mismatch"; });
+}
+
+Problem provider_unknown(const Context& context, const Recipe& recipe) {
+    std::string known;
+    for (const auto& managed : context.hosts.managed()) known += (known.empty() ? "" : ", ") + managed.definition.name;
+    return {"/provider", "provider_unknown", "this build has no provider \"" + recipe.provider + "\"", "use one of: " + known};
 }
 
 void append(std::vector<Problem>& to, std::vector<Problem> more) {
@@ -86,9 +117,12 @@ void append_new(std::vector<Problem>& to, std::vector<Problem> more) {
 } // namespace
 
 Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
+    const Recipe& recipe = profile.recipe;
+    auto host = co_await context.in_store([&](store::Store& store) { return host_of(store, recipe); });
+    if (!host) co_return host.error();
     // A source may block, so that it is asked on a thread for that.
     auto references = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<References> {
-        return look_up(context, profile.recipe, referenced_ids(profile));
+        return look_up(context, recipe, referenced_ids(profile), *host);
     });
     if (!references) co_return references.error();
     Validation found = publish_checks(profile, *references);
@@ -99,29 +133,45 @@ Task<Validation> publish_gate(Context& context, Profile profile, Gate gate) {
         append_new(found.errors, std::move(start.errors));
         append_new(found.warnings, std::move(start.warnings));
     }
-    auto provider = context.provider(profile.recipe.provider);
+    if (names_host(found.errors)) co_return found; // what its provider cannot do is not this profile's concern
+    auto provider = co_await context.provider(*host);
+    if (!provider && provider.error().code == "no_host") {
+        if (!recipe.host && *host == recipe.provider)
+            found.errors.push_back(provider_unknown(context, recipe));
+        else
+            found.errors.push_back({"/host", "host_unknown", "this engine reaches no host \"" + *host + '"',
+                                    "register it, name another, or choose another default one"});
+        co_return found;
+    }
     if (!provider && provider.error().kind != ErrorClass::unsupported) co_return provider.error(); // not the document's fault
     if (!provider) {
         found.errors.push_back({"/provider", provider.error().code, provider.error().message, provider.error().remedy});
         co_return found;
     }
-    auto can = co_await (*provider)->capabilities();
+    auto can = co_await capabilities_of(context, *host, *provider);
+    if (!can && gate == Gate::start && is_down(can.error())) {
+        found.errors.push_back({"/host", "host_down", can.error().message, can.error().remedy});
+        co_return found;
+    }
     if (!can) co_return can.error();
     append(found.errors, capability_problems(profile.recipe, *can));
     co_return found;
 }
 
-Task<void> start_gate(Context& context, Recipe recipe) {
-    auto references = co_await async::blocking(
-        context.pool, [&](std::stop_token) -> Result<References> { return look_up(context, recipe, referenced_ids(recipe)); });
+Task<void> start_gate(Context& context, Recipe recipe, std::string host) {
+    auto references = co_await async::blocking(context.pool, [&](std::stop_token) -> Result<References> {
+        return look_up(context, recipe, referenced_ids(recipe), host);
+    });
     if (!references) co_return references.error();
-    auto provider = context.provider(recipe.provider);
-    if (!provider) co_return provider.error();
-    auto can = co_await (*provider)->capabilities();
-    if (!can) co_return can.error();
-    auto problems = capability_problems(recipe, *can);
-    append(problems, start_checks(recipe, *references).errors);
+    auto problems = start_checks(recipe, *references).errors;
     append(problems, not_enacted(recipe)); // it may have been published by a build that did more
+    if (!names_host(problems)) {
+        auto provider = co_await context.provider(host);
+        if (!provider) co_return provider.error();
+        auto can = co_await capabilities_of(context, host, *provider);
+        if (!can) co_return can.error();
+        append(problems, capability_problems(recipe, *can));
+    }
     if (problems.empty()) co_return Result<void>{};
     co_return Error{ErrorClass::unsupported,
                     "start_refused",
@@ -155,6 +205,7 @@ struct Draft {
     std::uint32_t profile_revision = 0;
     Record record;
     Recipe recipe;
+    std::string host; // where it would be launched
     std::optional<store::Version> previous;
     std::optional<Recipe> previous_recipe;
 };
@@ -176,6 +227,9 @@ Result<Draft> load_draft(store::Store& store, const std::string& profile) {
     auto recipe = stored_recipe(draft.row.recipe);
     if (!recipe) return recipe.error();
     draft.recipe = std::move(*recipe);
+    auto host = host_of(store, draft.recipe);
+    if (!host) return host.error();
+    draft.host = std::move(*host);
     auto versions = store.versions(profile);
     if (!versions) return versions.error();
     if (!versions->empty()) {
@@ -208,22 +262,24 @@ Task<VersionInfo> publish(Context& context, store::Actor actor, std::string prof
     order.draft_revision = draft->row.revision;
     order.profile_revision = draft->profile_revision;
     order.plan_snapshot_digest = compile(draft->recipe).snapshot_digest;
-    order.host = draft->recipe.provider;
+    order.host = draft->host;
     order.actor = actor;
     order.now = context.now();
     order.job_id = context.ids->next("job");
     auto decision = decide_rebuild(draft->previous_recipe ? &*draft->previous_recipe : nullptr, draft->recipe);
-    if (decision.reuse && (!draft->previous->image || draft->previous->stale)) {
+    const store::Snapshot* const previous = draft->previous ? draft->previous->on(draft->host) : nullptr;
+    if (decision.reuse && (!previous || !previous->image || previous->stale)) {
         decision.reuse = false;
-        decision.reason = draft->previous->stale ? "nothing relevant changed, but the previous snapshot is stale"
-                                                 : "nothing relevant changed, but the previous version has no usable snapshot";
+        decision.reason = previous && previous->stale
+                              ? "nothing relevant changed, but the previous snapshot is stale"
+                              : "nothing relevant changed, but the previous version has no usable snapshot on the host";
     }
     auto version = co_await context.in_store([&](store::Store& store) {
         if (decision.reuse) {
             store::Publish reusing = order;
             reusing.job_id.clear();
-            reusing.reuse_image = draft->previous->image;
-            reusing.reuse_manifest = draft->previous->manifest;
+            reusing.reuse_image = previous->image;
+            reusing.reuse_manifest = previous->manifest;
             reusing.decision = store::to_json(decision);
             auto published = store.publish_draft(reusing);
             if (published || published.error().code != "image_replaced") return published;

@@ -15,8 +15,8 @@ std::vector<Problem> capability_problems(const Recipe& recipe, const Capabilitie
 // provider cannot do; and at Gate::start also what a start would find now.
 Task<Validation> publish_gate(Context& context, Profile profile, Gate gate);
 
-// Of a published version. unsupported "start_refused", with every problem.
-Task<void> start_gate(Context& context, Recipe recipe);
+// Of a published version that is started on `host`. unsupported "start_refused", with every problem.
+Task<void> start_gate(Context& context, Recipe recipe, std::string host);
 
 Task<VersionInfo> publish(Context& context, store::Actor actor, std::string profile);
 Task<Validation> validate(Context& context, std::string document, Gate gate);

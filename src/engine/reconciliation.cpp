@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/reconciliation.hpp"
 
+#include "async/within.hpp"
+#include "engine/hosts.hpp"
 #include "engine/sessions.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
@@ -17,6 +19,7 @@ using namespace std::chrono_literals;
 
 static constexpr auto housekeeping_interval = 1s;
 static constexpr int reconcile_every = 30; // housekeeping rounds
+static constexpr auto answer_limit = 10s;  // of a host that is asked whether it is there
 
 namespace {
 
@@ -132,10 +135,22 @@ void keep_first(Result<void>& first, const Result<void>& next) {
     if (first) first = next;
 }
 
+// A host as it is being reconciled.
+struct Place {
+    std::string host;
+    std::shared_ptr<Provider> provider;
+
+    // Several hosts may be one daemon. What was made before hosts were told apart is of the one named after its provider.
+    [[nodiscard]] bool made(const std::map<std::string, std::string>& labels) const {
+        const auto found = labels.find(label_host);
+        return (found == labels.end() ? provider->name() : found->second) == host;
+    }
+};
+
 // Lines of the log. `what` is "sandbox" or "image".
-void log_orphan(const Context& context, const Provider& provider, const std::string& what, const std::string& id,
+void log_orphan(const Context& context, const Place& place, const std::string& what, const std::string& id,
                 const Result<void>& removed) {
-    LogFields fields{{"provider", provider.name()}, {what, id}};
+    LogFields fields{{"provider", place.provider->name()}, {"host", place.host}, {what, id}};
     if (removed)
         context.log(LogLevel::warning, what + ".orphan_removed", "the " + what + " of a dead process was removed",
                     std::move(fields));
@@ -144,10 +159,11 @@ void log_orphan(const Context& context, const Provider& provider, const std::str
                     with_error(std::move(fields), removed.error()));
 }
 
-Error told(const Context& context, const Provider& provider, Error why) {
-    if (why.kind != ErrorClass::cancelled)
-        context.log(LogLevel::error, "reconciliation.failed", "what a provider has could not be compared with the store",
-                    with_error({{"provider", provider.name()}}, why));
+// Once for each trouble of a host, however often it is met.
+Error told(Context& context, const Place& place, Error why) {
+    if (why.kind != ErrorClass::cancelled && std::exchange(context.host_troubles[place.host], why.code) != why.code)
+        context.log(LogLevel::error, "reconciliation.failed", "what a host has could not be compared with the store",
+                    with_error({{"provider", place.provider->name()}, {"host", place.host}}, why));
     return why;
 }
 
@@ -156,22 +172,21 @@ struct UnusedImage {
     bool orphan = false; // else it was a snapshot once
 };
 
-Task<void> reconcile_images(Context& context, Provider& provider) {
-    auto images = co_await provider.list_images();
-    if (!images) co_return told(context, provider, images.error());
+Task<void> reconcile_images(Context& context, const Place& place) {
+    auto images = co_await place.provider->list_images();
+    if (!images) co_return told(context, place, images.error());
     auto garbage = co_await context.in_store([&](store::Store& store) -> Result<std::vector<UnusedImage>> {
         std::vector<UnusedImage> unused;
         // The jobs before the images in use: one that succeeds in between has its image among these.
         std::set<std::string> being_made;
         for (const auto& image : *images)
             if (job_is_alive(context, store, label(image.labels, label_job))) being_made.insert(image.id);
-        auto used = store.images_in_use();
+        auto used = store.images_in_use(place.host);
         if (!used) return used.error();
         for (const auto& image : *images) {
-            if (label(image.labels, label_store) != context.store_id) continue;
-            const ImageHandle handle{provider.name(), image.id};
-            if (std::find(used->begin(), used->end(), handle) != used->end()) {
-                auto marked = store.set_stale(handle, image.stale);
+            if (label(image.labels, label_store) != context.store_id || !place.made(image.labels)) continue;
+            if (used->contains(image.id)) {
+                auto marked = store.set_stale(place.host, image.id, image.stale);
                 if (!marked) return marked.error();
             } else if (!being_made.contains(image.id)) {
                 auto job = store.job(label(image.labels, label_job));
@@ -180,12 +195,12 @@ Task<void> reconcile_images(Context& context, Provider& provider) {
         }
         return unused;
     });
-    if (!garbage) co_return told(context, provider, garbage.error());
+    if (!garbage) co_return told(context, place, garbage.error());
     Result<void> first_error;
     for (const auto& image : *garbage) {
-        auto removed = co_await provider.remove_image(image.id);
+        auto removed = co_await place.provider->remove_image(image.id);
         if (!removed && removed.error().kind == ErrorClass::conflict) continue; // sandboxes use it
-        if (image.orphan) log_orphan(context, provider, "image", image.id, removed);
+        if (image.orphan) log_orphan(context, place, "image", image.id, removed);
         keep_first(first_error, removed);
     }
     co_return first_error;
@@ -205,18 +220,30 @@ Task<void> sweep_checkouts(Context& context) {
     co_return swept;
 }
 
-Task<void> reconcile_provider(Context& context, Provider& provider) {
+Task<void> reconcile_host(Context& context, std::string host) {
+    auto found = co_await context.provider(host);
+    if (!found && found.error().code == "no_host") { // removed since it was listed
+        context.host_troubles.erase(host);
+        co_return Result<void>{};
+    }
+    if (!found) co_return found.error();
+    const Place place{std::move(host), std::move(*found)};
+    Provider& provider = *place.provider;
+    auto asking = capabilities_of(context, place.host, place.provider);
+    auto can = co_await async::within<Capabilities>(context.executor(), answer_limit, std::move(asking));
+    if (!can) co_return told(context, place, can.error());
     std::map<std::string, std::string> ours{{label_store, context.store_id}};
     // The rows are read after the list: a sandbox on the list has its row already.
     auto sandboxes = co_await provider.list(ours);
-    if (!sandboxes) co_return told(context, provider, sandboxes.error());
+    if (!sandboxes) co_return told(context, place, sandboxes.error());
+    std::erase_if(*sandboxes, [&](const SandboxInfo& sandbox) { return !place.made(sandbox.labels); });
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
-    if (!sessions) co_return told(context, provider, sessions.error());
+    if (!sessions) co_return told(context, place, sessions.error());
     Result<void> first_error;
     for (auto& session : *sessions) {
         co_await cancellable_again();
         if (context.closing) co_return cancelled_error();
-        if (session.provider != provider.name()) continue;
+        if (session.host != place.host) continue;
         const auto listed = std::find_if(sandboxes->begin(), sandboxes->end(),
                                          [&](const SandboxInfo& s) { return label(s.labels, label_session) == session.id; });
         std::optional<SandboxState> compute;
@@ -232,28 +259,80 @@ Task<void> reconcile_provider(Context& context, Provider& provider) {
         keep_first(first_error, done);
     }
     auto lost = co_await context.in_store([&](store::Store& store) { return orphans(context, store, *sandboxes); });
-    if (!lost) co_return told(context, provider, lost.error());
+    if (!lost) co_return told(context, place, lost.error());
     for (const auto& id : *lost) {
         auto destroyed = co_await provider.destroy(id);
-        log_orphan(context, provider, "sandbox", id, destroyed);
+        log_orphan(context, place, "sandbox", id, destroyed);
         keep_first(first_error, destroyed);
     }
-    auto images = co_await reconcile_images(context, provider);
+    auto images = co_await reconcile_images(context, place);
     keep_first(first_error, images);
+    if (first_error && context.host_troubles.erase(place.host) != 0)
+        context.log(LogLevel::info, "reconciliation.resumed", "what a host has can be compared with the store again",
+                    {{"provider", provider.name()}, {"host", place.host}});
     co_return first_error;
 }
 
 } // namespace
 
-Task<void> reconcile(Context& context) {
-    Result<void> first_error;
-    for (const auto& provider : context.working_providers()) {
-        auto done = co_await reconcile_provider(context, *provider);
-        keep_first(first_error, done);
+// Their names. Where nothing was ever done there is nothing to look after.
+static Result<std::vector<std::string>> hosts_to_reconcile(Context& context, store::Store& store, Where where) {
+    std::vector<std::string> names;
+    if (where == Where::at_hand) {
+        for (const auto& managed : context.hosts.managed())
+            if (managed.provider && *managed.provider) names.push_back(managed.definition.name);
+        return names;
     }
-    auto swept = co_await sweep_checkouts(context);
-    keep_first(first_error, swept);
+    auto seen = store.host_identities();
+    if (!seen) return seen.error();
+    for (const auto& managed : context.hosts.managed())
+        if (!managed.provider && seen->contains(managed.definition.name)) names.push_back(managed.definition.name);
+    auto registered = store.hosts();
+    if (!registered) return registered.error();
+    for (auto& host : *registered) names.push_back(std::move(host.name));
+    return names;
+}
+
+// All at once; cancelled together.
+static Task<void> reconcile_hosts(Context& context, std::vector<std::string> names) {
+    asio::steady_timer wake(context.io);
+    Result<void> first_error;
+    std::size_t left = names.size();
+    std::vector<Operation<void>> operations;
+    for (auto& name : names) {
+        auto& operation =
+            operations.emplace_back(async::spawn<void>(context.executor(), reconcile_host(context, std::move(name))));
+        operation.on_complete([&](Result<void> done) { // on the io thread, like this coroutine
+            keep_first(first_error, done);
+            if (--left == 0) wake.cancel();
+        });
+    }
+    while (left > 0) {
+        boost::system::error_code ec;
+        wake.expires_at(asio::steady_timer::time_point::max());
+        co_await wake.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        auto state = co_await asio::this_coro::cancellation_state;
+        if (left == 0 || state.cancelled() == asio::cancellation_type::none) continue;
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        for (auto& operation : operations) operation.cancel();
+    }
     co_return first_error;
+}
+
+Task<void> reconcile(Context& context, Where where) {
+    auto names = co_await context.in_store([&](store::Store& store) { return hosts_to_reconcile(context, store, where); });
+    if (!names) co_return names.error();
+    auto first_error = co_await reconcile_hosts(context, std::move(*names));
+    if (where == Where::at_hand) {
+        auto swept = co_await sweep_checkouts(context);
+        keep_first(first_error, swept);
+    }
+    co_return first_error;
+}
+
+static bool is_elsewhere(const Context& context, const std::string& host) {
+    const auto* managed = context.hosts.managed(host);
+    return !managed || !managed->provider;
 }
 
 static bool is_busy(Context& context, const std::string& session) {
@@ -272,12 +351,13 @@ static std::optional<Error> limit_reached(Context& context, const store::Session
     return {};
 }
 
-Task<void> enforce_time_limits(Context& context) {
+Task<void> enforce_time_limits(Context& context, Where where) {
     auto sessions = co_await context.in_store([](store::Store& store) { return store.sessions(false); });
     if (!sessions) co_return sessions.error();
     for (const auto& listed : *sessions) {
         co_await cancellable_again();
         if (context.closing) co_return cancelled_error();
+        if (is_elsewhere(context, listed.host) != (where == Where::elsewhere)) continue;
         if (!is_busy(context, listed.id) && !limit_reached(context, listed)) continue;
         // The stops before this one took their time: it may have been used, or stopped and resumed, since the list was made.
         auto session = co_await context.in_store([&](store::Store& store) {
@@ -292,16 +372,20 @@ Task<void> enforce_time_limits(Context& context) {
     co_return Result<void>{};
 }
 
-Task<void> run_housekeeping(Context& context) {
-    for (int round = 1; !context.closing; ++round) {
-        boost::system::error_code ec;
-        context.housekeeping_wake.expires_after(housekeeping_interval);
-        co_await context.housekeeping_wake.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+Task<void> run_housekeeping(Context& context, Where where) {
+    auto& wake = where == Where::at_hand ? context.housekeeping_wake : context.elsewhere_wake;
+    // At hand, the engine did it while it was opened.
+    for (int round = where == Where::at_hand ? 1 : 0; !context.closing; ++round) {
+        if (round > 0) {
+            boost::system::error_code ec;
+            wake.expires_after(housekeeping_interval);
+            co_await wake.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        }
         if (context.closing) break;
         co_await cancellable_again();
         // Errors are of the moment: the next round tries again.
-        (void)co_await enforce_time_limits(context);
-        if (round % reconcile_every == 0) (void)co_await reconcile(context);
+        (void)co_await enforce_time_limits(context, where);
+        if (round % reconcile_every == 0) (void)co_await reconcile(context, where);
     }
     co_return Result<void>{};
 }

@@ -78,6 +78,18 @@ Result<VersionInfo> to_info(const store::Version& v) {
         if (!manifest) return manifest.error();
         info.manifest = std::move(*manifest);
     }
+    for (const store::Snapshot& s : v.snapshots) {
+        HostSnapshot& snapshot = info.snapshots.emplace_back();
+        snapshot.host = s.host;
+        snapshot.state = s.state();
+        snapshot.image = s.image;
+        snapshot.made = s.made;
+        snapshot.last_job = s.last_job;
+        if (s.manifest.empty()) continue;
+        auto manifest = store::manifest_from_json(s.manifest);
+        if (!manifest) return manifest.error();
+        snapshot.manifest = std::move(*manifest);
+    }
     auto decision = store::decision_from_json(v.decision);
     if (!decision) return decision.error();
     info.decision = std::move(*decision);
@@ -91,6 +103,7 @@ Result<SessionInfo> to_info(const store::Session& s) {
     info.version = s.version;
     info.instructions_revision = s.instructions_revision;
     info.state = s.state;
+    info.host = s.host;
     info.provider = s.provider;
     info.sandbox_id = s.sandbox_id;
     info.owner = s.principal;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/sessions.hpp"
 
+#include "engine/hosts.hpp"
 #include "engine/permissions.hpp"
 #include "engine/publishing.hpp"
 #include "engine/records.hpp"
@@ -20,19 +21,33 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Error not_ready(const store::Version& version) {
-    std::string why = " yet", remedy = "wait for its snapshot job";
-    if (version.last_job_state == JobState::failed) {
+// Of a version without a usable snapshot on the host. If none was ever asked for there, it is now.
+Error not_ready(Context& context, store::Store& store, const store::Version& version, const Recipe& recipe,
+                const std::string& host, const Principal& who) {
+    const store::Snapshot* const snapshot = version.on(host);
+    std::string job = snapshot ? snapshot->last_job.value_or("") : "";
+    const auto state = snapshot ? snapshot->last_job_state : std::nullopt;
+    std::string why, remedy = "wait for its snapshot job " + job + ", then start again";
+    if (state == JobState::failed) {
         why = ": its last build failed";
-        remedy = "see the log of its snapshot job " + version.last_job.value_or("") +
-                 ", mend the profile and publish again, or refresh the snapshot";
-    } else if (version.last_job_state == JobState::cancelled) {
+        remedy = "see the log of its snapshot job " + job + ", mend the profile and publish again, or refresh the snapshot";
+    } else if (state == JobState::cancelled) {
         why = ": its last build was cancelled";
         remedy = "refresh the snapshot";
+    } else if (job.empty()) {
+        if (auto fits = check_host_of(context, recipe, host); !fits) return fits.error();
+        auto queued = store.enqueue_snapshot_job(context.ids->next("job"), version.profile, version.number, host,
+                                                 JobTrigger::manual_refresh, actor_of(who), context.now());
+        if (!queued && queued.error().code != "job_active") return queued.error();
+        context.wake_builders();
+        why = " yet; its build is queued now";
+        remedy = queued ? "wait for the snapshot job " + queued->info.id + ", then start again" : queued.error().message;
+    } else {
+        why = " yet";
     }
     return {ErrorClass::conflict,
             "snapshot_not_ready",
-            "version " + std::to_string(version.number) + " has no usable snapshot" + why,
+            "version " + std::to_string(version.number) + " has no usable snapshot on the host \"" + host + '"' + why,
             remedy,
             "",
             {}};
@@ -64,28 +79,35 @@ Result<Begun> begin_session(Context& context, store::Store& store, const std::st
     if (options.version) {
         auto named = store.version(options.profile, *options.version);
         if (!named) return named.error();
-        if (!named->image) return not_ready(*named);
         version = std::move(*named);
     } else {
         auto newest = store.newest_usable_version(options.profile);
         if (!newest) return newest.error();
-        if (!*newest) {
-            auto all = store.versions(options.profile);
-            if (!all) return all.error();
-            if (!all->empty()) return not_ready(all->back());
+        version = std::move(*newest);
+    }
+    if (!version) {
+        auto all = store.versions(options.profile);
+        if (!all) return all.error();
+        if (all->empty())
             return Error{
                 ErrorClass::conflict, "not_published", "the profile has no published version", "publish it first", "", {}};
-        }
-        version = std::move(**newest);
+        version = std::move(all->back());
     }
+    auto recipe = stored_recipe(version->recipe);
+    if (!recipe) return recipe.error();
+    auto host = host_of(store, *recipe);
+    if (!host) return host.error();
+    const store::Snapshot* const snapshot = version->on(*host);
+    if (!snapshot || !snapshot->image) return not_ready(context, store, *version, *recipe, *host, who);
     store::NewSession row;
     row.id = id;
     row.profile = options.profile;
     row.version = version->number;
     row.actor = actor_of(who);
     row.client_token = options.client_token;
-    row.provider = version->image->provider;
-    row.image_id = version->image->id;
+    row.host = *host;
+    row.provider = snapshot->image->provider;
+    row.image_id = snapshot->image->id;
     row.creation_token = row.id;
     row.engine = context.engine_id();
     row.idle_limit = options.idle_limit;
@@ -148,10 +170,11 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     if (!version) co_return version.error();
     auto recipe = stored_recipe(version->recipe);
     if (!recipe) co_return recipe.error();
-    auto found = context.provider(session.provider);
+    const store::Snapshot* const snapshot = version->on(session.host);
+    auto found = co_await context.provider(session.host);
     if (!found) co_return found.error();
     const auto provider = *found;
-    auto permitted = co_await start_gate(context, *recipe);
+    auto permitted = co_await start_gate(context, *recipe, session.host);
     if (!permitted) co_return permitted.error();
 
     Launched launched;
@@ -161,7 +184,10 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
         CreateRequest create;
         create.token = session.creation_token;
         create.image_id = session.image_id;
-        create.labels = {{label_store, context.store_id}, {label_engine, context.engine_id()}, {label_session, session.id}};
+        create.labels = {{label_store, context.store_id},
+                         {label_host, session.host},
+                         {label_engine, context.engine_id()},
+                         {label_session, session.id}};
         create.limits = limits_of(recipe->resources);
         create.egress = recipe->network.egress;
         create.hostname = "sandbox";
@@ -173,7 +199,7 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
         for (const auto& limit : created->unenforced)
             launched.notes.push_back("this host does not enforce the limit on " + limit);
     }
-    if (version->stale)
+    if (snapshot && snapshot->stale)
         launched.notes.emplace_back("the snapshot is stale: an ingredient without a fixed digest changed since it was made");
     timeline.step("provider.start");
     auto started = co_await provider->start(launched.sandbox_id);
@@ -184,7 +210,8 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     if (!endpoint) co_return endpoint.error();
     launched.client = envd::Client::make(context.executor(), std::move(*endpoint));
     envd::InitRequest init;
-    auto manifest = version->manifest.empty() ? Result<Manifest>(Manifest{}) : store::manifest_from_json(version->manifest);
+    auto manifest =
+        !snapshot || snapshot->manifest.empty() ? Result<Manifest>(Manifest{}) : store::manifest_from_json(snapshot->manifest);
     if (!manifest) co_return manifest.error();
     init.environment = managed_variables(*recipe, *manifest, session.id);
     init.environment.insert(recipe->environment.begin(), recipe->environment.end());
@@ -197,7 +224,10 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
 }
 
 LogFields fields_of(const store::Session& session) {
-    return {{"session", session.id}, {"profile", session.profile}, {"version", std::to_string(session.version)}};
+    return {{"session", session.id},
+            {"profile", session.profile},
+            {"version", std::to_string(session.version)},
+            {"host", session.host}};
 }
 
 void log_start(const Context& context, const store::Session& session, bool resumed, const Timeline& timeline) {
@@ -284,7 +314,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
 
 Task<void> undo_start(Context& context, store::Session session, Error why) {
     const bool resuming = !session.sandbox_id.empty();
-    auto provider = context.provider(session.provider);
+    auto provider = co_await context.provider(session.host);
     if (!provider) co_return provider.error();
     if (resuming) {
         auto stopped = co_await (*provider)->stop(session.sandbox_id);
@@ -346,7 +376,7 @@ Task<SessionInfo> stop_session(Context& context, std::optional<Principal> who, s
     if (!row) co_return row.error();
     if (row->state == SessionState::stopped) co_return to_info(*row);
     if (row->state != SessionState::running) co_return not_running(*row);
-    auto provider = context.provider(row->provider);
+    auto provider = co_await context.provider(row->host);
     if (!provider) co_return provider.error();
     const SessionCount at_it(context, &Context::stopping, session);
     forget_client(context, session);
@@ -421,7 +451,7 @@ Task<SessionInfo> remove_session(Context& context, Principal who, std::string se
         // for the record; killed in between, reconciliation finds a session without its sandbox and ends it.
         const auto full = co_await context.in_store([&](store::Store& store) { return store.session(session); });
         if (!full) co_return full.error();
-        auto provider = context.provider(full->provider);
+        auto provider = co_await context.provider(full->host);
         if (!provider) co_return provider.error();
         auto destroyed = co_await destroy_sandboxes(**provider, session);
         if (!destroyed) co_return destroyed.error();
@@ -435,7 +465,7 @@ Task<SessionInfo> remove_session(Context& context, Principal who, std::string se
 }
 
 Task<SessionInfo> complete_removal(Context& context, store::Session session) {
-    auto provider = context.provider(session.provider);
+    auto provider = co_await context.provider(session.host);
     if (!provider) co_return provider.error();
     auto destroyed = co_await destroy_sandboxes(**provider, session.id);
     if (!destroyed) co_return destroyed.error();
@@ -482,7 +512,7 @@ Task<std::shared_ptr<envd::Client>> client_of(Context& context, Principal who, s
         const auto found = context.clients.find(session);
         if (found != context.clients.end()) co_return found->second;
     }
-    auto provider = context.provider(row->provider);
+    auto provider = co_await context.provider(row->host);
     if (!provider) co_return provider.error();
     auto endpoint = co_await (*provider)->endpoint(row->sandbox_id);
     if (!endpoint) co_return endpoint.error();
@@ -509,7 +539,7 @@ Task<void> explain_failure(Context& context, std::string session, Error error) {
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session); });
     if (!row) co_return error;
     if (row->state != SessionState::running) co_return not_running(*row);
-    auto provider = context.provider(row->provider);
+    auto provider = co_await context.provider(row->host);
     if (!provider) co_return error;
     for (int look = 0;; ++look) { // a process that ends closes its connections before it is gone
         auto sandbox = co_await (*provider)->inspect(row->sandbox_id);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/snapshot_build.hpp"
 
+#include "engine/hosts.hpp"
 #include "git/clone.hpp"
 
 #include <sandboxkit/digest.hpp>
@@ -26,6 +27,7 @@ SnapshotBuild::SnapshotBuild(Context& context, store::Job job, store::Version ve
     : context_(context), job_(std::move(job)), version_(std::move(version)), recipe_(std::move(recipe)),
       attempt_(job_.info.id + "." + std::to_string(job_.info.attempt)),
       staging_(context.state_directory / "builds" / attempt_), labels_{{label_store, context.store_id},
+                                                                       {label_host, job_.info.host},
                                                                        {label_engine, context.engine_id()},
                                                                        {label_job, job_.info.id}} {
     manifest_.version_digest = version_.digest;
@@ -60,9 +62,12 @@ Task<Built> SnapshotBuild::run() {
 }
 
 Task<Built> SnapshotBuild::build() {
-    auto provider = context_.provider(recipe_.provider);
+    auto provider = co_await context_.provider(job_.info.host);
     if (!provider) co_return provider.error();
     provider_ = *provider;
+    // Not on another daemon than the one that has the rest of what the host is said to have.
+    auto can = co_await capabilities_of(context_, job_.info.host, provider_);
+    if (!can) co_return can.error();
 
     auto entered = co_await enter(BuildPhase::repositories);
     if (!entered) co_return entered.error();
@@ -71,7 +76,22 @@ Task<Built> SnapshotBuild::build() {
 
     entered = co_await enter(BuildPhase::image);
     if (!entered) co_return entered.error();
-    ImageRequest request{recipe_.image, trees_, labels_};
+    ImageRequest request;
+    request.image = recipe_.image;
+    request.digest = recipe_.image_digest;
+    request.trees = trees_;
+    request.labels = labels_;
+    request.progress = [this](const ImageProgress& p) { tell({{}, p.message, p.done, p.total, ""}); };
+    if (CredentialSource* const source = context_.options.credentials.get())
+        request.credential = [this, source](const std::string& registry) {
+            CredentialRequest wanted;
+            wanted.purpose = CredentialPurpose::pull;
+            wanted.url = "https://" + registry;
+            wanted.profile = job_.info.profile;
+            wanted.version = job_.info.version;
+            wanted.job = job_.info.id;
+            return source->credential(wanted);
+        };
     auto image = co_await provider_->prepare_image(std::move(request));
     if (!image) co_return image.error();
 
@@ -109,7 +129,7 @@ Task<Built> SnapshotBuild::build() {
     if (!recipe_.setup_script.empty())
         manifest_.ingredients.push_back({"setup_script", "setup_script", digest_of(recipe_.setup_script)});
     phase_ = BuildPhase::record;
-    co_return Built{{recipe_.provider, image->id}, manifest_};
+    co_return Built{{provider_->name(), image->id}, manifest_};
 }
 
 Task<void> SnapshotBuild::clone_repositories() {

@@ -30,7 +30,7 @@ Task<void> pause(asio::steady_timer& timer, std::chrono::milliseconds duration) 
 }
 
 LogFields fields_of(const JobInfo& job) {
-    return {{"job", job.id}, {"profile", job.profile}, {"version", std::to_string(job.version)}};
+    return {{"job", job.id}, {"profile", job.profile}, {"version", std::to_string(job.version)}, {"host", job.host}};
 }
 
 void log_begin(const Context& context, const JobInfo& job) {

@@ -20,6 +20,7 @@ constexpr std::size_t refusal_limit = 64U << 10; // of the text of an error
 net::HttpTarget target_of(const Endpoint& endpoint) {
     net::HttpTarget target;
     target.unix_socket = endpoint.unix_socket;
+    target.dial = endpoint.dial;
     target.host = endpoint.host;
     target.port = endpoint.port;
     if (endpoint.tls) {

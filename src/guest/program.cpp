@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/program.hpp"
 
+#include "guest/refused_networks.hpp"
+#include "guest/relay.hpp"
 #include "guest/seccomp.hpp"
 #include "guest/server.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <malloc.h>
@@ -21,12 +24,14 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sandboxkit::guest {
 namespace {
@@ -40,7 +45,11 @@ struct Options {
     int seccomp_fd = -1;
     int hold_fd = -1;
     std::string listen_unix;
+    std::string connect_unix;
     std::string workdir;
+    bool inherit_environment = false;
+    std::vector<RefusedNetwork> refused;
+    std::vector<std::uint32_t> name_servers; // network byte order
 };
 
 int complain(int code, const std::string& message) {
@@ -51,21 +60,60 @@ int complain(int code, const std::string& message) {
 }
 
 constexpr const char* usage =
-    "usage: sandboxkit-guest (--listen-fd N | --listen-unix PATH) [--seccomp-fd N] [--hold-fd N] [--workdir DIR]";
+    "usage: sandboxkit-guest (--listen-fd N | --listen-unix PATH) [--seccomp-fd N] [--hold-fd N] [--workdir DIR]\n"
+    "                        [--inherit-environment] [--refuse ADDRESS/BITS]... [--name-server ADDRESS]...\n"
+    "       sandboxkit-guest --connect-unix PATH";
+
+bool parse_address(std::string_view text, std::uint32_t& address) {
+    in_addr parsed{};
+    if (::inet_pton(AF_INET, std::string(text).c_str(), &parsed) != 1) return false;
+    address = parsed.s_addr;
+    return true;
+}
+
+bool parse_network(std::string_view text, RefusedNetwork& network) {
+    const std::size_t slash = text.find('/');
+    if (!parse_address(text.substr(0, slash), network.address)) return false;
+    if (slash == std::string_view::npos) return true;
+    text.remove_prefix(slash + 1);
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), network.bits);
+    return ec == std::errc() && end == text.data() + text.size() && network.bits >= 1 && network.bits <= 32;
+}
+
+// Empty, or what is wrong with the value of an option that takes no descriptor.
+std::string parse_value(std::string_view name, std::string_view value, Options& options) {
+    if (value.empty()) return std::string(name) + " needs a value";
+    if (name == "--refuse") {
+        if (!parse_network(value, options.refused.emplace_back()))
+            return "--refuse needs an IPv4 network, 192.0.2.0/24, not '" + std::string(value) + "'";
+    } else if (name == "--name-server") {
+        if (!parse_address(value, options.name_servers.emplace_back()))
+            return "--name-server needs an IPv4 address, not '" + std::string(value) + "'";
+    } else if (name == "--workdir") {
+        if (value.front() != '/') return "--workdir has to be absolute";
+        options.workdir = value;
+    } else {
+        (name == "--listen-unix" ? options.listen_unix : options.connect_unix) = value;
+    }
+    return {};
+}
 
 // Empty, or what is wrong.
 std::string parse(int argc, char** argv, Options& options) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
-        const bool known = name == "--listen-fd" || name == "--seccomp-fd" || name == "--hold-fd" || name == "--listen-unix" ||
-                           name == "--workdir";
+        if (name == "--inherit-environment") {
+            options.inherit_environment = true;
+            continue;
+        }
+        const bool descriptor = name == "--listen-fd" || name == "--seccomp-fd" || name == "--hold-fd";
+        const bool known = descriptor || name == "--listen-unix" || name == "--connect-unix" || name == "--workdir" ||
+                           name == "--refuse" || name == "--name-server";
         if (!known) return "unknown argument '" + std::string(name) + "'";
         if (++i == argc) return std::string(name) + " needs a value";
         const std::string_view value = argv[i];
-        if (name == "--listen-unix" || name == "--workdir") {
-            if (value.empty()) return std::string(name) + " needs a value";
-            if (name == "--workdir" && value.front() != '/') return "--workdir has to be absolute";
-            (name == "--workdir" ? options.workdir : options.listen_unix) = value;
+        if (!descriptor) {
+            if (const std::string wrong = parse_value(name, value, options); !wrong.empty()) return wrong;
             continue;
         }
         int fd = -1;
@@ -75,6 +123,7 @@ std::string parse(int argc, char** argv, Options& options) {
         if (::fcntl(fd, F_GETFD) < 0) return std::string(name) + ": descriptor " + std::string(value) + " is not open";
         (name == "--listen-fd" ? options.listen_fd : name == "--seccomp-fd" ? options.seccomp_fd : options.hold_fd) = fd;
     }
+    if (!options.connect_unix.empty()) return argc == 3 ? "" : "--connect-unix goes with no other option";
     if ((options.listen_fd >= 0) == !options.listen_unix.empty()) return "exactly one of --listen-fd and --listen-unix is needed";
     return {};
 }
@@ -120,6 +169,17 @@ std::string open_listener(const Options& options, FileDescriptor& listener) {
     return {};
 }
 
+// Empty, or what is wrong. Nothing to do without a network that is refused.
+std::string refuse_networks(Options& options) {
+    if (options.refused.empty()) return {};
+    std::array<char, 16 << 10> text{};
+    const FileDescriptor file(::open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC));
+    const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+    const std::string_view resolv_conf(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    for (const std::uint32_t server : name_servers_in(resolv_conf)) options.name_servers.push_back(server);
+    return refuse_networks(options.refused, options.name_servers);
+}
+
 // What was ignored where this program was started is no business of the processes of the sandbox, which would inherit it.
 void stop_ignoring_signals() {
     for (int signal = 1; signal <= 64; ++signal) {
@@ -157,7 +217,13 @@ std::string children_score() {
 int run(int argc, char** argv) {
     Options options;
     if (const std::string wrong = parse(argc, argv, options); !wrong.empty()) return complain(usage_error, wrong + "\n" + usage);
+    if (!options.connect_unix.empty()) {
+        const std::string wrong = relay(options.connect_unix);
+        return wrong.empty() ? 0 : complain(1, wrong);
+    }
     secure_descriptors(options);
+    // Before anybody can ask for a process.
+    if (const std::string wrong = refuse_networks(options); !wrong.empty()) return complain(1, wrong);
     FileDescriptor listener;
     if (const std::string wrong = open_listener(options, listener); !wrong.empty()) return complain(1, wrong);
     const FileDescriptor held(options.hold_fd);
@@ -180,6 +246,12 @@ int run(int argc, char** argv) {
 
     ServerOptions server_options;
     server_options.workdir = options.workdir;
+    for (char** each = environ; options.inherit_environment && *each != nullptr; ++each) {
+        const std::string_view variable = *each;
+        if (const auto equals = variable.find('='); equals != std::string_view::npos && equals != 0)
+            server_options.environment.insert_or_assign(std::string(variable.substr(0, equals)),
+                                                        std::string(variable.substr(equals + 1)));
+    }
     server_options.descriptor_limit = raise_descriptor_limit(server_options.spawn.open_files);
     server_options.spawn.out_of_memory_score = children_score();
     // From here on no other process can open this one's descriptors through /proc.

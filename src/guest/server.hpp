@@ -19,7 +19,8 @@
 namespace sandboxkit::guest {
 
 struct ServerOptions {
-    std::string workdir; // the default working directory until /init sets another; may be empty
+    std::string workdir;     // the default working directory until /init sets another; may be empty
+    Environment environment; // what processes have before anybody sets anything
     SpawnSettings spawn;
     int descriptor_limit = 1024; // of this program
 };

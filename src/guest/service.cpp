@@ -50,7 +50,8 @@ Answer<std::string> basic_auth_user(std::string_view authorization) {
     return decoded->substr(0, decoded->find(':'));
 }
 
-Service::Service(ProcessTable& processes, std::string default_workdir) : processes_(processes) {
+Service::Service(ProcessTable& processes, std::string default_workdir, Environment base)
+    : processes_(processes), base_(std::move(base)) {
     settings_.default_workdir = std::move(default_workdir);
 }
 

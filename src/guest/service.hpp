@@ -39,7 +39,8 @@ struct Settings {
 
 class Service : public RequestHandler {
 public:
-    Service(ProcessTable& processes, std::string default_workdir);
+    // The base: what processes have before anybody sets anything.
+    Service(ProcessTable& processes, std::string default_workdir, Environment base);
     std::unique_ptr<BodySink> begin(const std::shared_ptr<Connection>& connection, const RequestHead& head) override;
 
 private:
@@ -81,6 +82,7 @@ private:
 
     ProcessTable& processes_;
     std::map<std::string, PolledWatcher, std::less<>> watchers_;
+    const Environment base_;
     Settings settings_;
     Metrics metrics_;
 };

@@ -258,13 +258,11 @@ void Service::start(const Shared& connection, const RequestHead& head, const Ide
     spawn.cmd = request->cmd;
     spawn.args = request->args;
     spawn.user = user;
-    spawn.environment = {{"PATH", std::string(base_path)},
-                         {"HOME", user.home},
-                         {"USER", user.name},
-                         {"LOGNAME", user.name},
-                         {"SHELL", user.shell}};
-    for (const auto& [name, value] : settings_.environment) spawn.environment.insert_or_assign(name, value);
-    for (const auto& [name, value] : request->envs) spawn.environment.insert_or_assign(name, value);
+    const Environment of_user{{"HOME", user.home}, {"USER", user.name}, {"LOGNAME", user.name}, {"SHELL", user.shell}};
+    spawn.environment = {{"PATH", std::string(base_path)}};
+    for (const Environment* variables :
+         std::initializer_list<const Environment*>{&base_, &of_user, &settings_.environment, &request->envs})
+        for (const auto& [name, value] : *variables) spawn.environment.insert_or_assign(name, value);
 
     processes_.start(std::move(*request), std::move(spawn),
                      [connection, limit = *limit, options = *options](const Answer<std::shared_ptr<Process>>& process) {

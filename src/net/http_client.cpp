@@ -84,7 +84,11 @@ asio::awaitable<Result<HttpResponse>> HttpClient::unary(HttpRequest request, Htt
 }
 
 asio::awaitable<Result<HttpStream>> HttpClient::stream(HttpRequest request, std::chrono::milliseconds limit) {
-    return async::without_exceptions(run_stream(state_, std::move(request), limit));
+    return async::without_exceptions(run_stream(state_, std::move(request), limit, false));
+}
+
+asio::awaitable<Result<HttpStream>> HttpClient::attach(HttpRequest request, std::chrono::milliseconds limit) {
+    return async::without_exceptions(run_stream(state_, std::move(request), limit, true));
 }
 
 asio::awaitable<Result<HttpResponse>> HttpClient::upload(HttpRequest request, HttpBodySource source, HttpLimits limits) {
@@ -233,7 +237,7 @@ public:
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    static asio::awaitable<Result<void>> read_head(std::shared_ptr<Impl> self) {
+    static asio::awaitable<Result<void>> read_head(std::shared_ptr<Impl> self, bool attach) {
         while (!self->parser_.head_done()) {
             auto read = co_await HttpConnection::read(self->connection_);
             if (!read.result) co_return read.result.error();
@@ -242,7 +246,15 @@ public:
             if (!fed) co_return fed.error();
         }
         self->connection_->expire_never();
+        self->attached_ = attach && self->head().status < 300 && self->parser_.ends_with_connection();
         co_return Result<void>{};
+    }
+
+    static asio::awaitable<Result<void>> write(std::shared_ptr<Impl> self, std::string bytes) {
+        if (!self->attached_)
+            co_return Error{ErrorClass::invalid, "http_stream", "the connection takes no bytes after its request", "", "", {}};
+        auto written = co_await HttpConnection::write(self->connection_, bytes, {});
+        co_return written.result;
     }
 
     static asio::awaitable<Result<std::string>> read_some(std::shared_ptr<Impl> self, std::chrono::milliseconds silence) {
@@ -258,6 +270,7 @@ public:
                     co_return disconnected(*self->target_, "no byte for " + std::to_string(silence.count()) + " ms");
                 co_return read.result.error();
             }
+            if (read.bytes.empty() && self->attached_) break;
             if (read.bytes.empty()) {
                 // A body that only the connection's end would end cannot be told from one cut off.
                 co_return disconnected(*self->target_, "the answer was cut off");
@@ -276,7 +289,8 @@ private:
     std::shared_ptr<HttpConnection> connection_;
     std::shared_ptr<const HttpTarget> target_;
     HttpResponseParser parser_;
-    std::string early_; // body bytes that came with the head
+    std::string early_;     // body bytes that came with the head
+    bool attached_ = false; // the connection is no longer HTTP's
 };
 
 HttpStream::HttpStream(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -291,8 +305,12 @@ asio::awaitable<Result<std::string>> HttpStream::read_some(std::chrono::millisec
     return async::without_exceptions(Impl::read_some(impl_, silence));
 }
 
+asio::awaitable<Result<void>> HttpStream::write(std::string bytes) {
+    return async::without_exceptions(Impl::write(impl_, std::move(bytes)));
+}
+
 asio::awaitable<Result<HttpStream>> HttpClient::run_stream(std::shared_ptr<State> state, HttpRequest request,
-                                                           std::chrono::milliseconds limit) {
+                                                           std::chrono::milliseconds limit, bool attach) {
     const auto head = encode_request_head(request, state->host);
     if (!head) co_return head.error();
     if (!state->tls) co_return state->tls.error();
@@ -303,7 +321,7 @@ asio::awaitable<Result<HttpStream>> HttpClient::run_stream(std::shared_ptr<State
     auto written = co_await HttpConnection::write(closing.connection, *head, request.body);
     if (!written.complete && !written.broken) co_return written.result.error();
     auto impl = std::make_shared<HttpStream::Impl>(closing.release(), state->target);
-    auto read = co_await HttpStream::Impl::read_head(impl);
+    auto read = co_await HttpStream::Impl::read_head(impl, attach);
     if (!read) co_return read.error();
     co_return HttpStream(std::move(impl));
 }

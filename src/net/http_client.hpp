@@ -32,15 +32,17 @@
 
 namespace sandboxkit::net {
 
-// The peer. Exactly one of `unix_socket` and `host` is set.
+// The peer. Exactly one of `unix_socket`, `dial` and `host` is set.
 struct HttpTarget {
     std::filesystem::path unix_socket; // of any length; its last component must not be a symbolic link
-    std::string host;                  // name or address, an IPv6 address without brackets
-    std::uint16_t port = 0;            // 1..65535 with `host`
-    std::optional<TlsOptions> tls;     // absent: none; only with `host`, which the certificate must be for
-    std::optional<HttpProxy> proxy;    // only with `host`: the way to it, which TLS goes through unread
-    std::string name = "the peer";     // how messages call it
-    std::string code_prefix = "peer";  // of the error codes above
+    // Makes a connection by other means, in at most the time given: a stream socket, which is then the client's.
+    std::function<boost::asio::awaitable<Result<int>>(std::chrono::milliseconds limit)> dial;
+    std::string host;                 // name or address, an IPv6 address without brackets
+    std::uint16_t port = 0;           // 1..65535 with `host`
+    std::optional<TlsOptions> tls;    // absent: none; only with `host`, which the certificate must be for
+    std::optional<HttpProxy> proxy;   // only with `host`: the way to it, which TLS goes through unread
+    std::string name = "the peer";    // how messages call it
+    std::string code_prefix = "peer"; // of the error codes above
     std::chrono::milliseconds connect_limit = std::chrono::seconds(10); // > 0; for name, connection and TLS together
     // How long a kept-alive connection may have been idle to be used again: firewalls forget them without a word.
     std::chrono::milliseconds idle_limit = std::chrono::seconds(60);
@@ -65,6 +67,9 @@ public:
     // No byte of it for as long as `silence` (0: no limit) is "<prefix>_disconnected". One read at a time.
     // Cancelling loses nothing: the next read goes on.
     boost::asio::awaitable<Result<std::string>> read_some(std::chrono::milliseconds silence);
+    // Of one that HttpClient::attach made: to the peer; beside a read, one write at a time. After a failed or cancelled one only
+    // close() makes sense.
+    boost::asio::awaitable<Result<void>> write(std::string bytes);
     void close();
 
 private:
@@ -85,6 +90,12 @@ public:
     boost::asio::awaitable<Result<HttpStream>> stream(HttpRequest request,
                                                       std::chrono::milliseconds limit = std::chrono::seconds(60));
 
+    // As stream(), for a request after which the connection carries bytes both ways and HTTP no more: read_some() then gives
+    // what the peer sends, and its end is a regular one. An answer that is none of that kind, an error say, is read as by
+    // stream().
+    boost::asio::awaitable<Result<HttpStream>> attach(HttpRequest request,
+                                                      std::chrono::milliseconds limit = std::chrono::seconds(60));
+
     // Sends a body of unknown length in chunks, on a connection of its own, and reads the whole answer, which the peer may give
     // early. `limits.total` is for each piece to be taken, and for the answer after the last.
     boost::asio::awaitable<Result<HttpResponse>> upload(HttpRequest request, HttpBodySource source, HttpLimits limits = {});
@@ -94,7 +105,7 @@ private:
     static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request,
                                                                   HttpLimits limits);
     static boost::asio::awaitable<Result<HttpStream>> run_stream(std::shared_ptr<State> state, HttpRequest request,
-                                                                 std::chrono::milliseconds limit);
+                                                                 std::chrono::milliseconds limit, bool attach);
     static boost::asio::awaitable<Result<HttpResponse>> run_upload(std::shared_ptr<State> state, HttpRequest request,
                                                                    HttpBodySource source, HttpLimits limits);
     std::shared_ptr<State> state_;

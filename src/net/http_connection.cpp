@@ -22,6 +22,7 @@
 #include <netinet/tcp.h>
 #include <sstream>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 namespace sandboxkit::net {
@@ -95,11 +96,15 @@ Error HttpConnection::tls_failure() const {
 
 asio::awaitable<Result<void>> HttpConnection::connect(std::shared_ptr<HttpConnection> self) {
     const HttpTarget& target = *self->target_;
-    if (self->is_unix() != target.host.empty() || self->is_unix() != (target.port == 0) ||
-        (self->is_unix() && (target.tls || target.proxy)) ||
-        (target.proxy && (target.proxy->host.empty() || target.proxy->port == 0)))
+    const bool by_name = !target.host.empty();
+    if (int(by_name) + int(self->is_unix()) + int(target.dial != nullptr) != 1 || by_name != (target.port != 0) ||
+        (!by_name && (target.tls || target.proxy)) || (target.proxy && (target.proxy->host.empty() || target.proxy->port == 0)))
         co_return bad_target(target);
     self->expire_after(target.connect_limit);
+    if (target.dial) {
+        auto connected = co_await self->connect_dialled();
+        co_return connected;
+    }
     if (self->is_unix()) {
         auto connected = co_await self->connect_unix();
         co_return connected;
@@ -139,6 +144,18 @@ asio::awaitable<Result<void>> HttpConnection::connect_unix() {
         co_await backlog.async_wait(asio::redirect_error(asio::use_awaitable, waited));
         pause = std::min(pause * 2, std::chrono::milliseconds(50));
     }
+}
+
+asio::awaitable<Result<void>> HttpConnection::connect_dialled() {
+    auto dialled = co_await target_->dial(target_->connect_limit);
+    if (!dialled) co_return dialled.error();
+    error_code error;
+    socket_.assign(asio::generic::stream_protocol(AF_UNIX, 0), *dialled, error);
+    if (error) {
+        ::close(*dialled);
+        co_return not_connected(error);
+    }
+    co_return Result<void>{};
 }
 
 namespace {
@@ -253,10 +270,21 @@ asio::awaitable<HttpConnection::Written> HttpConnection::write(std::shared_ptr<H
 }
 
 asio::awaitable<HttpConnection::Written> HttpConnection::write_pending(std::shared_ptr<HttpConnection> self) {
-    const std::string_view pending = self->tls_->output();
-    Buffers buffers{asio::buffer(pending), asio::const_buffer()};
-    auto written = co_await write_raw(self, buffers);
-    self->tls_->sent(pending.size() - buffers[0].size()); // the rest goes first another time
+    if (self->sending_) co_return Written{true, false, {}}; // a read and a write at once: the other one takes it along
+    struct Sending {
+        HttpConnection& connection;
+        explicit Sending(HttpConnection& c) : connection(c) { c.sending_ = true; }
+        ~Sending() { connection.sending_ = false; }
+        Sending(const Sending&) = delete;
+        Sending& operator=(const Sending&) = delete;
+    } sending(*self);
+    Written written{true, false, {}};
+    while (written.complete && !self->tls_->output().empty()) {
+        const std::string pending(self->tls_->output()); // more may be added meanwhile
+        Buffers buffers{asio::buffer(pending), asio::const_buffer()};
+        written = co_await write_raw(self, buffers);
+        self->tls_->sent(pending.size() - buffers[0].size()); // the rest goes first another time
+    }
     co_return written;
 }
 

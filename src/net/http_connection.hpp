@@ -62,6 +62,7 @@ private:
     using Buffers = std::array<boost::asio::const_buffer, 2>;
 
     boost::asio::awaitable<Result<void>> connect_unix();
+    boost::asio::awaitable<Result<void>> connect_dialled();
     boost::asio::awaitable<Result<void>> connect_tcp();
     static boost::asio::awaitable<Result<void>> tunnel(std::shared_ptr<HttpConnection> self);
     static boost::asio::awaitable<Result<void>> handshake(std::shared_ptr<HttpConnection> self);
@@ -81,6 +82,7 @@ private:
     std::shared_ptr<const HttpTarget> target_;
     std::unique_ptr<TlsEngine> tls_;
     bool secured_ = false; // the handshake is done
+    bool sending_ = false; // what TLS has to send
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
     std::chrono::steady_clock::time_point armed_for_ = std::chrono::steady_clock::time_point::max();
     std::uint64_t generation_ = 0; // of the timer: an earlier one's late handler is not heard

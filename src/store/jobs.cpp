@@ -25,7 +25,7 @@ struct JobRow {
 
     void into(Statement& statement) {
         JobInfo& i = job.info;
-        statement.into(i.id, i.profile, i.version, job.host, i.trigger, i.state, i.phase, i.attempt, error, i.created, i.started,
+        statement.into(i.id, i.profile, i.version, i.host, i.trigger, i.state, i.phase, i.attempt, error, i.created, i.started,
                        i.finished, job.lease_owner, job.lease_until);
     }
     Job take() {
@@ -122,9 +122,13 @@ Result<Job> SqlStore::enqueue_snapshot_job(std::string_view id, std::string_view
                 .step())
             return make_error(ErrorClass::conflict, "job_active", "job '" + active + "' builds this version's snapshot already",
                               "wait for it or cancel it");
+        db.query("INSERT OR IGNORE INTO snapshots (profile, version, host) VALUES (?, ?, ?)").with(profile, version, host).run();
         insert_job(db, id, profile, version, host, trigger, actor.principal, now);
         record_activity(db, now, actor, profile, "snapshot.refresh",
-                        {{"version", version}, {"job", std::string(id)}, {"trigger", std::string(to_string(trigger))}});
+                        {{"version", version},
+                         {"host", std::string(host)},
+                         {"job", std::string(id)},
+                         {"trigger", std::string(to_string(trigger))}});
         return read_job(db, id);
     });
 }

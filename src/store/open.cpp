@@ -51,8 +51,8 @@ Result<void> make_file(const std::filesystem::path& file) {
 
 // Tables whose size is bounded by what people write are checked whole at every open. Those that grow with use are
 // checked by SQLite as their pages are read.
-constexpr std::string_view checked_tables[] = {"store",    "profiles",  "drafts",      "proposals",
-                                               "versions", "snapshots", "instructions"};
+constexpr std::string_view checked_tables[] = {"store",     "profiles",     "drafts", "proposals",      "versions",
+                                               "snapshots", "instructions", "hosts",  "host_identities"};
 
 // SQLite reads a last page that was cut short as if it ended in zeros. Only while the log is empty: the death of a process
 // that was moving pages out of the log may leave one too, and then the log still has it.

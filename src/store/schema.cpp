@@ -266,7 +266,26 @@ constexpr std::string_view version_2[] = {
         BEGIN SELECT RAISE(ABORT, 'the profile was deleted'); END)",
 };
 
-constexpr std::array<Migration, 2> all{{{1, version_1}, {2, version_2}}};
+// Registered hosts; what was first seen behind each host, managed ones too; and of everything that is kept on a host, which.
+constexpr std::string_view version_3[] = {
+    R"(CREATE TABLE hosts (
+        sequence   INTEGER PRIMARY KEY,
+        name       TEXT NOT NULL UNIQUE CHECK (name <> ''),
+        definition TEXT NOT NULL CHECK (definition <> ''),
+        created    INTEGER NOT NULL,
+        created_by TEXT NOT NULL))",
+    R"(CREATE TABLE host_identities (
+        host     TEXT NOT NULL PRIMARY KEY CHECK (host <> ''),
+        identity TEXT NOT NULL CHECK (identity <> '')))",
+    "ALTER TABLE store ADD COLUMN default_host TEXT CHECK (default_host <> '')",
+    // Until now a host was its provider.
+    "ALTER TABLE sessions ADD COLUMN host TEXT NOT NULL DEFAULT 'local' CHECK (host <> '')",
+    "UPDATE sessions SET host = provider WHERE host <> provider",
+    "DROP INDEX snapshots_by_image",
+    "CREATE INDEX snapshots_by_image ON snapshots (host, image_id)",
+};
+
+constexpr std::array<Migration, 3> all{{{1, version_1}, {2, version_2}, {3, version_3}}};
 static_assert(all.back().version == schema_version);
 
 } // namespace

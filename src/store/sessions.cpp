@@ -5,18 +5,19 @@ namespace sandboxkit::store {
 
 namespace {
 
-const std::string session_columns = "SELECT id, profile, principal, client_token, provider, image_id, creation_token, engine, "
-                                    "version, instructions_revision, state, sandbox_id, idle_limit,"
-                                    " time_limit, idle_deadline, deadline, created, timeline, notes, error FROM sessions ";
+const std::string session_columns =
+    "SELECT id, profile, principal, client_token, host, provider, image_id, creation_token, engine, "
+    "version, instructions_revision, state, sandbox_id, idle_limit,"
+    " time_limit, idle_deadline, deadline, created, timeline, notes, error FROM sessions ";
 const std::string one_session = session_columns + "WHERE id = ?";
 const std::string session_by_token = session_columns + "WHERE principal = ? AND client_token = ? AND client_token <> ''";
 const std::string all_sessions = session_columns + "ORDER BY created, sequence";
 const std::string sessions_not_ended = session_columns + "WHERE state NOT IN ('removed', 'failed') ORDER BY created, sequence";
 
 void into(Statement& statement, Session& s) {
-    statement.into(s.id, s.profile, s.principal, s.client_token, s.provider, s.image_id, s.creation_token, s.engine, s.version,
-                   s.instructions_revision, s.state, s.sandbox_id, s.idle_limit, s.time_limit, s.idle_deadline, s.deadline,
-                   s.created, s.timeline, s.notes, s.error);
+    statement.into(s.id, s.profile, s.principal, s.client_token, s.host, s.provider, s.image_id, s.creation_token, s.engine,
+                   s.version, s.instructions_revision, s.state, s.sandbox_id, s.idle_limit, s.time_limit, s.idle_deadline,
+                   s.deadline, s.created, s.timeline, s.notes, s.error);
 }
 
 template <class... Key>
@@ -77,8 +78,8 @@ Result<Store::Created> SqlStore::create_session(const NewSession& n) {
     return write("create_session", [&](Connection& db) -> Result<Created> {
         if (auto first = find(db, session_by_token, n.actor.principal, n.client_token)) return Created{std::move(*first), false};
         int one = 0;
-        if (!db.query("SELECT 1 FROM snapshots WHERE profile = ? AND version = ? AND provider = ? AND image_id = ?")
-                 .with(n.profile, n.version, n.provider, n.image_id)
+        if (!db.query("SELECT 1 FROM snapshots WHERE profile = ? AND version = ? AND host = ? AND image_id = ?")
+                 .with(n.profile, n.version, n.host, n.image_id)
                  .into(one)
                  .step()) {
             if (auto missing = missing_profile(db, n.profile)) return std::move(*missing);
@@ -88,14 +89,15 @@ Result<Store::Created> SqlStore::create_session(const NewSession& n) {
                               "the image is not this version's usable snapshot (any more)",
                               "start the session again from the version's current snapshot");
         }
-        db.query("INSERT INTO sessions (id, profile, version, principal, client_token, provider, image_id, creation_token, "
+        db.query("INSERT INTO sessions (id, profile, version, principal, client_token, host, provider, image_id, creation_token, "
                  "engine, state, idle_limit, time_limit, created, instructions_revision)"
-                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, ?,"
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, ?,"
                  " (SELECT coalesce(max(revision), 0) FROM instructions WHERE profile = ?))")
-            .with(n.id, n.profile, n.version, n.actor.principal, n.client_token, n.provider, n.image_id, n.creation_token,
+            .with(n.id, n.profile, n.version, n.actor.principal, n.client_token, n.host, n.provider, n.image_id, n.creation_token,
                   n.engine, n.idle_limit, n.time_limit, n.now, n.profile)
             .run();
-        record_activity(db, n.now, n.actor, n.profile, "session.start", {{"session", n.id}, {"version", n.version}});
+        record_activity(db, n.now, n.actor, n.profile, "session.start",
+                        {{"session", n.id}, {"version", n.version}, {"host", n.host}});
         auto made = find(db, one_session, n.id);
         if (!made) throw BadRow("a session that was just written is not there");
         return Created{std::move(*made), true};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store over SOCI. One member function a verb; they are in profiles.cpp, edits.cpp, instructions.cpp, activity.cpp,
-// versions.cpp, jobs.cpp, job_log.cpp and sessions.cpp.
+// versions.cpp, jobs.cpp, job_log.cpp, sessions.cpp and hosts.cpp.
 #pragma once
 
 #include "store/connection.hpp"
@@ -47,8 +47,8 @@ public:
     Result<Version> version(std::string_view profile, std::uint32_t number) override;
     Result<std::vector<Version>> versions(std::string_view profile) override;
     Result<std::optional<Version>> newest_usable_version(std::string_view profile) override;
-    Result<void> set_stale(const ImageHandle& image, bool stale) override;
-    Result<std::vector<ImageHandle>> images_in_use() override;
+    Result<void> set_stale(std::string_view host, std::string_view image, bool stale) override;
+    Result<std::set<std::string>> images_in_use(std::string_view host) override;
 
     Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version, std::string_view host,
                                      JobTrigger trigger, const Actor& actor, Timestamp now) override;
@@ -76,6 +76,16 @@ public:
     Result<Session> move_session(std::string_view id, SessionState from, SessionState to, const SessionChange& change,
                                  Timestamp now) override;
     Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) override;
+
+    Result<Host> add_host(const NewHost& request) override;
+    Result<Host> host(std::string_view name) override;
+    Result<std::vector<Host>> hosts() override;
+    Result<GivenUp> remove_host(std::string_view name, bool force, const Actor& actor, Timestamp now) override;
+    Result<GivenUp> give_up_host(std::string_view name, const Actor& actor, Timestamp now) override;
+    Result<std::map<std::string, std::string>> host_identities() override;
+    Result<std::string> host_identity(std::string_view name, std::string_view identity) override;
+    Result<std::optional<std::string>> default_host() override;
+    Result<void> set_default_host(const std::optional<std::string>& name) override;
 
     Result<std::vector<Activity>> activity(std::string_view profile, std::optional<std::int64_t> before,
                                            std::uint32_t limit) override;

@@ -25,7 +25,7 @@
 
 namespace sandboxkit::store {
 
-inline constexpr int schema_version = 2; // of the newest migration
+inline constexpr int schema_version = 3; // of the newest migration
 
 struct Options {
     // Called before and after each commit with the verb's name ("publish_draft", "migrate"); for crash tests. May be empty.
@@ -127,13 +127,26 @@ struct Publish {
     std::optional<std::uint32_t> profile_revision{};
     std::string decision; // JSON of the RebuildDecision
     std::string plan_snapshot_digest;
-    std::string host; // which provider's host the snapshot is for, e.g. "local"
+    std::string host; // that the snapshot is for
     Actor actor{};
-    // Reuse: the image and manifest of the previous version; otherwise a job is queued with this id.
+    // Reuse: the image and manifest of the previous version there; otherwise a job is queued with this id.
     std::optional<ImageHandle> reuse_image;
     std::string reuse_manifest; // JSON
     std::string job_id;
     Timestamp now{};
+};
+
+// A version's snapshot on one host: made, or once asked for.
+struct Snapshot {
+    std::string host;
+    std::optional<ImageHandle> image; // usable, if any
+    std::string manifest;             // JSON of the usable one's; empty: none
+    bool stale = false;
+    std::optional<Timestamp> made;       // when the usable one was
+    std::optional<std::string> last_job; // for this host
+    std::optional<JobState> last_job_state;
+    // none / pending / ready / stale / failed, from the members above.
+    [[nodiscard]] SnapshotState state() const;
 };
 
 struct Version {
@@ -143,13 +156,17 @@ struct Version {
     std::string decision;                             // JSON
     std::string published_by;
     Timestamp published{};
-    std::optional<ImageHandle> image; // the usable snapshot, if any
-    std::string manifest;             // JSON of the usable snapshot's; empty: none
+    std::vector<Snapshot> snapshots; // by name of host
+    // Of all hosts: the usable snapshot that was made last, if any, and the last job.
+    std::optional<ImageHandle> image;
+    std::string manifest; // JSON of the usable snapshot's; empty: none
     bool stale = false;
     std::optional<std::string> last_job;
     std::optional<JobState> last_job_state;
     // none / pending / ready / stale / failed, from the members above.
     [[nodiscard]] SnapshotState snapshot_state() const;
+    // Null: never asked for.
+    [[nodiscard]] const Snapshot* on(std::string_view host) const;
 };
 
 struct NewSession {
@@ -157,7 +174,7 @@ struct NewSession {
     Actor actor{};            // its principal owns the session
     std::string client_token; // empty: none
     std::uint32_t version = 0;
-    std::string provider;
+    std::string host, provider;
     std::string image_id;       // pinned: an image that a session not yet ended uses is not collected
     std::string creation_token; // of the provider's idempotent create
     std::string engine;         // the engine that performs the start
@@ -166,7 +183,7 @@ struct NewSession {
 };
 
 struct Session {
-    std::string id, profile, principal, client_token, provider, image_id, creation_token;
+    std::string id, profile, principal, client_token, host, provider, image_id, creation_token;
     std::string engine; // that performs or performed the latest transition
     std::uint32_t version = 0;
     std::uint32_t instructions_revision = 0; // that the profile had when the session was created; 0: none
@@ -189,9 +206,28 @@ struct SessionChange {
 
 struct Job {
     JobInfo info;
-    std::string host;
     std::string lease_owner; // engine id; empty: none
     std::optional<Timestamp> lease_until;
+};
+
+struct NewHost {
+    std::string name;
+    std::string definition; // JSON; the store does not look inside
+    std::string principal;
+    Timestamp now{};
+};
+
+// A registered host.
+struct Host {
+    std::string name, definition;
+    Timestamp created{};
+    std::string created_by;
+};
+
+// What was given up with a host.
+struct GivenUp {
+    std::vector<std::string> sessions, jobs; // ids
+    std::uint64_t snapshots = 0;
 };
 
 // The state directory that a store belongs to.
@@ -260,9 +296,10 @@ public:
     virtual Result<Version> version(std::string_view profile, std::uint32_t number) = 0;
     virtual Result<std::vector<Version>> versions(std::string_view profile) = 0; // by number
     virtual Result<std::optional<Version>> newest_usable_version(std::string_view profile) = 0;
-    // Marks ready snapshots on these images stale, or fresh again.
-    virtual Result<void> set_stale(const ImageHandle& image, bool stale) = 0;
-    virtual Result<std::vector<ImageHandle>> images_in_use() = 0; // by versions and by sessions not yet ended
+    // Marks ready snapshots on these images of the host stale, or fresh again.
+    virtual Result<void> set_stale(std::string_view host, std::string_view image, bool stale) = 0;
+    // Ids of images of the host that versions use, or sessions not yet ended.
+    virtual Result<std::set<std::string>> images_in_use(std::string_view host) = 0;
 
     // Snapshot jobs. At most one queued or running job a version and host: conflict "job_active".
     virtual Result<Job> enqueue_snapshot_job(std::string_view id, std::string_view profile, std::uint32_t version,
@@ -309,6 +346,22 @@ public:
                                          Timestamp now) = 0;
     // Only while in `state`.
     virtual Result<Session> change_session(std::string_view id, SessionState state, const SessionChange& change) = 0;
+
+    // Hosts. Names of managed ones are the engine's to know. conflict "host_exists" for a name that is taken.
+    virtual Result<Host> add_host(const NewHost&) = 0;
+    virtual Result<Host> host(std::string_view name) = 0; // not_found "no_host"
+    virtual Result<std::vector<Host>> hosts() = 0;        // by name
+    // With what is known of it. conflict "host_in_use" while it has sessions that have not ended, jobs that have not or usable
+    // snapshots, unless `force`: then they are given up, as by give_up_host(). It is the default host no more.
+    virtual Result<GivenUp> remove_host(std::string_view name, bool force, const Actor& actor, Timestamp now) = 0;
+    // Of whatever host: its sessions end (failed or removed, with the error "host_given_up"), its jobs are cancelled, its
+    // snapshots and its identity forgotten. In the store only.
+    virtual Result<GivenUp> give_up_host(std::string_view name, const Actor& actor, Timestamp now) = 0;
+    virtual Result<std::map<std::string, std::string>> host_identities() = 0; // by name of host
+    // The identity that the host had first, which is this one if none was known.
+    virtual Result<std::string> host_identity(std::string_view name, std::string_view identity) = 0;
+    virtual Result<std::optional<std::string>> default_host() = 0;
+    virtual Result<void> set_default_host(const std::optional<std::string>& name) = 0;
 
     // The activity log is append-only by constraint (triggers). Newest first, at most `limit` of them; `before`: only those
     // whose sequence is smaller, to go on from the last one read. Also of a deleted profile.

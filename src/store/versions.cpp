@@ -2,6 +2,8 @@
 // Published versions and their snapshots. A version never changes; what comes and goes is its row in `snapshots`.
 #include "store/sql_store.hpp"
 
+#include <algorithm>
+
 namespace sandboxkit::store {
 
 namespace {
@@ -21,6 +23,34 @@ const std::string newest_version = version_columns + "WHERE v.profile = ? ORDER 
 const std::string newest_usable =
     version_columns + "WHERE v.profile = ? AND s.image_id IS NOT NULL ORDER BY v.number DESC LIMIT 1";
 
+const std::string snapshots_of_version =
+    "SELECT s.host, s.provider, s.image_id, s.manifest, s.stale, s.made, j.id, j.state FROM snapshots s"
+    " LEFT JOIN jobs j ON j.sequence = (SELECT max(sequence) FROM jobs k WHERE k.profile = s.profile AND k.version = s.version"
+    "  AND k.host = s.host)"
+    " WHERE s.profile = ? AND s.version = ? ORDER BY s.host";
+
+std::vector<Snapshot> read_snapshots(Connection& db, std::string_view profile, std::uint32_t number) {
+    std::vector<Snapshot> all;
+    Snapshot s;
+    std::optional<std::string> provider, image_id;
+    Statement statement = db.query(snapshots_of_version);
+    statement.with(profile, number).into(s.host, provider, image_id, s.manifest, s.stale, s.made, s.last_job, s.last_job_state);
+    while (statement.step()) {
+        s.image.reset();
+        if (image_id) s.image = ImageHandle{provider.value_or(""), *image_id};
+        all.push_back(s);
+    }
+    return all;
+}
+
+// Of an image, or none; and of the last job, or none.
+SnapshotState state_of(bool image, bool stale, const std::optional<JobState>& job) {
+    if (image) return stale ? SnapshotState::stale : SnapshotState::ready;
+    if (!job) return SnapshotState::none;
+    if (is_active(*job)) return SnapshotState::pending;
+    return *job == JobState::failed ? SnapshotState::failed : SnapshotState::none;
+}
+
 struct VersionRow {
     Version version;
     std::optional<std::string> provider, image_id;
@@ -39,11 +69,16 @@ struct VersionRow {
 
 template <class... Key>
 std::optional<Version> find(Connection& db, const std::string& sql, const Key&... key) {
-    VersionRow row;
-    Statement statement = db.query(sql);
-    row.into(statement.with(key...));
-    if (!statement.step()) return std::nullopt;
-    return row.take();
+    std::optional<Version> found;
+    {
+        VersionRow row;
+        Statement statement = db.query(sql);
+        row.into(statement.with(key...));
+        if (!statement.step()) return std::nullopt;
+        found = row.take();
+    }
+    found->snapshots = read_snapshots(db, found->profile, found->number);
+    return found;
 }
 
 Error no_version(std::string_view profile, std::uint32_t number) {
@@ -53,10 +88,16 @@ Error no_version(std::string_view profile, std::uint32_t number) {
 } // namespace
 
 SnapshotState Version::snapshot_state() const {
-    if (image) return stale ? SnapshotState::stale : SnapshotState::ready;
-    if (!last_job_state) return SnapshotState::none;
-    if (is_active(*last_job_state)) return SnapshotState::pending;
-    return *last_job_state == JobState::failed ? SnapshotState::failed : SnapshotState::none;
+    return state_of(image.has_value(), stale, last_job_state);
+}
+
+SnapshotState Snapshot::state() const {
+    return state_of(image.has_value(), stale, last_job_state);
+}
+
+const Snapshot* Version::on(std::string_view host) const {
+    const auto found = std::find_if(snapshots.begin(), snapshots.end(), [&](const Snapshot& s) { return s.host == host; });
+    return found == snapshots.end() ? nullptr : &*found;
 }
 
 bool version_exists(Connection& db, std::string_view profile, std::uint32_t number) {
@@ -99,8 +140,8 @@ Result<Version> SqlStore::publish_draft(const Publish& p) {
         if (p.reuse_image) {
             // Once nothing uses an image it may be removed at any moment, so it is not taken up again.
             std::optional<int> stale;
-            db.query("SELECT max(stale) FROM snapshots WHERE provider = ? AND image_id = ?")
-                .with(p.reuse_image->provider, p.reuse_image->id)
+            db.query("SELECT max(stale) FROM snapshots WHERE host = ? AND image_id = ?")
+                .with(p.host, p.reuse_image->id)
                 .into(stale)
                 .step();
             if (!stale)
@@ -134,10 +175,13 @@ Result<std::vector<Version>> SqlStore::versions(std::string_view profile) {
     return read([&](Connection& db) -> Result<std::vector<Version>> {
         if (auto missing = missing_profile(db, profile)) return std::move(*missing);
         std::vector<Version> all;
-        VersionRow row;
-        Statement statement = db.query(all_versions);
-        row.into(statement.with(profile));
-        while (statement.step()) all.push_back(row.take());
+        {
+            VersionRow row;
+            Statement statement = db.query(all_versions);
+            row.into(statement.with(profile));
+            while (statement.step()) all.push_back(row.take());
+        }
+        for (Version& version : all) version.snapshots = read_snapshots(db, version.profile, version.number);
         return all;
     });
 }
@@ -150,11 +194,11 @@ Result<std::optional<Version>> SqlStore::newest_usable_version(std::string_view 
     });
 }
 
-Result<void> SqlStore::set_stale(const ImageHandle& image, bool stale) {
+Result<void> SqlStore::set_stale(std::string_view host, std::string_view image, bool stale) {
     const auto differs = [&](Connection& db) -> Result<bool> {
         int one = 0;
-        return db.query("SELECT 1 FROM snapshots WHERE provider = ? AND image_id = ? AND stale <> ? LIMIT 1")
-            .with(image.provider, image.id, stale)
+        return db.query("SELECT 1 FROM snapshots WHERE host = ? AND image_id = ? AND stale <> ? LIMIT 1")
+            .with(host, image, stale)
             .into(one)
             .step();
     };
@@ -163,21 +207,21 @@ Result<void> SqlStore::set_stale(const ImageHandle& image, bool stale) {
     if (!needed) return needed.error();
     if (!*needed) return {};
     return write("set_stale", [&](Connection& db) -> Result<void> {
-        db.query("UPDATE snapshots SET stale = ? WHERE provider = ? AND image_id = ? AND stale <> ?")
-            .with(stale, image.provider, image.id, stale)
+        db.query("UPDATE snapshots SET stale = ? WHERE host = ? AND image_id = ? AND stale <> ?")
+            .with(stale, host, image, stale)
             .run();
         return {};
     });
 }
 
-Result<std::vector<ImageHandle>> SqlStore::images_in_use() {
-    return read([](Connection& db) -> Result<std::vector<ImageHandle>> {
-        std::vector<ImageHandle> all;
-        ImageHandle image;
-        Statement statement = db.query("SELECT provider, image_id FROM snapshots WHERE image_id IS NOT NULL UNION "
-                                       "SELECT provider, image_id FROM sessions WHERE state NOT IN ('removed', 'failed')");
-        statement.into(image.provider, image.id);
-        while (statement.step()) all.push_back(image);
+Result<std::set<std::string>> SqlStore::images_in_use(std::string_view host) {
+    return read([&](Connection& db) -> Result<std::set<std::string>> {
+        std::set<std::string> all;
+        std::string image;
+        Statement statement = db.query("SELECT image_id FROM snapshots WHERE host = ? AND image_id IS NOT NULL UNION "
+                                       "SELECT image_id FROM sessions WHERE host = ? AND state NOT IN ('removed', 'failed')");
+        statement.with(host, host).into(image);
+        while (statement.step()) all.insert(image);
         return all;
     });
 }

@@ -3,11 +3,13 @@
 // sample. Needs root and an OCI runtime. Usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]
 //   --brief     a few small samples of everything: shows that the program works, and measures nothing
 //   --only      one of: profiles, secrets, permission (which need neither root nor runtime), capi, start, exec, output,
-//               processes, capture, trees, idle
+//               processes, capture, trees, idle, docker (which needs a Docker daemon on a Unix socket, and is left out
+//               without one unless it is named)
 //   DIRECTORY   where to make a scratch directory: a real file system; the working directory unless told
 //   RUNTIME     instead of the one that the engine would choose
 #include "bench/baselines.hpp"
 #include "bench/capi.hpp"
+#include "bench/docker.hpp"
 #include "bench/figures.hpp"
 #include "bench/in_sandbox.hpp"
 #include "bench/permission.hpp"
@@ -44,9 +46,11 @@ struct Size {
     std::uint64_t bytes;
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
     int secret_samples, decisions, decision_samples, profile_samples, capi_samples;
+    DockerSize docker;
 };
-static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200, 100'000, 9, 300, 9},
-    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2, 1};
+static constexpr Size full{30, 300, 300, 10'000,  1ULL << 30, 9,   100, 1000,
+                           3,  5,   200, 100'000, 9,          300, 9,   {30, 100, 50, 5, 2000, 256 << 20}},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2, 1, {2, 3, 3, 1, 10, 1 << 20}};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -251,6 +255,13 @@ static void run_measures(Engine& engine, const EngineOptions& options, const fs:
          }},
         {"trees", [&] { bench_trees(session(), scratch, size.files, size.tree_samples); }},
         {"idle", [&] { bench_idle(engine, profile, size.idle_sandboxes); }},
+        {"docker",
+         [&] {
+             if (!only.empty() || docker_is_there())
+                 bench_docker(engine, me, options, scratch, size.docker);
+             else
+                 std::printf("Docker: left out, there is no daemon\n");
+         }},
         {"permission", [&] { bench_permission(size.decisions, size.decision_samples); }},
     };
     bool found = false;
@@ -275,7 +286,8 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: profiles, secrets, permission, capi, start, exec, output, processes, capture, trees, idle\n";
+                         "measures: profiles, secrets, permission, capi, start, exec, output, processes, capture, trees, idle, "
+                         "docker\n";
             return 2;
         }
         if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);

@@ -135,6 +135,9 @@ std::vector<Function> OneOfEach::functions() {
     add(acts("sbk_client_add_every_scope", [this] { return sbk_client_add_every_scope(spare_client.get()); }));
     add(acts("sbk_client_set_channel", [this] { return sbk_client_set_channel(spare_client.get(), SBK_CHANNEL_FORM); }));
     add(submits("sbk_engine_reconcile", [=](Op op) { return sbk_engine_reconcile(op, c, t); }));
+    add(submits("sbk_engine_check_provider", [=](Op op) {
+        return sbk_engine_check_provider(op, c, t, "none", n, R"({"image": "host", "scratch": "/nowhere"})", n);
+    }));
 
     add(submits("sbk_profile_create", [=](Op op) { return sbk_profile_create(op, c, t, "{\"name\": \"new\"}", n, nullptr, 0); }));
     add(submits("sbk_profile_get", [=](Op op) { return sbk_profile_get(op, c, t, prf, n); }));
@@ -166,6 +169,13 @@ std::vector<Function> OneOfEach::functions() {
     add(submits("sbk_version_export", [=](Op op) { return sbk_version_export(op, c, t, prf, n, 1); }));
     add(submits("sbk_version_import", [=](Op op) { return sbk_version_import(op, c, t, "no file", n, nullptr, 0); }));
     add(submits("sbk_snapshot_refresh", [=](Op op) { return sbk_snapshot_refresh(op, c, t, prf, n, 1); }));
+    add(submits("sbk_host_add", [=](Op op) { return sbk_host_add(op, c, t, "{}", n); }));
+    add(submits("sbk_host_get", [=](Op op) { return sbk_host_get(op, c, t, "none", n); }));
+    add(submits("sbk_host_list", [=](Op op) { return sbk_host_list(op, c, t); }));
+    add(submits("sbk_host_test", [=](Op op) { return sbk_host_test(op, c, t, "none", n); }));
+    add(submits("sbk_host_accept", [=](Op op) { return sbk_host_accept(op, c, t, "none", n); }));
+    add(submits("sbk_host_set_default", [=](Op op) { return sbk_host_set_default(op, c, t, "none", n); }));
+    add(submits("sbk_host_remove", [=](Op op) { return sbk_host_remove(op, c, t, "none", n, 0); }));
     add(submits("sbk_job_get", [=](Op op) { return sbk_job_get(op, c, t, "job_none", n); }));
     add(submits("sbk_job_list", [=](Op op) { return sbk_job_list(op, c, t, prf, n); }));
     add(submits("sbk_job_wait", [=](Op op) { return sbk_job_wait(op, c, t, "job_none", n); }));

@@ -5,13 +5,19 @@
 #include "failing_memory.hpp"
 
 #include "client.hpp"
+#include "provider_json.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <barrier>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace sandboxkit;
@@ -100,6 +106,53 @@ TEST_CASE("a call that gets no memory has done nothing and says so") {
                 }
             }
     }
+}
+
+// Waited for as the coroutines of a provider of the host wait.
+TEST_CASE("an answer for which there is no memory can be given again, and a free ends the waiting without any") {
+    constexpr std::string_view answer = R"({"id": "a sandbox whose id is long enough", "token": "a token that is long enough",
+        "state": "running", "labels": {"a label of some length": "a value of some length"}, "unenforced": ["processes"]})";
+    const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    REQUIRE(descriptor >= 0);
+    eventfd_t count = 0;
+    std::optional<Result<SandboxInfo>> out;
+    std::shared_ptr<capi::HostRequest> request;
+    const auto asked = [&] {
+        request = std::make_shared<capi::HostRequest>(
+            [&](const boost::json::value& value) { return capi::read_provider_answer<SandboxInfo>(value, out); });
+        Handle<sbk_event> event(new sbk_event(SBK_EVENT_REQUEST, 1));
+        event->request = request;
+        request->wake_through(descriptor);
+        return event;
+    };
+    for (const auto shortage : shortages) {
+        bool failed = true;
+        for (long n = 1; failed; n = after(n)) {
+            CAPTURE(n);
+            const auto event = asked();
+            fail_allocation(n, shortage);
+            const auto status = sbk_event_respond(event.get(), answer.data(), answer.size());
+            failed = stop_failing();
+            if (status == SBK_NO_MEMORY) {
+                REQUIRE(failed);
+                CHECK(::eventfd_read(descriptor, &count) != 0);
+                REQUIRE(sbk_event_respond(event.get(), answer.data(), answer.size()) == SBK_OK);
+            } else {
+                REQUIRE(status == SBK_OK);
+            }
+            CHECK(::eventfd_read(descriptor, &count) == 0);
+            REQUIRE(request->outcome().has_value());
+            REQUIRE(out->has_value());
+            CHECK((**out).labels.size() == 1);
+        }
+        auto event = asked();
+        fail_allocation(1, shortage);
+        event.reset();
+        stop_failing();
+        CHECK(::eventfd_read(descriptor, &count) == 0);
+        CHECK(request->outcome().error().code == "host_did_not_answer");
+    }
+    ::close(descriptor);
 }
 
 TEST_CASE("frees need no memory") {

@@ -54,9 +54,9 @@ TEST_CASE("results of what needs no sandbox are valid JSON, as the header has th
         "has_draft", "draft_revision", "latest_version", "usable_version", "instructions_revision"};
     const Names kept{"profile", "changes"};
     const Names version{"profile",  "version", "digest",      "recipe",   "published", "published_by",
-                        "snapshot", "image",   "ingredients", "decision", "last_job"};
-    const Names job{"id",      "profile", "version", "trigger", "state",   "phase",
-                    "attempt", "error",   "created", "started", "finished"};
+                        "snapshot", "image",   "ingredients", "decision", "last_job",  "snapshots"};
+    const Names job{"id",    "profile", "version", "host",    "trigger", "state",
+                    "phase", "attempt", "error",   "created", "started", "finished"};
     CHECK(members(sbk_profile_get(nullptr, client, 5, p, SBK_NUL)) == profile_names);
     CHECK(members(sbk_profile_list(nullptr, client, 5)) == profile_names);
     CHECK(members(sbk_profile_draft(nullptr, client, 5, p, SBK_NUL)).contains("agent_instructions"));

@@ -287,6 +287,8 @@ TEST_CASE("a credential is asked for") {
         CHECK(respond(asked, R"({"username": "git", "secret": "s\u00e9cret \"quoted\""})") == SBK_OK);
         asked = a.question();
         CHECK(boost::json::parse(json_of(asked)).at("connection").is_null());
+        CHECK(text_at(asked, "/purpose") == "pull");
+        CHECK(text_at(asked, "/url") == "https://registry.example:5000");
         CHECK(respond(asked, "null") == SBK_OK);
         asked = a.question();
         CHECK(respond(asked, R"({"username": "git"})") == SBK_INVALID);
@@ -300,6 +302,8 @@ TEST_CASE("a credential is asked for") {
     CHECK(given->secret == "s\xc3\xa9"
                            "cret \"quoted\"");
     request.connection.reset();
+    request.purpose = CredentialPurpose::pull;
+    request.url = "https://registry.example:5000";
     CHECK(!must(a.host->credential(request)));
     CHECK(a.host->credential(request).error().problems.at(0).pointer == "/secret");
     const auto refused = a.host->credential(request).error();

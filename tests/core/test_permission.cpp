@@ -126,6 +126,7 @@ bool oracle(Action action, const Principal& who, List list, Owner owner) {
     case Action::remove_session:
         if (manage) return true;
         return own && use;
+    case Action::see_hosts: return read || manage || administer;
     case Action::manage_hosts:
     case Action::manage_organization:
     case Action::reconcile: return administer;
@@ -178,8 +179,8 @@ TEST_CASE("no scope implies another") {
     // Who may edit access lists does that and nothing else; neither does an administrator read a profile.
     for_everything([&](Action action, unsigned, List list, Owner owner) {
         CHECK(decision(action, alone(scopes::manage_access), list, owner).allowed == (action == Action::edit_access_list));
-        const bool of_hosts =
-            action == Action::manage_hosts || action == Action::manage_organization || action == Action::reconcile;
+        const bool of_hosts = action == Action::see_hosts || action == Action::manage_hosts ||
+                              action == Action::manage_organization || action == Action::reconcile;
         CHECK(decision(action, alone(scopes::administer), list, owner).allowed == of_hosts);
     });
 }

@@ -94,7 +94,19 @@ public:
     }
 
     std::string name() const override { return "memory"; }
-    Task<Capabilities> capabilities() override { co_return can; }
+    Task<Capabilities> capabilities() override {
+        auto entered = co_await enter("capabilities", "");
+        if (!entered) co_return entered.error();
+        std::lock_guard lock(mutex_);
+        co_return can;
+    }
+    // Another daemon answers from now on.
+    void replace(std::string identity) {
+        std::lock_guard lock(mutex_);
+        can.identity = std::move(identity);
+        images_.clear();
+        sandboxes_.clear();
+    }
     Task<ImageInfo> prepare_image(ImageRequest request) override {
         {
             std::lock_guard lock(mutex_);

@@ -32,7 +32,7 @@ store::Session interrupted_start(const TempDir& dir, const VersionInfo& version,
     row.version = version.number;
     row.actor = {tester.id, tester.channel};
     row.client_token = id;
-    row.provider = version.image->provider;
+    row.host = row.provider = version.image->provider;
     row.image_id = version.image->id;
     row.creation_token = id;
     row.engine = "eng_dead";

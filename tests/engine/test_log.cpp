@@ -34,7 +34,7 @@ public:
         std::lock_guard lock(mutex_);
         return lines_;
     }
-    // "info job.started version=1": without what is another in every run, and without the host's own provider.
+    // "info job.started version=1 host=memory": without what is another in every run, and without the host's own provider.
     std::vector<std::string> told() {
         std::vector<std::string> all;
         for (const auto& line : lines()) {
@@ -104,13 +104,13 @@ TEST_CASE("a small life, line by line") {
     engine.reset();
     CHECK(f.log.told() == Lines{
                               "info engine.opened engine store",
-                              "info job.started job profile version=1",
-                              "info job.succeeded job profile version=1 milliseconds",
-                              "info session.started session profile version=1 milliseconds",
-                              "info session.stopped session profile version=1 reason=time_limit",
-                              "info session.resumed session profile version=1 milliseconds",
-                              "info session.resumed session profile version=1 milliseconds",
-                              "info session.removed session profile version=1",
+                              "info job.started job profile version=1 host=memory",
+                              "info job.succeeded job profile version=1 host=memory milliseconds",
+                              "info session.started session profile version=1 host=memory milliseconds",
+                              "info session.stopped session profile version=1 host=memory reason=time_limit",
+                              "info session.resumed session profile version=1 host=memory milliseconds",
+                              "info session.resumed session profile version=1 host=memory milliseconds",
+                              "info session.removed session profile version=1 host=memory",
                               "info engine.closed engine",
                           });
     for (const auto& line : f.log.lines())
@@ -155,16 +155,17 @@ TEST_CASE("what fails and what is cancelled") {
     f.provider->fail("start");
     CHECK_FALSE(engine.resume_session(tester, session.id).get().has_value());
 
-    CHECK(f.log.told() == Lines{
-                              "info job.started job profile version=1",
-                              "warning job.failed job profile version=1 phase=image class=unavailable code=scripted",
-                              "info job.started job profile version=1",
-                              "info job.cancelled job profile version=1",
-                              "warning session.start_failed session profile version=1 class=unavailable code=scripted",
-                              "info session.start_failed session profile version=1 class=cancelled code=cancelled",
-                              "info session.started session profile version=1 milliseconds",
-                              "warning session.start_failed session profile version=1 class=unavailable code=scripted",
-                          });
+    CHECK(f.log.told() ==
+          Lines{
+              "info job.started job profile version=1 host=memory",
+              "warning job.failed job profile version=1 host=memory phase=image class=unavailable code=scripted",
+              "info job.started job profile version=1 host=memory",
+              "info job.cancelled job profile version=1 host=memory",
+              "warning session.start_failed session profile version=1 host=memory class=unavailable code=scripted",
+              "info session.start_failed session profile version=1 host=memory class=cancelled code=cancelled",
+              "info session.started session profile version=1 host=memory milliseconds",
+              "warning session.start_failed session profile version=1 host=memory class=unavailable code=scripted",
+          });
 }
 
 TEST_CASE("a job that nobody runs is cancelled, and is told of once") {
@@ -176,7 +177,7 @@ TEST_CASE("a job that nobody runs is cancelled, and is told of once") {
     const auto job = *must(engine.publish(tester, profile.id).get()).last_job;
     must(engine.cancel_job(tester, job));
     CHECK_FALSE(engine.cancel_job(tester, job).has_value());
-    CHECK(f.log.told() == Lines{"info engine.opened engine store", "info job.cancelled job profile version=1"});
+    CHECK(f.log.told() == Lines{"info engine.opened engine store", "info job.cancelled job profile version=1 host=memory"});
 }
 
 TEST_CASE("what dead processes left") {
@@ -198,8 +199,8 @@ TEST_CASE("what dead processes left") {
         lease();
         Engine engine = must(Engine::open(f.options()));
         f.log.wait_for("job.succeeded");
-        expected.emplace_back("warning job.taken_over job profile version=1 attempt=2");
-        expected.emplace_back("info job.succeeded job profile version=1 milliseconds");
+        expected.emplace_back("warning job.taken_over job profile version=1 host=memory attempt=2");
+        expected.emplace_back("info job.succeeded job profile version=1 host=memory milliseconds");
         CHECK(f.log.told() == expected);
     }
     SUBCASE("a job that was begun too often") {
@@ -209,7 +210,8 @@ TEST_CASE("what dead processes left") {
         }
         Engine engine = must(Engine::open(f.options()));
         f.log.wait_for("job.failed");
-        expected.emplace_back("warning job.failed job profile version=1 phase=queued class=internal code=attempts_exhausted");
+        expected.emplace_back(
+            "warning job.failed job profile version=1 host=memory phase=queued class=internal code=attempts_exhausted");
         CHECK(f.log.told() == expected);
     }
     SUBCASE("sandboxes and images") {
@@ -224,11 +226,23 @@ TEST_CASE("what dead processes left") {
         f.provider->fail("list");
         CHECK_FALSE(engine.reconcile(tester).get().has_value());
         CHECK(f.provider->sandboxes() == std::set<std::string>{"stuck"});
-        expected.emplace_back("warning sandbox.orphan_removed provider=memory sandbox=left");
-        expected.emplace_back("error sandbox.orphan_kept provider=memory sandbox=stuck class=internal code=scripted");
-        expected.emplace_back("warning image.orphan_removed provider=memory image=old");
-        expected.emplace_back("error reconciliation.failed provider=memory class=unavailable code=scripted");
+        expected.emplace_back("warning sandbox.orphan_removed provider=memory host=memory sandbox=left");
+        expected.emplace_back("error sandbox.orphan_kept provider=memory host=memory sandbox=stuck class=internal code=scripted");
+        expected.emplace_back("warning image.orphan_removed provider=memory host=memory image=old");
+        expected.emplace_back("error reconciliation.failed provider=memory host=memory class=unavailable code=scripted");
         CHECK(f.log.told() == expected);
+        // Told once, and when it is over.
+        f.log.forget();
+        CHECK_FALSE(engine.reconcile(tester).get().has_value());
+        CHECK(f.log.told().empty());
+        f.provider->mend("list");
+        f.provider->mend("destroy stuck");
+        must(engine.reconcile(tester).get());
+        CHECK(f.log.told() == Lines{"warning sandbox.orphan_removed provider=memory host=memory sandbox=stuck",
+                                    "info reconciliation.resumed provider=memory host=memory"});
+        f.log.forget();
+        must(engine.reconcile(tester).get());
+        CHECK(f.log.told().empty());
     }
 }
 
@@ -248,10 +262,10 @@ TEST_CASE("sessions whose compute ends, or whose sandbox is lost") {
     f.provider->lose(lost.sandbox_id);
     must(engine.reconcile(tester).get());
     CHECK(f.log.told() == Lines{
-                              "warning session.stopped session profile version=1 reason=compute_ended",
-                              "warning session.stopped session profile version=1 reason=compute_ended",
-                              "error session.lost session profile version=1",
-                              "info session.removed session profile version=1",
+                              "warning session.stopped session profile version=1 host=memory reason=compute_ended",
+                              "warning session.stopped session profile version=1 host=memory reason=compute_ended",
+                              "error session.lost session profile version=1 host=memory",
+                              "info session.removed session profile version=1 host=memory",
                           });
 }
 

@@ -160,7 +160,26 @@ const std::vector<Call> calls = {
      [](auto& e, auto& w, auto& t) { return error_of(e.resume_session(w, t.session)); }},
     {"remove_session", Action::remove_session,
      [](auto& e, auto& w, auto& t) { return error_of(e.remove_session(w, t.session)); }},
+    {"add_host", Action::manage_hosts,
+     [](auto& e, auto& w, auto&) {
+         static int count = 0;
+         HostDefinition host;
+         host.name = "host-" + std::to_string(++count);
+         host.provider = "docker";
+         host.endpoint = "unix:///nonexistent/docker.sock";
+         const auto added = e.add_host(w, host);
+         if (added) (void)e.remove_host(w, host.name); // nobody answers there
+         return error_of(added);
+     }},
+    {"host", Action::see_hosts, [](auto& e, auto& w, auto&) { return error_of(e.host(w, "memory")); }},
+    {"hosts", Action::see_hosts, [](auto& e, auto& w, auto&) { return error_of(e.hosts(w)); }},
+    {"test_host", Action::manage_hosts, [](auto& e, auto& w, auto&) { return error_of(e.test_host(w, "memory")); }},
+    {"remove_host", Action::manage_hosts, [](auto& e, auto& w, auto&) { return error_of(e.remove_host(w, "missing")); }},
+    {"accept_host", Action::manage_hosts, [](auto& e, auto& w, auto&) { return error_of(e.accept_host(w, "missing")); }},
+    {"set_default_host", Action::manage_hosts,
+     [](auto& e, auto& w, auto&) { return error_of(e.set_default_host(w, "missing")); }},
     {"reconcile", Action::reconcile, [](auto& e, auto& w, auto&) { return error_of(e.reconcile(w)); }},
+    {"provider", Action::reconcile, [](auto& e, auto& w, auto&) { return error_of(e.provider(w, "memory")); }},
 };
 
 bool is_refusal(const std::optional<Error>& error) {

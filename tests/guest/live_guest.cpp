@@ -260,6 +260,7 @@ LiveGuest::LiveGuest(const LaunchOptions& options) {
     arguments.insert(arguments.end(), {"--listen-unix", socket()});
     arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
     std::vector<std::string> environment = guest_environment();
+    environment.insert(environment.end(), options.environment.begin(), options.environment.end());
     const auto argv = pointers(arguments);
     const auto envp = pointers(environment);
 

@@ -105,11 +105,12 @@ private:
 };
 
 struct LaunchOptions {
-    std::vector<std::string> arguments; // besides --listen-unix
-    std::string program;                // empty: this program in its guest form
-    bool new_pid_namespace = false;     // needs root
-    rlim_t descriptor_limit = 0;        // 0: inherited
-    rlim_t file_size_limit = 0;         // bytes; 0: inherited
+    std::vector<std::string> arguments;   // besides --listen-unix
+    std::vector<std::string> environment; // of the guest, besides what sanitizers need
+    std::string program;                  // empty: this program in its guest form
+    bool new_pid_namespace = false;       // needs root
+    rlim_t descriptor_limit = 0;          // 0: inherited
+    rlim_t file_size_limit = 0;           // bytes; 0: inherited
 };
 
 class LiveGuest {

@@ -144,6 +144,15 @@ TEST_CASE("descriptors from the host: the socket, the filter, one that is held; 
     ::close(held[0]);
 }
 
+TEST_CASE("its own environment reaches processes when it is asked for, but for what is the user's") {
+    LaunchOptions options;
+    options.environment = {"OF_THE_IMAGE=a=b", "SHELL=/of/the/image"};
+    CHECK(LiveGuest(options).shell("echo [$OF_THE_IMAGE]").out == "[]\n");
+    options.arguments = {"--inherit-environment"};
+    const LiveGuest guest(options);
+    CHECK(guest.shell("echo [$OF_THE_IMAGE]; [ $SHELL = /of/the/image ] || echo of the user").out == "[a=b]\nof the user\n");
+}
+
 TEST_CASE("as PID 1 it reaps orphans") {
     if (::geteuid() != 0) {
         MESSAGE("not root: no PID namespace");

@@ -16,11 +16,11 @@ import tempfile
 FLOORS = [
     ["include/sandboxkit"],
     ["src/async"],
-    ["src/net", "src/tree"],
+    ["src/net", "src/tree", "src/sandbox"],
     ["src/guest", "src/envd"],
     ["src/providers/*"],
     ["src/store", "src/git", "src/image", "src/secrets"],
-    ["src/engine"],
+    ["src/engine", "src/conformance"],
     ["src/cli", "capi", "bindings"],
 ]
 
@@ -38,7 +38,7 @@ NARROW = {
 
 # Public headers above the core. The others are the core: facts and pure functions, no I/O.
 WAIST = "include/sandboxkit/provider.hpp"
-FACES = {"include/sandboxkit/engine.hpp", "include/sandboxkit/answers_json.hpp", "include/sandboxkit/asio.hpp"}
+FACES = {f"include/sandboxkit/{name}.hpp" for name in ("engine", "answers_json", "asio", "conformance")}
 
 # Headers of others, by prefix, and who may include them.
 FOREIGN = [
@@ -172,6 +172,8 @@ GOOD = {
     "src/git/clone.cpp": "#include <git2.h>",
     "src/secrets/scanner.cpp": "#include <sandboxkit/error.hpp>\n#include <re2/re2.h>",
     "src/engine/engine.cpp": '#include "store/store.hpp"\n#include "providers/local/local.hpp"\n#include "envd/client.hpp"',
+    "include/sandboxkit/conformance.hpp": "#include <sandboxkit/error.hpp>",
+    "src/conformance/conformance.cpp": '#include <sandboxkit/conformance.hpp>\n#include "envd/client.hpp"',
     "src/cli/main.cpp": "#include <sandboxkit/engine.hpp>\n#include <CLI/CLI.hpp>",
 }
 # Each of these, added to the good tree, must be found.
@@ -203,6 +205,9 @@ BAD = [
     ("src/secrets/scanner.cpp", "#include <sandboxkit/provider.hpp>"),
     ("src/secrets/scanner.cpp", '#include "store/store.hpp"'),
     ("src/engine/engine.cpp", '#include "cli/main.cpp"'),
+    ("src/conformance/conformance.cpp", '#include "providers/local/local.hpp"'),
+    ("src/conformance/conformance.cpp", '#include "engine/engine.cpp"'),
+    ("include/sandboxkit/error.hpp", "#include <sandboxkit/conformance.hpp>"),
     ("src/engine/engine.cpp", "#include <soci/soci.h>"),
     ("src/engine/engine.cpp", "#include <boost/beast/http.hpp>"),
     ("src/engine/engine.cpp", '#include "store/no_such_file.hpp"'),

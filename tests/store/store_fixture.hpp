@@ -141,7 +141,7 @@ struct Maker {
         n.actor = {"bob"};
         n.client_token = token;
         n.version = 1;
-        n.provider = "local";
+        n.host = n.provider = "local";
         n.image_id = "img_" + profile;
         n.creation_token = "tok_" + n.id;
         n.engine = "eng_1";

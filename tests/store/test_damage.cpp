@@ -64,8 +64,11 @@ std::vector<std::string> read_everything(Store& store) {
             note(store.usage(p.id));
         }
     note(store.sessions(true));
-    note(store.images_in_use());
+    note(store.images_in_use("local"));
     note(store.jobs(""));
+    note(store.hosts());
+    note(store.host_identities());
+    note(store.default_host());
     return codes;
 }
 

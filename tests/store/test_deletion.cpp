@@ -131,7 +131,7 @@ TEST_CASE_FIXTURE(DeletionFixture, "with a profile go its jobs, its draft, its o
     store->discard_proposal("prp_1", {"alice"}, at(2)).value();
     const std::string others_job = make.version(other);
     store->propose({"prp_other", other, 1, "general", "{}", "[]", {"alice"}, at(1)}).value();
-    REQUIRE(store->images_in_use()->size() == 2);
+    REQUIRE(store->images_in_use("local")->size() == 2);
 
     remove().value();
     for (const std::string& job : {running, queued}) {
@@ -147,9 +147,8 @@ TEST_CASE_FIXTURE(DeletionFixture, "with a profile go its jobs, its draft, its o
     CHECK(store->proposal("prp_2")->state == ProposalState::discarded);
     CHECK(store->proposal("prp_2")->closed_by == "dave");
     CHECK(code(store->discard_proposal("prp_2", {"alice"}, at(1))) == "proposal_closed");
-    const auto images = store->images_in_use().value();
-    REQUIRE(images.size() == 1);
-    CHECK(images.front().id == "img_" + other);
+    const auto images = store->images_in_use("local").value();
+    CHECK(images == std::set<std::string>{"img_" + other});
     CHECK(store->activity(id, {}, 1)->front().detail ==
           R"({"cancelled_jobs":[")" + running + R"(",")" + queued + R"("],"discarded_proposals":["prp_2"]})");
     CHECK(raw.text("SELECT count(*) FROM drafts") == "0");

@@ -20,7 +20,7 @@ TEST_CASE_FIXTURE(Fixture, "a job is queued, leased, and succeeds") {
     CHECK(leased->info.started == at(3000));
     CHECK(leased->lease_owner == "eng_1");
     CHECK(leased->lease_until == at(33000));
-    CHECK(leased->host == "local");
+    CHECK(leased->info.host == "local");
 
     REQUIRE(store->set_job_phase(job, "eng_1", BuildPhase::setup_script));
     CHECK(store->job(job)->info.phase == BuildPhase::setup_script);

@@ -112,7 +112,7 @@ TEST_CASE("a store of version 1 keeps all that is in it") {
     CHECK(store->draft("prf_a")->recipe == R"({"image":"x"})");
     CHECK(store->draft("prf_a")->revision == 7);
     CHECK(store->version("prf_a", 1)->digest == "sha256:v");
-    CHECK(store->images_in_use()->front().id == "img_a");
+    CHECK(store->images_in_use("local").value() == std::set<std::string>{"img_a"});
     CHECK(store->job("job_a")->info.state == JobState::queued);
 
     const auto session = store->session("ses_running").value();
@@ -148,6 +148,57 @@ TEST_CASE("a store of version 1 keeps all that is in it") {
     CHECK(store->delete_profile("prf_b", {"dave"}, at(800)));
     store.reset();
     CHECK(open_store(file)->profile("prf_a")->revision == 8);
+}
+
+TEST_CASE("a store of version 2 keeps all that is in it, each session and snapshot on the host of its provider") {
+    TemporaryDirectory directory;
+    const auto file = directory.path / "store.db";
+    empty_file(file);
+    REQUIRE(migrate_code(file, migrations().first(2)).empty());
+    {
+        RawConnection raw(file);
+        const auto run = [&](const std::string& sql) {
+            const std::string said = raw.run(sql);
+            REQUIRE_MESSAGE(said.empty(), said);
+        };
+        run("INSERT INTO profiles (id, name, record, created, created_by, last_revision) VALUES"
+            " ('prf_a', 'a name', '{\"description\":\"d\"}', 100, 'alice', 7)");
+        run("INSERT INTO versions VALUES ('prf_a', 1, '{}', 'sha256:v', 'sha256:p', '{}', 'alice', 300)");
+        for (const std::string provider : {"local", "memory"}) {
+            run("INSERT INTO snapshots (profile, version, host, provider, image_id, manifest, stale, made) VALUES ('prf_a', 1, "
+                "'" +
+                provider + "', '" + provider + "', 'img_" + provider + "', '{\"m\":1}', 1, 400)");
+            for (const std::string state : {"running", "removed", "failed"})
+                run("INSERT INTO sessions (id, profile, version, principal, client_token, provider, image_id, creation_token,"
+                    " engine, state, created, instructions_revision) VALUES ('ses_" +
+                    provider + "_" + state + "', 'prf_a', 1, 'bob', '', '" + provider + "', 'img_old', 't', 'eng', '" + state +
+                    "', 600, 0)");
+        }
+        run("INSERT INTO jobs (id, profile, version, host, cause, requested_by, state, phase, created)"
+            " VALUES ('job_a', 'prf_a', 1, 'memory', 'manual_refresh', 'alice', 'queued', 'queued', 500)");
+    }
+    auto store = open_store(file);
+    for (const std::string host : {"local", "memory"}) {
+        for (const std::string state : {"running", "removed", "failed"}) {
+            const auto session = store->session("ses_" + host + "_" + state).value();
+            CHECK(session.host == host);
+            CHECK(session.provider == host);
+            CHECK(to_string(session.state) == state);
+        }
+        CHECK(store->images_in_use(host).value() == std::set<std::string>{"img_" + host, "img_old"});
+        const auto version = store->version("prf_a", 1).value();
+        REQUIRE(version.on(host));
+        CHECK(version.on(host)->image == ImageHandle{host, "img_" + host});
+        CHECK(version.on(host)->manifest == R"({"m":1})");
+        CHECK(version.on(host)->state() == SnapshotState::stale);
+        CHECK(version.on(host)->made == at(400));
+    }
+    CHECK(store->job("job_a")->info.host == "memory");
+    CHECK(store->hosts()->empty());
+    CHECK_FALSE(store->default_host().value());
+    RawConnection raw(file);
+    CHECK(raw.text("PRAGMA integrity_check") == "ok");
+    CHECK(raw.texts("PRAGMA foreign_key_check").empty());
 }
 
 TEST_CASE("a text that an old description holds is taken over byte for byte, or the step is not taken") {

@@ -149,7 +149,7 @@ TEST_CASE("every write verb tells before and after its commit, and reads tell no
     told.clear();
     store->succeed_job("job_c", "eng", {"local", "img_" + id}, "{}", at(8)).value();
     expect("succeed_job", __LINE__);
-    store->set_stale({"local", "img_" + id}, true).value();
+    store->set_stale("local", "img_" + id, true).value();
     expect("set_stale", __LINE__);
     NewSession request = make.session(id, "token");
     store->create_session(request).value();
@@ -162,8 +162,18 @@ TEST_CASE("every write verb tells before and after its commit, and reads tell no
     told.clear();
     store->delete_profile(other, {"alice"}, at(9)).value();
     expect("delete_profile", __LINE__);
+    store->add_host({"far", "{}", "alice", at(9)}).value();
+    expect("add_host", __LINE__);
+    store->host_identity("far", "daemon 1").value();
+    expect("host_identity", __LINE__);
+    store->set_default_host("far").value();
+    expect("set_default_host", __LINE__);
+    store->give_up_host("far", {"alice"}, at(9)).value();
+    expect("give_up_host", __LINE__);
+    store->remove_host("far", false, {"alice"}, at(9)).value();
+    expect("remove_host", __LINE__);
 
-    store->set_stale({"local", "img_" + id}, true).value();
+    store->set_stale("local", "img_" + id, true).value();
     CHECK_FALSE(store->create_session(request)->created);
     CHECK_FALSE(store->lease_next_job("eng", at(10), 30s, nobody_is_dead).value());
     CHECK(store->create_session(make.session("prf_no")).has_error());

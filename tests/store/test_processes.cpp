@@ -301,7 +301,7 @@ TEST_CASE("a process killed on either side of a save or a deletion leaves all of
                                                       : deleted ? ProposalState::discarded
                                                                 : ProposalState::open));
             CHECK(store->job(job)->info.state == (deleted ? JobState::cancelled : JobState::queued));
-            CHECK(store->images_in_use()->size() == (deleted ? 0 : 1));
+            CHECK(store->images_in_use("local")->size() == (deleted ? 0 : 1));
             CHECK(store->profile(profile).has_value() == !deleted);
             if (deleted) continue;
             CHECK(store->profile(profile)->name == (saved ? "after" : "before"));

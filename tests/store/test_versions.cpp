@@ -28,7 +28,7 @@ TEST_CASE_FIXTURE(Fixture, "publishing freezes the draft as the next version and
     CHECK(job.info.version == 1);
     CHECK(job.info.trigger == JobTrigger::publish);
     CHECK(job.info.state == JobState::queued);
-    CHECK(job.host == "local");
+    CHECK(job.info.host == "local");
 
     const store::Profile info = store->profile(id).value();
     CHECK(info.draft_revision == 0);
@@ -107,7 +107,7 @@ TEST_CASE_FIXTURE(Fixture, "a reused image serves the new version at once") {
     SUBCASE("stale, as it was") {
         stale = true;
     }
-    store->set_stale(image, stale).value();
+    store->set_stale("local", image.id, stale).value();
     save_draft(*store, id, {}, "n", "{}", "sha256:2", "alice", at(1)).value();
     Publish p = make.publish(id, "");
     p.reuse_image = image;
@@ -121,7 +121,7 @@ TEST_CASE_FIXTURE(Fixture, "a reused image serves the new version at once") {
     CHECK(v->snapshot_state() == (stale ? SnapshotState::stale : SnapshotState::ready));
     CHECK_FALSE(v->last_job);
     CHECK(store->profile(id)->usable_version == 2u);
-    CHECK(store->images_in_use().value() == std::vector{image});
+    CHECK(store->images_in_use("local").value() == std::set{image.id});
 }
 
 TEST_CASE_FIXTURE(Fixture, "the newest usable version is not the newest version") {
@@ -143,25 +143,25 @@ TEST_CASE_FIXTURE(Fixture, "the newest usable version is not the newest version"
 
 TEST_CASE_FIXTURE(Fixture, "stale marks every snapshot on the image, and comes off again") {
     const std::string a = make.usable_profile(), b = make.usable_profile();
-    store->set_stale({"local", "img_" + a}, true).value();
+    store->set_stale("local", "img_" + a, true).value();
     CHECK(store->version(a, 1)->snapshot_state() == SnapshotState::stale);
     CHECK(store->version(b, 1)->snapshot_state() == SnapshotState::ready);
     CHECK(store->newest_usable_version(a).value()->stale);
-    store->set_stale({"local", "img_" + a}, false).value();
+    store->set_stale("local", "img_" + a, false).value();
     CHECK(store->version(a, 1)->snapshot_state() == SnapshotState::ready);
-    CHECK(store->set_stale({"local", "img_nobody"}, true));
+    CHECK(store->set_stale("local", "img_nobody", true));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a refresh makes a stale snapshot fresh and replaces the image") {
     const std::string id = make.usable_profile();
-    store->set_stale({"local", "img_" + id}, true).value();
+    store->set_stale("local", "img_" + id, true).value();
     store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1)).value();
     CHECK(store->version(id, 1)->snapshot_state() == SnapshotState::stale);
     store->lease_next_job("eng", at(2), 1h, nobody_is_dead).value();
     store->succeed_job("job_r", "eng", {"local", "img_new"}, "{}", at(3)).value();
     CHECK(store->version(id, 1)->image == ImageHandle{"local", "img_new"});
     CHECK_FALSE(store->version(id, 1)->stale);
-    CHECK(store->images_in_use().value() == std::vector<ImageHandle>{{"local", "img_new"}});
+    CHECK(store->images_in_use("local").value() == std::set<std::string>{"img_new"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "images of sessions not yet ended are in use") {
@@ -170,9 +170,9 @@ TEST_CASE_FIXTURE(Fixture, "images of sessions not yet ended are in use") {
     store->enqueue_snapshot_job("job_r", id, 1, "local", JobTrigger::manual_refresh, {"alice"}, at(1)).value();
     store->lease_next_job("eng", at(2), 1h, nobody_is_dead).value();
     store->succeed_job("job_r", "eng", {"local", "img_z"}, "{}", at(3)).value();
-    CHECK(store->images_in_use().value() == std::vector<ImageHandle>{{"local", "img_" + id}, {"local", "img_z"}});
+    CHECK(store->images_in_use("local").value() == std::set<std::string>{"img_" + id, "img_z"});
     store->move_session(session.id, SessionState::starting, SessionState::failed, {}, at(4)).value();
-    CHECK(store->images_in_use().value() == std::vector<ImageHandle>{{"local", "img_z"}});
+    CHECK(store->images_in_use("local").value() == std::set<std::string>{"img_z"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "what does not exist is not found") {

@@ -60,7 +60,10 @@ class Documentation(unittest.TestCase):
 
     def test_readme(self):
         programs = re.findall(r"^```python\n(.*?)^```", (SOURCE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-        outputs = ["stdout b'hello, world\\n'", "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", "/colour unknown_field", ""]
+        outputs = [
+            "stdout b'hello, world\\n'", "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", "/colour unknown_field", "",
+            "/network/egress not_supported",
+        ]
         self.assertEqual(len(programs), len(outputs))
         for program, output in zip(programs, outputs):
             with self.subTest(program):

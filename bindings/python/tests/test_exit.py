@@ -19,6 +19,13 @@ class References:
     def connection(self, id): return None
     def host(self, id): return None
 BOUND = {"name": "hello", "environment_binding": "staging"}
+def stuck_at(operation):
+    entered = threading.Event()
+    def stuck(self, *about):
+        entered.set()
+        time.sleep(1000)
+    functions = {name: lambda self, *about: [] for name in sandboxkit.Provider.__abstractmethods__}
+    return type("Stuck", (sandboxkit.Provider,), {**functions, operation: stuck, "name": "stuck"})(), entered
 """
 
 STAGES = {
@@ -68,6 +75,23 @@ steps = iter(published(engine))
     "a thread closes": """
 engine = sandboxkit.Engine('x.db').open()
 threading.Thread(target=lambda: (time.sleep(0.2), engine.close())).start()
+""",
+    "a provider is at work": """
+provider, entered = stuck_at("capabilities")
+engine = sandboxkit.Engine('x.db', providers=[provider]).open()
+def validate():
+    try:
+        engine.validate({"name": "hello", "provider": "stuck"}, gate="publish")
+    except sandboxkit.Error:
+        pass
+threading.Thread(target=validate, daemon=True).start()
+entered.wait()
+""",
+    "a provider is at work, and the engine opens": """
+provider, entered = stuck_at("capabilities")
+engine = sandboxkit.Engine('x.db', providers=[provider])
+threading.Thread(target=engine.open, daemon=True).start()
+entered.wait()
 """,
     "a host thread answers": """
 entered = threading.Event()

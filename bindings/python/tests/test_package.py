@@ -25,7 +25,8 @@ NOT_USED = {
     "sbk_event_integer": "for programs without a reader of JSON",
 }
 CLASSES = [
-    "Client", "Engine", "Job", "Process", "Profile", "Proposal", "References", "Session", "Snapshot", "Version", "Watch",
+    "Client", "Engine", "Job", "Process", "Profile", "Proposal", "Provider", "References", "Session", "Snapshot", "Version",
+    "Watch",
 ]
 
 
@@ -64,7 +65,8 @@ class Package(unittest.TestCase):
         mypy = shutil.which("mypy")
         if mypy is None:
             self.skipTest("there is no mypy")
-        for source in (["-p", "sandboxkit"], [str(SOURCE / "tests" / "typed_program.py")]):
+        example = SOURCE.parent.parent / "examples" / "python" / "own_provider.py"
+        for source in (["-p", "sandboxkit"], [str(SOURCE / "tests" / "typed_program.py")], [str(example)]):
             subprocess.run(
                 [mypy, "--strict", "--cache-dir=/dev/null", "--python-version", "3.9", *source],
                 env={"MYPYPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}, cwd=SOURCE, check=True,

@@ -9,6 +9,51 @@ import sandboxkit.aio
 from support import DOCUMENT, WithDirectory, WithEngine
 
 
+class Hosts(WithEngine):
+    DEFINITION = {"name": "build", "provider": "docker", "endpoint": "unix:///nonexistent/docker.sock", "labels": {"a": "b"}}
+
+    def test_one_life(self):
+        managed = {host.name for host in self.engine.hosts()}
+        self.assertLessEqual({"docker", "local"}, managed)
+        host = self.engine.add_host(self.DEFINITION)
+        self.assertEqual(self.engine.host("build"), host)
+        self.assertEqual((host.registered, host.is_default, host.labels, host.created_by), (True, False, {"a": "b"}, "local"))
+        self.assertEqual({each.name for each in self.engine.hosts()}, managed | {"build"})
+        self.engine.set_default_host("build")
+        self.assertTrue(self.engine.host("build").is_default)
+        self.engine.set_default_host(None)
+        self.assertFalse(self.engine.host("build").is_default)
+        status = self.engine.test_host("build")
+        self.assertEqual((status.state, status.facts), ("down", {}))
+        self.assertTrue(status.message and status.remedy)
+        with self.assertRaises(sandboxkit.ConflictError) as caught:
+            self.engine.accept_host("build")
+        self.assertEqual(caught.exception.code, "host_not_replaced")
+        self.engine.remove_host("build")
+        with self.assertRaises(sandboxkit.NotFoundError):
+            self.engine.host("build")
+
+    def test_what_is_refused(self):
+        with self.assertRaises(sandboxkit.InvalidError) as caught:
+            self.engine.add_host({"name": "a b", "provider": "docker", "endpoint": "tcp://me:secret@h:1", "colour": 1})
+        self.assertEqual([problem.pointer for problem in caught.exception.problems], ["/colour"])
+        with self.assertRaises(sandboxkit.InvalidError) as caught:
+            self.engine.add_host({"name": "a b", "provider": "docker", "endpoint": "tcp://me:secret@h:1"})
+        self.assertEqual({problem.pointer for problem in caught.exception.problems}, {"/name", "/endpoint"})
+        with self.assertRaises(sandboxkit.ConflictError):
+            self.engine.add_host({**self.DEFINITION, "name": "local"})
+        with self.assertRaises(sandboxkit.ConflictError):
+            self.engine.remove_host("local")
+
+    def test_in_the_other_form(self):
+        async def run():
+            async with sandboxkit.aio.Engine(self.directory / "other.db") as engine:
+                await engine.add_host(self.DEFINITION)
+                return [host.name for host in await engine.hosts() if host.registered]
+
+        self.assertEqual(asyncio.run(run()), ["build"])
+
+
 class Profiles(WithEngine):
     def setUp(self):
         super().setUp()

@@ -30,6 +30,7 @@ Capabilities capabilities_of(const Host& host) {
     Capabilities can;
     can.capture = true;
     can.stop_and_resume = true;
+    can.capture_attributes = can.capture_holes = true;
     can.read_only_paths = true;
     can.egress_none = true;
     can.egress_open = !host.slirp.empty();

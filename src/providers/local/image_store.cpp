@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/local/image_store.hpp"
 #include "providers/local/archive_extract.hpp"
+#include "providers/local/archive_version.hpp"
 #include "providers/local/host_fingerprint.hpp"
 #include "providers/local/host_image.hpp"
 #include "providers/local/image_source.hpp"
@@ -47,6 +48,15 @@ struct Making {
     ImageRecord image;
     std::vector<FreshLayer> fresh;
 };
+
+Error digest_mismatch(const std::string& wanted, const Ingredient& base) {
+    return {ErrorClass::invalid,
+            "image_digest_mismatch",
+            "the base image " + shown(base.name) + " has the digest " + base.digest + ", not " + shown(wanted),
+            "ask for the digest that it has, or for none",
+            "",
+            {}};
+}
 
 Error not_same_file_system() {
     return {ErrorClass::invalid,
@@ -109,7 +119,7 @@ public:
         if (stop.stop_requested()) return cancelled_error();
         auto making = begin(request.labels);
         if (!making) return making.error();
-        auto based = make_base(*making, request.image, stop);
+        auto based = make_base(*making, request, stop);
         if (!based) return based.error();
         if (!request.trees.empty()) {
             auto placed = make_trees(*making, request.trees, stop);
@@ -217,19 +227,29 @@ private:
         return directory;
     }
 
-    Result<void> make_base(Making& making, const std::string& image, std::stop_token stop) {
-        if (image == "host") return make_host(making);
-        if (image.starts_with(directory_prefix)) return make_from_directory(making, image.substr(directory_prefix.size()), stop);
-        if (image.starts_with(archive_prefix)) return make_from_archive(making, image.substr(archive_prefix.size()), stop);
+    Result<void> make_base(Making& making, const ImageRequest& request, std::stop_token stop) {
+        const std::string& image = request.image;
+        if (image.starts_with(archive_prefix))
+            return make_from_archive(making, image.substr(archive_prefix.size()), request.digest, stop);
         if (is_image_id(image)) {
             auto base = layers_.read_image(image);
             if (!base) return base.error();
+            if (request.digest && *request.digest != base->source.digest) return digest_mismatch(*request.digest, base->source);
             making.image.base = base->base;
             making.image.layers = base->layers;
             making.image.fingerprint = base->fingerprint;
             making.image.source = base->source;
             return {};
         }
+        if (request.digest)
+            return Error{ErrorClass::invalid,
+                         "image_has_no_digest",
+                         "the image " + shown(image) + " has no digest to compare with",
+                         "leave the digest out; archives have one",
+                         "",
+                         {}};
+        if (image == "host") return make_host(making);
+        if (image.starts_with(directory_prefix)) return make_from_directory(making, image.substr(directory_prefix.size()), stop);
         return Error{ErrorClass::invalid,
                      "unknown_image",
                      "there is no kind of image " + shown(image),
@@ -282,16 +302,22 @@ private:
         return copy_tree(source->get(), root->get(), {CopyMarks::refused, layers_.directory()}, stop);
     }
 
-    Result<void> make_from_archive(Making& making, const std::string& path, std::stop_token stop) {
+    Result<void> make_from_archive(Making& making, const std::string& path, const std::optional<std::string>& wanted,
+                                   std::stop_token stop) {
         auto valid = absolute(path);
         if (!valid) return valid;
         auto source = open_source_archive(path);
         if (!source) return source.error();
+        auto version = ArchiveVersion::of(*source, path, stop);
+        if (!version) return version.error();
         making.image.base = "archive";
-        making.image.source = {"base_image", std::string(archive_prefix) + path, ""};
+        making.image.source = {"base_image", std::string(archive_prefix) + path, version->digest()};
+        if (wanted && *wanted != version->digest()) return digest_mismatch(*wanted, making.image.source);
         auto root = add_base(making);
         if (!root) return root.error();
-        return extract_archive(source->get(), root->get(), limits_, stop);
+        auto extracted = extract_archive(source->get(), root->get(), limits_, stop);
+        if (!extracted) return extracted;
+        return version->still(*source);
     }
 
     Result<void> make_trees(Making& making, const std::vector<ImageTree>& trees, std::stop_token stop) {

@@ -12,14 +12,19 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/major.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr unsigned tun_minor = 200; // of /dev/net/tun, among the misc devices: Documentation/admin-guide/devices.txt of Linux
 
 Error network_failed(const std::string& what, const std::string& detail = {}) {
     return {ErrorClass::unavailable,
@@ -51,8 +56,10 @@ Result<FileHandle> device_of(pid_t pid, const FileHandle& process) {
     std::error_code error;
     for (fs::directory_iterator each("/proc/" + std::to_string(pid) + "/fd", error), end; !error && each != end;
          each.increment(error)) {
-        std::error_code unreadable;
-        if (fs::read_symlink(each->path(), unreadable) != "/dev/net/tun") continue;
+        struct stat status {}; // its path says nothing here: the mount that it was opened on is in another namespace
+        if (::stat(each->path().c_str(), &status) != 0 || !S_ISCHR(status.st_mode) ||
+            status.st_rdev != makedev(MISC_MAJOR, tun_minor))
+            continue;
         const int number = std::stoi(each->path().filename());
         FileHandle device(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
         if (!device) return system_error(errno, "cannot take hold of the network device of the sandbox");
@@ -95,6 +102,9 @@ Result<pid_t> start_slirp(const SlirpPlan& plan, std::chrono::milliseconds limit
                           "--enable-seccomp",    "--exit-fd=3", "--ready-fd=4", std::to_string(plan.sandbox), "tap0"};
     spawning.descriptors = {null.get(), plan.log, plan.log, plan.exit_descriptor, writer.get()};
     spawning.orphan = true;
+    // Its sandbox detaches the root it comes from, and with it, under any mount that the host shares, the host's own mounts: such
+    // as those of every container of a Docker daemon, which shares its data directory.
+    spawning.private_mounts = true;
     auto slirp = spawn(spawning);
     if (!slirp) return slirp.error();
     writer.reset();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/local/oci_bundle.hpp"
 
+#include "sandbox/posture.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -12,22 +14,6 @@
 namespace sandboxkit::local {
 namespace json = boost::json;
 namespace {
-
-// Docker's default set without three. NET_RAW: raw and packet sockets would pass beside the routes that keep a sandbox from
-// private networks. MKNOD: nothing in a sandbox needs device nodes, and its file system is mounted nodev. SETFCAP: file
-// capabilities mean nothing under no_new_privs, but would be captured into images and mean something elsewhere.
-// AUDIT_WRITE stays: su and sudo's PAM modules fail without it.
-constexpr const char* capabilities[] = {
-    "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FSETID",     "CAP_FOWNER", "CAP_SETGID",      "CAP_SETUID",
-    "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",   "CAP_AUDIT_WRITE",
-};
-
-// As Docker's.
-constexpr const char* masked_paths[] = {
-    "/proc/asound",     "/proc/acpi",        "/proc/interrupts",  "/proc/kcore", "/proc/keys",    "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",  "/sys/firmware", "/sys/devices/virtual/powercap",
-};
-constexpr const char* read_only_kernel_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
 constexpr std::int64_t cpu_period = 100'000; // microseconds
 constexpr std::int64_t least_quota = 1'000;  // the kernel's own minimum
@@ -102,11 +88,11 @@ json::array mounts(const BundleDescription& d) {
 std::string oci_config(const BundleDescription& d) {
     json::array arguments{guest_path_inside};
     for (const auto& each : d.arguments) arguments.emplace_back(each);
-    const json::array granted = strings(capabilities);
+    const json::array granted = strings(posture::capabilities);
     const auto hard_files = std::min<std::uint64_t>(d.open_files_hard, 1'048'576);
     const auto soft_files = std::min<std::uint64_t>(hard_files, 65'536);
 
-    json::array read_only = strings(read_only_kernel_paths);
+    json::array read_only = strings(posture::read_only_kernel_paths);
     for (const auto& each : d.read_only_paths) read_only.emplace_back(each);
 
     json::object sysctl{{"net.ipv4.ping_group_range", "0 2147483647"}}; // ping without NET_RAW
@@ -133,7 +119,7 @@ std::string oci_config(const BundleDescription& d) {
         {"cgroupsPath", d.cgroup_path},
         {"resources", resources(d)},
         {"sysctl", sysctl},
-        {"maskedPaths", strings(masked_paths)},
+        {"maskedPaths", strings(posture::masked_paths)},
         {"readonlyPaths", read_only},
         {"rootfsPropagation", "private"},
     };

@@ -56,6 +56,7 @@ Result<void> check(const CreateRequest& request) {
     for (const auto& path : request.read_only_paths)
         if (!normal_path(path))
             return invalid("read_only_path", shown(path) + " is not an absolute, normalized path", "give it as /a/b");
+    if (!request.volumes.empty()) return detail::no_volumes();
     if (!(request.limits.cpus > 0 && request.limits.cpus <= 1024))
         return invalid("limits", "the CPU limit is out of range", "give 0.01 to 1024");
     if (request.limits.memory_bytes < (least_memory_mib << 20))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/local/seccomp_filter.hpp"
 
-#include "providers/local/seccomp_rules.hpp"
+#include "sandbox/seccomp_rules.hpp"
 
 #include <sandboxkit/digest.hpp>
 
@@ -28,6 +28,8 @@
 namespace sandboxkit::local {
 namespace fs = std::filesystem;
 namespace {
+
+using namespace posture;
 
 #if defined(__x86_64__)
 constexpr std::uint32_t native_audit_arch = AUDIT_ARCH_X86_64;

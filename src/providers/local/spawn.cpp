@@ -58,6 +58,7 @@ constexpr std::size_t options_size = 4096;
 struct ChildTask {
     const ChildMount* mounts;
     std::size_t mount_count;
+    bool private_mounts;
     char* options; // options_size bytes
     const char* root;
     const char* const* required;
@@ -170,9 +171,11 @@ SANDBOXKIT_IN_CHILD void mount_overlay(ChildTask* task, std::size_t index) {
 SANDBOXKIT_IN_CHILD int child_main(void* argument) {
     auto* task = static_cast<ChildTask*>(argument);
     if (syscall(SYS_setsid) < 0) return child_failed(task, Step::session, 0);
-    if (task->mount_count != 0) {
+    if (task->private_mounts) {
         if (syscall(SYS_mount, "none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0)
             return child_failed(task, Step::propagation, 0);
+    }
+    if (task->mount_count != 0) {
         if (syscall(SYS_chdir, "/proc/self/fd") < 0) return child_failed(task, Step::descriptors_directory, 0);
         for (std::size_t i = 0; i < task->mount_count; ++i) mount_overlay(task, i);
     }
@@ -288,6 +291,7 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
     ChildTask task{};
     task.mounts = mounts.data();
     task.mount_count = mounts.size();
+    task.private_mounts = plan.private_mounts || !mounts.empty();
     task.options = options.data();
     task.root = plan.root.c_str();
     task.required = required.data();
@@ -304,7 +308,7 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int pidfd = -1;
-    const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (mounts.empty() ? 0 : CLONE_NEWNS);
+    const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (task.private_mounts ? CLONE_NEWNS : 0);
     const int pid = ::__clone(child_main, stack + stack_bytes, flags, &task, &pidfd);
     const int clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);

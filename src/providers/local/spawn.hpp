@@ -26,6 +26,7 @@ struct OverlayMount {
 
 struct SpawnPlan {
     std::vector<OverlayMount> overlays; // not empty: the program runs in a private mount namespace that has them
+    bool private_mounts = false;        // the same without overlays: what it mounts or unmounts is never seen on the host
     std::string root;                   // where `required` is looked up, after the overlays are mounted
     std::vector<std::string> required;  // relative paths that must exist in root, without symbolic links on the way
     std::vector<std::string> arguments; // [0] is the absolute path of the program; empty: mounts are tried, nothing runs

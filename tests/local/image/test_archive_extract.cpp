@@ -2,6 +2,8 @@
 #include "local/image/image_fixture.hpp"
 #include "net/result_text.hpp"
 
+#include <sandboxkit/digest.hpp>
+
 #include <doctest/doctest.h>
 
 #include <archive_entry.h>
@@ -115,7 +117,7 @@ TEST_CASE("an archive of a root file system, in every compression") {
         CHECK(status.st_mtim.tv_sec == 1'000'000'000);
         REQUIRE(image->ingredients.size() == 2);
         CHECK(image->ingredients[0].kind == "base_image");
-        CHECK(image->ingredients[0].digest == image->ingredients[1].digest);
+        CHECK(image->ingredients[0].digest == digest_of(read_file(outcome.here.path() / "a.tar")));
         CHECK(incoming_of(outcome.here.path() / "store").empty());
     }
 }

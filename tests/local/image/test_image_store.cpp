@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "local/image/image_fixture.hpp"
 #include "net/result_text.hpp"
+#include "providers/local/archive_version.hpp"
 #include "providers/local/host_fingerprint.hpp"
 #include "providers/local/host_image.hpp"
+
+#include <sandboxkit/digest.hpp>
 
 #include <doctest/doctest.h>
 
@@ -158,6 +161,17 @@ TEST_CASE("what a directory image cannot be") {
     SUBCASE("an archive that is a pipe") {
         REQUIRE(::mkfifo((f.here.path() / "pipe").c_str(), 0600) == 0);
         refused(f.prepare("archive:" + (f.here.path() / "pipe").string()), "image_not_file");
+    }
+    SUBCASE("an archive of another digest") {
+        write_archive(f.here.path() / "a.tar", {{.path = "file", .contents = "x"}});
+        ImageRequest request{"archive:" + (f.here.path() / "a.tar").string(), {}, {}};
+        request.digest = digest_of("another archive");
+        refused(f.store->prepare(request, {}), "image_digest_mismatch");
+    }
+    SUBCASE("a digest of what has none") {
+        ImageRequest request{"directory:" + f.source.string(), {}, {}};
+        request.digest = digest_of("");
+        refused(f.store->prepare(request, {}), "image_has_no_digest");
     }
     SUBCASE("cancelled") {
         std::stop_source stop;
@@ -482,4 +496,31 @@ TEST_CASE("several threads and two stores on one directory") {
     CHECK(incoming_of(f.store_path).empty());
     for (const auto& image : *f.store->list()) CHECK(f.store->remove(image.id));
     f.nothing_made();
+}
+
+TEST_CASE("an archive is known by the digest of its file, and one that has the digest it should have is taken") {
+    Fixture f;
+    const auto path = f.here.path() / "a.tar.gz";
+    write_archive(path, {{.path = "file", .contents = "x"}}, "gzip");
+    ImageRequest request{"archive:" + path.string(), {}, {}};
+    request.digest = digest_of(read_file(path));
+    const auto image = f.store->prepare(request, {});
+    REQUIRE(image.has_value());
+    REQUIRE_FALSE(image->ingredients.empty());
+    CHECK(image->ingredients.front() == Ingredient{"base_image", request.image, *request.digest});
+}
+
+TEST_CASE("an archive that is written to while it is read is told from one that is not") {
+    const TemporaryDirectory here;
+    const auto path = here.path() / "a.tar";
+    write_archive(path, {{.path = "file", .contents = "x"}});
+    const FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto version = ArchiveVersion::of(file, path.string(), {});
+    REQUIRE(version.has_value());
+    CHECK(version->digest() == digest_of(read_file(path)));
+    CHECK(version->still(file).has_value());
+    write_file(path, "something else");
+    const auto changed = version->still(file);
+    REQUIRE_FALSE(changed.has_value());
+    CHECK(changed.error().code == "image_changed");
 }

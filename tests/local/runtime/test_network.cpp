@@ -10,6 +10,9 @@
 #include <set>
 #include <sstream>
 
+#include <sys/mount.h>
+#include <sys/stat.h>
+
 using namespace sandboxkit;
 using namespace sandboxkit::test;
 namespace fs = std::filesystem;
@@ -106,6 +109,24 @@ TEST_CASE("without egress there is nothing") {
         CHECK(probe(fixture.socket(id), "udp", each, "53") == "ENETUNREACH\n");
     }
     CHECK(probe(fixture.socket(id), "tcp", "127.0.0.1", "80") == "ECONNREFUSED\n");
+}
+
+TEST_CASE("what is mounted below a shared mount of the host stays mounted") {
+    // As a Docker daemon has its data directory, with the roots of its containers below.
+    std::string shared = "/var/tmp/sandboxkit-test-XXXXXX";
+    REQUIRE(::mkdtemp(shared.data()) != nullptr);
+    const std::string below = shared + "/below";
+    REQUIRE(::mount(shared.c_str(), shared.c_str(), nullptr, MS_BIND, nullptr) == 0);
+    REQUIRE(::mount("none", shared.c_str(), nullptr, MS_SHARED, nullptr) == 0);
+    REQUIRE(::mkdir(below.c_str(), 0700) == 0);
+    REQUIRE(::mount("tmpfs", below.c_str(), "tmpfs", 0, nullptr) == 0);
+    {
+        LocalFixture fixture;
+        fixture.start(fixture.request("mounts", Egress::open));
+        CHECK(::umount(below.c_str()) == 0);
+    }
+    ::umount2(shared.c_str(), MNT_DETACH);
+    fs::remove_all(shared);
 }
 
 TEST_CASE("slirp4netns ends with the sandbox, whoever ends it") {

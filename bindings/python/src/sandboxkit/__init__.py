@@ -11,7 +11,7 @@ from sandboxkit._errors import (
     OperationCancelledError, OutOfMemoryError, PermissionDeniedError, Problem, QuotaError, TimeoutError, UnavailableError,
     UnsupportedError,
 )
-from sandboxkit._later import types as _types
+from sandboxkit._later import provider_types as _provider_types, types as _types
 from sandboxkit._sandboxkit import lib as _lib
 from sandboxkit._sync.client import Client
 from sandboxkit._sync.engine import Engine
@@ -19,33 +19,47 @@ from sandboxkit._sync.hosting import Credentials, References
 from sandboxkit._sync.job import Job
 from sandboxkit._sync.process import Process
 from sandboxkit._sync.profile import Profile, Proposal
+from sandboxkit._sync.provider import Provider
 from sandboxkit._sync.session import Session
 from sandboxkit._sync.version import Snapshot, Version
 from sandboxkit._sync.watch import Watch
 
 if _TYPE_CHECKING:
+    from sandboxkit._provider_types import (
+        Capabilities, CaptureResult, CaseResult, CreateRequest, Endpoint, ImageInfo, ImageRequest, ImageTree, Limits, SandboxInfo,
+        VolumeInfo, VolumeMount,
+    )
     from sandboxkit._types import (
         Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange,
-        FileInfo, Host, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress,
-        ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
+        FileInfo, Host, HostInfo, HostSnapshot, HostStatus, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output,
+        Overview, ProcessInfo, ProfileInfo, Progress, ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
     )
 
 __all__ = [
-    "Activity", "Change", "Check", "Client", "CommandError", "ConflictError", "Connection", "Credential", "CredentialRequest",
-    "Credentials", "DataLossError", "Decision", "End", "Engine", "Environment", "Error", "ExecResult", "FileChange",
-    "FileInfo", "ForkedError", "Host", "Image", "Ingredient", "InstructionsInfo", "InternalError", "InvalidError", "Job",
-    "JobInfo", "Kept", "MisuseError", "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "Output", "Overview",
-    "PermissionDeniedError", "Problem", "Process", "ProcessInfo", "Profile", "ProfileInfo", "Progress", "Proposal",
-    "ProposalInfo", "QuotaError", "References", "Session", "SessionInfo", "Snapshot", "TimeoutError", "Tree",
-    "UnavailableError", "UnsupportedError", "Validation", "Version", "VersionInfo", "Watch", "has_feature", "__version__",
+    "Activity", "Capabilities", "CaptureResult", "CaseResult", "Change", "Check", "Client", "CommandError",
+    "ConflictError", "Connection", "CreateRequest", "Credential", "CredentialRequest", "Credentials", "DataLossError",
+    "Decision", "End", "Endpoint", "Engine", "Environment", "Error", "ExecResult", "FileChange", "FileInfo",
+    "ForkedError", "Host", "HostInfo", "HostSnapshot", "HostStatus", "Image", "ImageInfo", "ImageRequest", "ImageTree",
+    "Ingredient", "InstructionsInfo", "InternalError", "InvalidError", "Job", "JobInfo", "Kept", "Limits", "MisuseError",
+    "NotFoundError", "OperationCancelledError", "OutOfMemoryError", "Output", "Overview", "PermissionDeniedError",
+    "Problem", "Process", "ProcessInfo", "Profile", "ProfileInfo", "Progress", "Proposal", "ProposalInfo", "Provider",
+    "QuotaError", "References", "SandboxInfo", "Session", "SessionInfo", "Snapshot", "TimeoutError", "Tree",
+    "UnavailableError", "UnsupportedError", "Validation", "Version", "VersionInfo", "VolumeInfo", "VolumeMount", "Watch",
+    "has_feature", "__version__",
 ]
+
+_OF_PROVIDERS = {
+    "Capabilities", "CaptureResult", "CaseResult", "CreateRequest", "Endpoint", "ImageInfo", "ImageRequest", "ImageTree",
+    "Limits", "SandboxInfo", "VolumeInfo", "VolumeMount",
+}
 
 #: The version of the library.
 __version__: str = _text_of(_lib.sbk_version())
 
 
 def has_feature(name: str) -> bool:
-    """Whether the library has something: "provider.local", "terminals", "trees", "watch", "credentials", "references", "log".
+    """Whether the library has something: "provider.local", "terminals", "trees", "watch", "credentials", "references", "log",
+    "providers".
 
     >>> sandboxkit.has_feature("teleportation")
     False
@@ -56,7 +70,7 @@ def has_feature(name: str) -> bool:
 def __getattr__(name: str) -> _Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_types, name)
+    return getattr(_provider_types if name in _OF_PROVIDERS else _types, name)
 
 
 def __dir__() -> _List[str]:

@@ -12,8 +12,9 @@ from sandboxkit._errors import Error, Problem, error_from, problem_from
 
 __all__ = [
     "Activity", "Change", "Check", "Connection", "Credential", "CredentialRequest", "Decision", "End", "Environment",
-    "ExecResult", "FileChange", "FileInfo", "Host", "Image", "Ingredient", "InstructionsInfo", "JobInfo", "Kept", "Output",
-    "Overview", "ProcessInfo", "ProfileInfo", "Progress", "ProposalInfo", "SessionInfo", "Tree", "Validation", "VersionInfo",
+    "ExecResult", "FileChange", "FileInfo", "Host", "HostInfo", "HostSnapshot", "HostStatus", "Image", "Ingredient",
+    "InstructionsInfo", "JobInfo", "Kept", "Output", "Overview", "ProcessInfo", "ProfileInfo", "Progress", "ProposalInfo",
+    "SessionInfo", "Tree", "Validation", "VersionInfo",
 ]
 
 _Json = Mapping[str, Any]
@@ -193,7 +194,7 @@ class Ingredient:
     kind: str
     name: str
     digest: str
-    branch: str
+    branch: str = ""
 
     @classmethod
     def _read(cls, json: _Json) -> Ingredient:
@@ -214,6 +215,64 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class HostSnapshot:
+    """A version's snapshot on one host."""
+
+    host: str
+    state: str  #: "none", "pending", "ready", "stale" or "failed"
+    image: Optional[Image]  #: None: there is no usable one
+    ingredients: Tuple[Ingredient, ...]
+    made: Optional[datetime]
+    last_job: Optional[str]
+
+    @classmethod
+    def _read(cls, json: _Json) -> HostSnapshot:
+        return cls(
+            json["host"], json["state"], None if json["image"] is None else Image._read(json["image"]),
+            tuple(map(Ingredient._read, json["ingredients"] or ())), _optional_time(json["made"]), json["last_job"],
+        )
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """Where sandboxes run: a managed host, which comes with the engine, or one that was registered."""
+
+    name: str
+    provider: str
+    endpoint: Optional[str]  #: None: it is managed
+    labels: Mapping[str, str]
+    tls: Optional[Mapping[str, Optional[str]]]  #: paths of files: "ca", "certificate" and "key"
+    ssh: Optional[Mapping[str, Optional[str]]]  #: paths of files: "identity" and "known_hosts"
+    registered: bool
+    is_default: bool  #: profiles run here that name no host
+    identity: Optional[str]  #: of what answered there first; None: nothing did, or there is but one
+    created: Optional[datetime]
+    created_by: Optional[str]
+
+    @classmethod
+    def _read(cls, json: _Json) -> HostInfo:
+        return cls(
+            json["name"], json["provider"], json["endpoint"], json["labels"], json["tls"], json["ssh"], json["registered"],
+            json["is_default"], json["identity"], _optional_time(json["created"]), json["created_by"],
+        )
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """What became of asking a host whether it can be used."""
+
+    state: str  #: "usable", "down", "slow", "full", "replaced" or "refused"
+    message: str  #: one line
+    remedy: str  #: what to do; empty when it is usable
+    facts: Mapping[str, str]  #: what it says of itself
+    latency_ms: int
+
+    @classmethod
+    def _read(cls, json: _Json) -> HostStatus:
+        return cls(json["state"], json["message"], json["remedy"], json["facts"], json["latency_ms"])
+
+
+@dataclass(frozen=True)
 class VersionInfo:
     """A version as it was when it was read. What it says about the snapshot changes, all else is frozen."""
 
@@ -228,6 +287,7 @@ class VersionInfo:
     ingredients: Tuple[Ingredient, ...]  #: what the usable snapshot was made of
     decision: Decision
     last_job: Optional[str]
+    snapshots: Tuple[HostSnapshot, ...]  #: of each host on which there is one, or was to be
 
     @classmethod
     def _read(cls, json: _Json) -> VersionInfo:
@@ -235,6 +295,7 @@ class VersionInfo:
             json["profile"], json["version"], json["digest"], json["recipe"], _time(json["published"]), json["published_by"],
             json["snapshot"], None if json["image"] is None else Image._read(json["image"]),
             tuple(map(Ingredient._read, json["ingredients"] or ())), Decision._read(json["decision"]), json["last_job"],
+            tuple(map(HostSnapshot._read, json["snapshots"])),
         )
 
 
@@ -271,6 +332,7 @@ class JobInfo:
     id: str  #: "job_..."
     profile: str
     version: int
+    host: str  #: that the snapshot is for
     trigger: str  #: "publish", ...
     state: str  #: "queued", "running", "succeeded", "failed" or "cancelled"
     phase: str  #: of a failed job: where it failed
@@ -284,9 +346,9 @@ class JobInfo:
     def _read(cls, json: _Json) -> JobInfo:
         error = json["error"]
         return cls(
-            json["id"], json["profile"], json["version"], json["trigger"], json["state"], json["phase"], json["attempt"],
-            None if error is None else error_from(error, ""), _time(json["created"]), _optional_time(json["started"]),
-            _optional_time(json["finished"]),
+            json["id"], json["profile"], json["version"], json["host"], json["trigger"], json["state"], json["phase"],
+            json["attempt"], None if error is None else error_from(error, ""), _time(json["created"]),
+            _optional_time(json["started"]), _optional_time(json["finished"]),
         )
 
 
@@ -319,6 +381,7 @@ class SessionInfo:
     version: int
     instructions_revision: int  #: of the agent instructions that it was made with; 0: none
     state: str  #: "starting", "running", "stopped", "removing", "removed" or "failed"
+    host: str  #: where it runs, resumed or not
     provider: str
     sandbox_id: str
     owner: str
@@ -333,8 +396,8 @@ class SessionInfo:
     def _read(cls, json: _Json) -> SessionInfo:
         error = json["error"]
         return cls(
-            json["id"], json["profile"], json["version"], json["instructions_revision"], json["state"], json["provider"],
-            json["sandbox_id"], json["owner"], _time(json["created"]), _optional_time(json["idle_deadline"]),
+            json["id"], json["profile"], json["version"], json["instructions_revision"], json["state"], json["host"],
+            json["provider"], json["sandbox_id"], json["owner"], _time(json["created"]), _optional_time(json["idle_deadline"]),
             _optional_time(json["deadline"]), tuple(json["notes"]),
             None if error is None else error_from(error, ""), json["timeline"],
         )
@@ -461,14 +524,14 @@ class Tree:
 class CredentialRequest:
     """What a credential is wanted for."""
 
-    purpose: str  #: "clone"
-    url: str
+    purpose: str  #: "clone", or "pull": of a base image from its registry
+    url: str  #: of the repository; to pull: "https://" and the registry
     connection: Optional[str]  #: the id of the Git connection, if the profile names one
     profile: str
     version: int
-    repository: str  #: its identifier in the profile
+    repository: str  #: to clone: its identifier in the profile
     role: str  #: "primary", "context" or "reference"
-    job: str  #: that clones
+    job: str  #: that clones or pulls
 
     @classmethod
     def _read(cls, json: _Json) -> CredentialRequest:

@@ -10,13 +10,14 @@ from sandboxkit._async.hosting import Credentials, References
 from sandboxkit._async.job import Job
 from sandboxkit._async.process import Process
 from sandboxkit._async.profile import Profile, Proposal
+from sandboxkit._async.provider import Provider
 from sandboxkit._async.session import Session
 from sandboxkit._async.version import Snapshot, Version
 from sandboxkit._async.watch import Watch
 
 __all__ = [
-    "Client", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "References", "Session", "Snapshot",
-    "Version", "Watch",
+    "Client", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "Provider", "References", "Session",
+    "Snapshot", "Version", "Watch",
 ]
 
 _publish(__name__, (globals()[name] for name in __all__))

@@ -2,19 +2,23 @@
 """Who asks, of which engine."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Optional
+import os
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
-from sandboxkit._abi import Document, Event, check, document_string, new, optional_string, string
+from sandboxkit._abi import Document, Event, Path, check, document_string, milliseconds, new, optional_string, string
 from sandboxkit._async.job import Job
 from sandboxkit._async.profile import Profile
 from sandboxkit._async.session import Session
 from sandboxkit._async.waiting import Queue
-from sandboxkit._later import types
+from sandboxkit._later import provider_types, types
 from sandboxkit._sandboxkit import lib
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from sandboxkit._async.engine import Engine
-    from sandboxkit._types import Validation
+    from sandboxkit._provider_types import CaseResult
+    from sandboxkit._types import HostInfo, HostStatus, Validation
 
 CHANNELS = {
     "api": lib.SBK_CHANNEL_API,
@@ -139,6 +143,74 @@ class Client:
         event = await self._call(lib.sbk_session_list, ended)
         return [Session(self, types.SessionInfo._read(json)) for json in event.json]
 
+    async def add_host(self, definition: Document) -> HostInfo:
+        """Registers a host on which sandboxes can run: "name", "provider", "endpoint", and perhaps "labels", "tls" and "ssh".
+
+        Files with credentials are named by absolute paths, and read at each use. Nobody is reached: `test_host` does that.
+
+        >>> host = await engine.add_host({"name": "build", "provider": "docker", "endpoint": "ssh://build.example"})
+        >>> host.endpoint
+        'ssh://build.example'
+        >>> await engine.remove_host("build")
+        """
+        event = await self._call(lib.sbk_host_add, *document_string(definition))
+        return types.HostInfo._read(event.json)
+
+    async def host(self, name: str) -> HostInfo:
+        """A host by its name."""
+        return types.HostInfo._read((await self._call(lib.sbk_host_get, *string(name))).json)
+
+    async def hosts(self) -> List[HostInfo]:
+        """The managed ones, then the registered."""
+        return [types.HostInfo._read(json) for json in (await self._call(lib.sbk_host_list)).json]
+
+    async def test_host(self, name: str) -> HostStatus:
+        """Asks a host whether it can be used. That it cannot is an answer, too; it comes within ten seconds."""
+        return types.HostStatus._read((await self._call(lib.sbk_host_test, *string(name))).json)
+
+    async def accept_host(self, name: str) -> None:
+        """Takes a host whose state is "replaced" as it is now; the sessions and snapshots that were there are given up."""
+        await self._call(lib.sbk_host_accept, *string(name))
+
+    async def set_default_host(self, name: Optional[str]) -> None:
+        """Where profiles run that name no host. None: each on the managed host of its provider."""
+        await self._call(lib.sbk_host_set_default, *optional_string(name))
+
+    async def remove_host(self, name: str, *, force: bool = False) -> None:
+        """Forgets a registered host. With `force` its sessions and snapshots are given up, and stay on the host itself."""
+        await self._call(lib.sbk_host_remove, *string(name), force)
+
     async def reconcile(self) -> None:
         """Compares the store with the providers now, as opening does."""
         await self._call(lib.sbk_engine_reconcile)
+
+    async def check_provider(
+        self,
+        provider: str,
+        *,
+        image: str,
+        scratch: Path,
+        only: Sequence[str] = (),
+        probe: Optional[Path] = None,
+        patience: Union[float, timedelta, None] = None,
+    ) -> List[CaseResult]:
+        """Runs the cases that every provider has to pass against one of the engine's: "local", or one of one's own.
+
+        They make images and sandboxes beside what is there, and remove them. `image`: what sandboxes are made of, with a shell
+        and the usual tools; `scratch`: an empty directory on a real file system; `only`: of these groups, or "group/name", else
+        all; `probe`: a static program that tries to get out, else those cases are skipped; `patience`: how long one operation
+        may take, in seconds, else two minutes.
+
+        >>> import os
+        >>> os.mkdir("scratch")
+        >>> only = ["lifecycle/unknown_ids"]
+        >>> [case.verdict for case in await engine.check_provider("local", image="host", scratch="scratch", only=only)]
+        ['passed']
+        """
+        options: Dict[str, Any] = {"image": image, "scratch": os.fsdecode(scratch), "only": list(only)}
+        if probe is not None:
+            options["probe"] = os.fsdecode(probe)
+        if patience is not None:
+            options["patience_ms"] = milliseconds(patience)
+        event = await self._call(lib.sbk_engine_check_provider, *string(provider), *document_string(options))
+        return [provider_types.CaseResult._read(json) for json in event.json]

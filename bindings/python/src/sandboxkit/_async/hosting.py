@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Optional, Protocol, Set, Union
 
 from sandboxkit._abi import Event, new
 from sandboxkit._sandboxkit import ffi, lib
 
 if TYPE_CHECKING:
+    from sandboxkit._async.provider import Provider
+    from sandboxkit._sync.provider import Provider as WaitingProvider
     from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. A function, which must not block, or a coroutine function.
 Credentials = Callable[["CredentialRequest"], Union[Optional["Credential"], Awaitable[Optional["Credential"]]]]
+
+#: A provider whose functions are coroutine functions, or one whose functions block.
+AnyProvider = Union["Provider", "WaitingProvider"]
 
 
 class References(Protocol):
@@ -40,6 +46,37 @@ def check_callable(function: Any, name: str) -> None:
 async def resolved(value: Any) -> Any:
     """What a function of the host application returned, which may be a coroutine function."""
     return await value if inspect.isawaitable(value) else value
+
+
+async def provided(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What an operation of a provider gives: of a coroutine function in the event loop, of another, which blocks, in a thread."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*arguments)
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def tell(result: Any, error: Optional[BaseException]) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result, raised = None, None
+        try:
+            result = function(*arguments)
+        except BaseException as error:
+            raised = error
+        try:
+            loop.call_soon_threadsafe(tell, result, raised)
+        except RuntimeError:
+            pass  # the loop is closed, and nobody waits any more
+
+    # One of its own, as in the other form: it does not hold up the end of the interpreter.
+    threading.Thread(target=run, name="sandboxkit provider", daemon=True).start()
+    return await future
 
 
 class HostQueue:

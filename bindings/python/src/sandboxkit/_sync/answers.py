@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional
 
 from sandboxkit._abi import Event, text_of
-from sandboxkit._sync.hosting import Credentials, References, check_callable, resolved
+from sandboxkit._sync.hosting import AnyProvider, Credentials, References, check_callable, provided, resolved
+from sandboxkit._sync.provider import OPERATIONS
 from sandboxkit._errors import Error
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import lib
@@ -42,7 +43,9 @@ def tell(event: Event) -> None:
 class Answers:
     """The functions of the host application."""
 
-    def __init__(self, credentials: Optional[Credentials], references: Optional[References]) -> None:
+    def __init__(
+        self, credentials: Optional[Credentials], references: Optional[References], providers: Iterable[AnyProvider]
+    ) -> None:
         if credentials is not None:
             check_callable(credentials, "credentials")
         if references is not None:
@@ -50,12 +53,27 @@ class Answers:
                 check_callable(getattr(references, name, None), f"references.{name}")
         self._credentials = credentials
         self._references = references
+        self._providers: Dict[str, AnyProvider] = {}
+        for provider in providers:
+            for operation in OPERATIONS:
+                check_callable(getattr(provider, operation, None), f"{type(provider).__name__}.{operation}")
+            called = getattr(provider, "name", None)
+            if not isinstance(called, str):
+                raise TypeError(f"{type(provider).__name__}.name is not a string")
+            if called in self._providers:
+                raise ValueError(f"there are two providers with the name {called!r}")
+            self._providers[called] = provider
+
+    @property
+    def provider_names(self) -> List[str]:
+        return list(self._providers)
 
     def answer(self, event: Event) -> None:
         """Answers a request. What a function raises is the error of the operation that wanted to know."""
         try:
-            answer = self._ask(event.json)
-            status = event.respond(json.dumps(None if answer is None else answer._write()).encode())
+            request = event.json
+            answer = (self._operate(request) if request["request"] == "provider" else self._ask(request))
+            status = event.respond(json.dumps(_written(answer)).encode())
             if status == lib.SBK_INVALID:
                 event.refuse(lib.SBK_INTERNAL, f"the host application's answer is none to its request: {type(answer).__name__}")
         except Exception as error:
@@ -75,3 +93,24 @@ class Answers:
         if what in ("connection", "environment", "host") and self._references is not None:
             return resolved(getattr(self._references, what)(request["id"]))
         raise NotImplementedError(f"nobody answers a request for {what}")
+
+    def _operate(self, request: Mapping[str, Any]) -> Any:
+        provider, operation = self._providers[request["provider"]], request["operation"]
+        if operation not in OPERATIONS:
+            raise NotImplementedError(f"this package knows no operation {operation} of a provider")
+        try:
+            return provided(getattr(provider, operation), *OPERATIONS[operation](request))
+        except Error as error:
+            return error  # with all that it says, which a refusal does not
+
+
+def _written(answer: Any) -> Any:
+    """As JSON, what a function returned: a value of this package, several, or None."""
+    if answer is None:
+        return None
+    if isinstance(answer, Error):
+        said = {"code": answer.code, "message": answer.message, "remedy": answer.remedy, "detail": answer.detail}
+        return {"error": {"class": answer.name if answer.name in _CLASSES else "internal", **said}}
+    if isinstance(answer, (list, tuple)):
+        return [each._write() for each in answer]
+    return answer._write()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import threading
 import warnings
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Iterable, List, Optional
 from sandboxkit._abi import Path, Struct, new
 from sandboxkit._sync.answers import Answers, tell
 from sandboxkit._sync.client import Client, choice
-from sandboxkit._sync.hosting import Credentials, HostQueue, References
+from sandboxkit._sync.hosting import AnyProvider, Credentials, HostQueue, References
 from sandboxkit._sync.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
@@ -52,6 +53,7 @@ class Engine(Client):
         run_jobs: bool = True,
         credentials: Optional[Credentials] = None,
         references: Optional[References] = None,
+        providers: Iterable[AnyProvider] = (),
         log_level: str = "nothing",
         answer_timeout_ms: int = 0,
         principal: str = "local",
@@ -61,9 +63,10 @@ class Engine(Client):
         `state_directory`: of layers, sandboxes and mirrors; without it, beside the store. `guest`: the guest program; without
         it, the one that came with the library. `runtime`: "crun", "runc", "runsc", "kata-runtime" or a path; without it crun,
         else runc. `workers`: threads, 1 to 64; 0: 4. `run_jobs=False`: snapshot jobs are left to other engines.
-        `credentials` gives what to clone with, `references` what profiles refer to. `log_level`: "nothing", "error", "warning",
-        "info" or "debug"; lines go to the logger "sandboxkit" of `logging`. `answer_timeout_ms`: how long `credentials` and
-        `references` may take; 0: 30,000. `principal`: as whom the engine itself acts.
+        `credentials` gives what to clone and pull with, `references` what profiles refer to, `providers` run the sandboxes of
+        profiles that name them; they are asked from `open` on, and may take their time. `log_level`: "nothing", "error",
+        "warning", "info" or "debug"; lines go to the logger "sandboxkit" of `logging`. `answer_timeout_ms`: how long
+        `credentials` and `references` may take; 0: 30,000. `principal`: as whom the engine itself acts.
         """
         super().__init__(None, principal, (), (), True, "api")
         options = Struct("sbk_engine_options")
@@ -82,8 +85,15 @@ class Engine(Client):
         if credentials is not None:
             native.flags |= lib.SBK_ENGINE_ASKS_CREDENTIALS
         self._options = options
-        self._answers = Answers(credentials, references)
-        self._has_host = references is not None or credentials is not None or native.log_level != lib.SBK_LOG_NOTHING
+        self._answers = Answers(credentials, references, providers)
+        if self._answers.provider_names:
+            options.set_string("providers", json.dumps(self._answers.provider_names).encode())
+        self._has_host = (
+            references is not None
+            or credentials is not None
+            or bool(self._answers.provider_names)
+            or native.log_level != lib.SBK_LOG_NOTHING
+        )
         self._host_queue: Optional[HostQueue] = None
         self._handle: Any = None
 

@@ -6,16 +6,20 @@ The other form is _async/hosting.py.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from sandboxkit._abi import Event, new
 from sandboxkit._sandboxkit import ffi, lib
 
 if TYPE_CHECKING:
+    from sandboxkit._sync.provider import Provider
     from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. Called in a thread of the engine's own, and may block.
 Credentials = Callable[["CredentialRequest"], Optional["Credential"]]
+
+#: A provider whose functions block.
+AnyProvider = Union["Provider"]
 
 
 class References(Protocol):
@@ -48,6 +52,11 @@ def resolved(value: Any) -> Any:
     return value
 
 
+def provided(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What an operation of a provider gives. In a thread of its own: see HostQueue."""
+    return function(*arguments)
+
+
 class HostQueue:
     """The queue of what an engine tells and asks its host: taken by a thread."""
 
@@ -66,7 +75,10 @@ class HostQueue:
             event = Event(slot[0])
             if event.kind == lib.SBK_EVENT_POSTED:
                 return
-            if event.kind == lib.SBK_EVENT_REQUEST:
+            if event.kind == lib.SBK_EVENT_REQUEST and event.json["request"] == "provider":
+                # It may take minutes, in which others are asked for.
+                threading.Thread(target=self._answer, args=(event,), name="sandboxkit provider", daemon=True).start()
+            elif event.kind == lib.SBK_EVENT_REQUEST:
                 self._answering = True
                 self._answer(event)
                 self._answering = False

@@ -3,11 +3,11 @@
 //  - io_uring: its operations pass by every filter of system calls;
 //  - socketcall: its arguments are in memory, so a 32-bit program could open the socket families that are refused below;
 //  - acct, kcmp, process_madvise and the like, which need capabilities that a sandbox does not have.
-// What is not listed and is known to the library that compiles the filter fails with EPERM; a call that is newer fails
-// with ENOSYS, so that programs fall back to the older way.
+// What is not listed fails with EPERM; where whoever compiles the filter can tell that a call is newer than itself, with ENOSYS,
+// so that programs fall back to the older way.
 #pragma once
 
-namespace sandboxkit::local {
+namespace sandboxkit::posture {
 
 // Whatever the arguments. A name that an architecture does not have is passed over.
 inline constexpr const char* allowed_calls[] = {
@@ -65,4 +65,4 @@ inline constexpr unsigned long personalities[] = {0x0, 0x0008, 0x20000, 0x20008,
 // the hypervisor of the host from within every network namespace; the others have no use in a sandbox.
 inline constexpr unsigned long first_refused_family = 38;
 
-} // namespace sandboxkit::local
+} // namespace sandboxkit::posture
