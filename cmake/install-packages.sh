@@ -128,8 +128,14 @@ if [[ " ${missing[*]} " == *" libgit2-dev "* ]]; then
     done
 fi
 
-if [[ " ${missing[*]} " == *" python3-scikit-build-core "* ]] && ! apt-cache show python3-scikit-build-core >/dev/null 2>&1; then
-    add_backports "python3-scikit-build-core is needed"
+# What has to come from backports together with what it depends on: apt looks there for a dependency only when told to.
+from_backports=()
+if [ "${VERSION_CODENAME:-}" = bookworm ] && [[ " ${missing[*]} " == *" python3-scikit-build-core "* ]]; then
+    apt-cache show python3-scikit-build-core >/dev/null 2>&1 || add_backports "python3-scikit-build-core is needed"
+    from_backports=(python3-scikit-build-core)
+    for i in "${!missing[@]}"; do
+        if [ "${missing[$i]}" = python3-scikit-build-core ]; then unset "missing[$i]"; fi
+    done
 fi
 
 # Test servers are wanted, not services of this machine.
@@ -146,7 +152,9 @@ if [ ${#services[@]} -gt 0 ]; then
 fi
 
 say "installing"
-quietly apt install -y --no-install-recommends "${missing[@]}" || fail "apt-get install failed"
+[ ${#missing[@]} -eq 0 ] || quietly apt install -y --no-install-recommends "${missing[@]}" || fail "apt-get install failed"
+[ ${#from_backports[@]} -eq 0 ] ||
+    quietly apt install -y --no-install-recommends -t bookworm-backports "${from_backports[@]}" || fail "apt-get install from backports failed"
 if command -v systemctl >/dev/null; then
     for package in "${services[@]}"; do
         case $package in
@@ -158,4 +166,4 @@ if command -v systemctl >/dev/null; then
         say "$package is for the tests: its service was not started and is disabled"
     done
 fi
-say "installed ${#missing[@]}"
+say "installed $((${#missing[@]} + ${#from_backports[@]}))"
