@@ -25,7 +25,8 @@
  *     default. A library that is older than your header refuses what it does not know instead of ignoring it; one that is newer
  *     takes your smaller struct.
  *  8. fork. In a child process every function on an object of the parent returns SBK_FORKED (or nothing), and every free does
- *     nothing. A child may make objects of its own.
+ *     nothing. A child may make objects of its own, but not open a store that was open at the fork: SQLite cannot share an open
+ *     file with a child.
  *  9. Documents and results are JSON. Members are only ever added: ignore those that you do not know. An absent value is null.
  *     Times are RFC 3339 in UTC with milliseconds; those of files in a sandbox have what its file system has. sbk_event_text and sbk_event_integer read single values without a JSON library.
  * 10. Values of enumerations are never reused. Expect ones that you do not know.

@@ -107,8 +107,10 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file, Op
     if (std::filesystem::is_directory(path, failed))
         return make_error(ErrorClass::invalid, "store_path", path.string() + " is a directory", "give the path of a file");
     try {
-        auto store = std::make_unique<SqlStore>(path, std::move(options));
         if (auto made = make_file(path); !made) return made.error();
+        auto open_file = OpenFile::enter(path);
+        if (!open_file) return open_file.error();
+        auto store = std::make_unique<SqlStore>(std::move(*open_file), path, std::move(options));
         store->prepare();
         return std::unique_ptr<Store>(std::move(store));
     } catch (...) {

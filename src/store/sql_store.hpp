@@ -5,6 +5,7 @@
 
 #include "store/connection.hpp"
 #include "store/failure.hpp"
+#include "store/fork_safety.hpp"
 #include "store/store.hpp"
 
 #include <boost/json/object.hpp>
@@ -22,7 +23,8 @@ namespace sandboxkit::store {
 
 class SqlStore final : public Store {
 public:
-    SqlStore(std::filesystem::path file, Options options) : options_(std::move(options)), pool_(std::move(file)) {}
+    SqlStore(OpenFile open_file, std::filesystem::path file, Options options)
+        : open_file_(std::move(open_file)), options_(std::move(options)), pool_(std::move(file)) {}
 
     // Migrates and checks. Throws.
     void prepare();
@@ -132,6 +134,7 @@ private:
         }
     }
 
+    OpenFile open_file_;
     Options options_;
     Pool pool_;
     std::mutex writer_;

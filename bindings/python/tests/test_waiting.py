@@ -228,8 +228,11 @@ class Processes(WithEngine):
                 for call in calls:
                     with self.assertRaises(sandboxkit.ForkedError):
                         call()
-                # One of its own.
-                self.assertEqual(profiles_of(self.store), ["hello"])
+                # One of its own: not on what the parent has open.
+                with self.assertRaises(sandboxkit.ConflictError) as caught:
+                    profiles_of(self.store)
+                self.assertEqual(caught.exception.code, "store_open_at_fork")
+                self.assertEqual(profiles_of(self.directory / "child.db"), [])
                 del calls, profile, job, client, asyncio_engine, self.engine
                 gc.collect()
                 code = 0
@@ -244,9 +247,12 @@ class Processes(WithEngine):
     def test_multiprocessing(self):
         global _engine
         self.engine.create_profile(DOCUMENT)
-        for method in ("spawn", "fork", "forkserver"):
+        for method in ("spawn", "forkserver"):
             with multiprocessing.get_context(method).Pool(1) as pool:
                 self.assertEqual(pool.apply(profiles_of, (self.store,)), ["hello"], method)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            with self.assertRaises(sandboxkit.ConflictError):
+                pool.apply(profiles_of, (self.store,))
         _engine = self.engine
         self.addCleanup(lambda: globals().update(_engine=None))
         with multiprocessing.get_context("fork").Pool(2) as pool:
