@@ -78,13 +78,13 @@ TEST_CASE("a struct of every age is taken, none is read beyond its end, and what
     auto* const client = on.client.get();
     const std::vector<Historic> structs = {
         {"sbk_engine_options of sbk_engine_open",
-         {104, 120},
+         {104, 120, 136},
          sizeof engine,
          bytes_of_struct(engine),
          [=](const void* options) { return sbk_engine_open(nullptr, queue, 1, static_cast<const sbk_engine_options*>(options)); },
          "bad_options"},
         {"sbk_engine_options of sbk_doctor",
-         {104, 120},
+         {104, 120, 136},
          sizeof engine,
          bytes_of_struct(engine),
          [=](const void* options) { return sbk_doctor(nullptr, queue, 1, static_cast<const sbk_engine_options*>(options)); },
