@@ -15,6 +15,7 @@ token; "odd" a token with a line end in it; "timeless" no time at which it ends.
 Each request is a line of JSON in the file ROOT/requests: its method, path, body, and the token that it came with.
 """
 
+import itertools
 import json
 import os
 import re
@@ -27,6 +28,7 @@ import jwt
 
 root = sys.argv[1]
 lock = threading.Lock()
+numbers = itertools.count()
 minted = {}  # token -> whether it is still good
 
 
@@ -103,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         if name == "unselected":
             return self.reply(422, {"message": "There is at least one repository that does not exist or is not accessible."})
         with lock:
-            token = f"ghs_1_canary.{len(minted)}-{'x' * (60000 if name == 'long' else 500)}_"
+            token = f"ghs_1_canary.{next(numbers)}-{'x' * (60000 if name == 'long' else 500)}_"
             minted[token] = True
         answer = {"token": token + ("\n" if name == "odd" else ""),
                   "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
