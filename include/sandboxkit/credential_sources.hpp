@@ -59,7 +59,7 @@ struct GithubApp {
     std::chrono::milliseconds limit{30'000}; // > 0; for one request
     std::shared_ptr<Clock> clock{};          // null: the system's
 };
-// invalid "github_api" for an `api` that is none of these.
+// invalid "github_api" for an `api` that is none of these, or a `ca_file` for one without TLS.
 [[nodiscard]] SANDBOXKIT_API Result<std::shared_ptr<CredentialSource>> github_app(GithubApp app);
 
 // What a source is for. Its credentials are offered nowhere else.

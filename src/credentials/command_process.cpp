@@ -115,8 +115,9 @@ public:
             // What its children still hold open is not waited for.
             const int status = end();
             if (status != 0)
-                return failed(status > 0 ? "the credential command exited with code " + std::to_string(status)
-                                         : std::string("the credential command was ended by a signal"));
+                return failed(
+                    status > 0 ? "the credential command exited with code " + std::to_string(status)
+                               : std::string("the credential command was ended by a signal, or somebody else has waited for it"));
             return std::move(output_);
         }
     }
@@ -198,6 +199,7 @@ private:
 } // namespace
 
 Result<std::string> run_command(const CommandRun& run) {
+    if (!run.argv.front().starts_with('/')) return failed("the program of the credential command is not an absolute path");
     Process process;
     if (auto started = process.start(run); !started) return started.error();
     auto output = process.converse(run);

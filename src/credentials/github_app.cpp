@@ -190,6 +190,13 @@ Result<std::shared_ptr<CredentialSource>> github_app(GithubApp app) {
                      "write https://api.github.com, or https://HOST/api/v3 for GitHub Enterprise Server",
                      "",
                      {}};
+    if (!api->tls && !app.ca_file.empty())
+        return Error{ErrorClass::invalid,
+                     "github_api",
+                     "authorities are named for an API that is reached without TLS",
+                     "leave them out, or write https://",
+                     "",
+                     {}};
     return std::shared_ptr<CredentialSource>(std::make_shared<GithubAppSource>(std::move(app), std::move(*api)));
 }
 

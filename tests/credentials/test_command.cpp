@@ -106,6 +106,10 @@ TEST_CASE("helpers that fail") {
     Fixture missing("");
     fs::remove(missing.command.argv.front());
     CHECK(missing.code() == "credential_command_failed");
+    missing.command.argv = {"true"}; // not looked for in PATH
+    CHECK(missing.code() == "credential_command_failed");
+    missing.command.argv.clear();
+    CHECK(missing.code() == "credential_command_failed");
 }
 
 TEST_CASE("one that stalls is ended with all that it began, and one that has ended is not waited for") {

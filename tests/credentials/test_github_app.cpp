@@ -276,4 +276,8 @@ TEST_CASE("an API in the clear is on this machine") {
         REQUIRE_FALSE(made.has_value());
         CHECK(made.error().code == "github_api");
     }
+    app.api = "http://127.0.0.1:1/api/v3";
+    CHECK(github_app(app).has_value());
+    app.ca_file = "/etc/ssl/ca.pem";
+    CHECK_FALSE(github_app(app).has_value());
 }
