@@ -322,18 +322,18 @@ SBK_API sbk_status sbk_event_take_process(sbk_process **process, sbk_event *even
  *   {"request": "credential", "lease": 1, "purpose": "clone", "url": "https://...", "connection": "id or null",
  *    "profile": "prf_...", "version": 1, "repository": "app", "role": "primary", "job": "job_...", "session": ""}
  *                                               {"username": "git", "secret": "...", "expires": null}
- *   {"request": "credential_release", "over": true, "refused": false, and all that its request had}
- *                                               null
+ *   {"request": "credential_release", "lease": 1, "purpose": "clone", "url": "https://...", "connection": "id or null",
+ *    "profile": "prf_...", "version": 1, "repository": "app", "role": "primary", "job": "job_...", "session": "", "over": true,
+ *    "refused": false}                          null
  *   {"request": "connection", "id": "..."}       {"kind": "git", "name": "", "protocols": [], "provider": "", "repositories": {},
  *                                                 "url_template": ""}
  *   {"request": "environment", "id": "..."}      {"name": "", "change_policy": ""}
  *   {"request": "host", "id": "..."}             {"provider": "local", "registered": false, "reachable": true,
  *                                                 "storage_backend": null, "workspace_volumes": false}
  *
- * kind: model_provider, git, connector or sandbox_provider. purpose: clone, or pull, of a base image: then url is "https://" and
- * the registry, and repository is empty; fetch and push are for a session, and job is empty. expires: seconds since 1970, in UTC.
- * The library wipes its copy of a secret. With SBK_ENGINE_GIVES_CREDENTIALS_BACK it tells when what needed one has ended, by the
- * lease that its request had: over, when nothing will use it any more; refused, when its server did not take it.
+ * kind: model_provider, git, connector or sandbox_provider. purpose: clone; pull, of a base image: url is "https://" and the
+ * registry, repository is empty; fetch or push, for a session. expires: in seconds since 1970, UTC. The library wipes its copy of
+ * a secret. A lease that is over is used by nothing any more, a refused one was not taken by its server.
  *
  * A provider of the host (sbk_engine_options) is asked for each operation of it, several at once: {"request": "provider",
  * "provider": "mine", "operation": "start", "sandbox_id": "..."}. The operations, what else they bring, and their answers; what is
