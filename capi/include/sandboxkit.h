@@ -320,17 +320,21 @@ SBK_API sbk_status sbk_event_take_process(sbk_process **process, sbk_event *even
 
 /* Answers an SBK_EVENT_REQUEST, from any thread, with JSON, which may be null: there is no such thing. What is asked, and answers:
  *
- *   {"request": "credential", "purpose": "clone", "url": "https://...", "connection": "id or null", "profile": "prf_...",
- *    "version": 1, "repository": "app", "role": "primary", "job": "job_..."}
- *                                               {"username": "git", "secret": "..."}
+ *   {"request": "credential", "lease": 1, "purpose": "clone", "url": "https://...", "connection": "id or null",
+ *    "profile": "prf_...", "version": 1, "repository": "app", "role": "primary", "job": "job_...", "session": ""}
+ *                                               {"username": "git", "secret": "...", "expires": null}
+ *   {"request": "credential_release", "lease": 1, "purpose": "clone", "url": "https://...", "connection": "id or null",
+ *    "profile": "prf_...", "version": 1, "repository": "app", "role": "primary", "job": "job_...", "session": "", "over": true,
+ *    "refused": false}                          null
  *   {"request": "connection", "id": "..."}       {"kind": "git", "name": "", "protocols": [], "provider": "", "repositories": {},
  *                                                 "url_template": ""}
  *   {"request": "environment", "id": "..."}      {"name": "", "change_policy": ""}
  *   {"request": "host", "id": "..."}             {"provider": "local", "registered": false, "reachable": true,
  *                                                 "storage_backend": null, "workspace_volumes": false}
  *
- * kind: model_provider, git, connector or sandbox_provider. purpose: clone, or pull, of a base image: then url is "https://" and
- * the registry, and repository is empty. The library wipes its copy of a secret.
+ * kind: model_provider, git, connector or sandbox_provider. purpose: clone; pull, of a base image: url is "https://" and the
+ * registry, repository is empty; fetch or push, for a session. expires: in seconds since 1970, UTC. The library wipes its copy of
+ * a secret. A lease that is over is used by nothing any more, a refused one was not taken by its server.
  *
  * A provider of the host (sbk_engine_options) is asked for each operation of it, several at once: {"request": "provider",
  * "provider": "mine", "operation": "start", "sandbox_id": "..."}. The operations, what else they bring, and their answers; what is
@@ -413,6 +417,7 @@ SBK_API void sbk_operation_free(sbk_operation *operation);
 #define SBK_ENGINE_NO_JOBS 1u           /* queues snapshot jobs, and leaves them to other engines */
 #define SBK_ENGINE_ASKS_REFERENCES 2u   /* asks on host_queue for connections, environments and hosts; else there are none */
 #define SBK_ENGINE_ASKS_CREDENTIALS 4u  /* asks on host_queue for credentials to clone with; else there are none */
+#define SBK_ENGINE_GIVES_CREDENTIALS_BACK 8u /* and tells there when one is given back */
 
 typedef struct sbk_engine_options {
     size_t struct_size;
@@ -433,6 +438,9 @@ typedef struct sbk_engine_options {
     const char *providers; /* JSON, ["mine"]: providers that the host is, by the names that profiles use; absent: none. "local" is
                               built in unless named here. They are asked on host_queue: see sbk_event_respond. */
     size_t providers_size;
+    const char *credential_sources; /* JSON: where credentials come from (docs/credentials.md); absent: from nowhere, or from the
+                                       host with SBK_ENGINE_ASKS_CREDENTIALS, which it does not go with */
+    size_t credential_sources_size;
 } sbk_engine_options;
 
 /* Looks at what this host can do, with the options' state directory and runtime; opens nothing and leaves nothing behind.

@@ -5,6 +5,7 @@
 #include "host_provider.hpp"
 #include "options.hpp"
 
+#include <sandboxkit/credential_sources.hpp>
 #include <sandboxkit/object_reader.hpp>
 #include <sandboxkit/profile_rules.hpp>
 #include <sandboxkit/strict_json.hpp>
@@ -57,6 +58,20 @@ std::vector<std::string> read_provider_names(std::string_view text, ProblemList&
     return names;
 }
 
+std::shared_ptr<CredentialSource> read_sources(std::string_view document, std::uint32_t flags, ProblemList& problems) {
+    if ((flags & SBK_ENGINE_ASKS_CREDENTIALS) != 0)
+        problems.add("/credential_sources", "not_applicable",
+                     "the host application is asked for credentials, and these are others",
+                     "set one of credential_sources and SBK_ENGINE_ASKS_CREDENTIALS");
+    auto sources = read_credential_sources(document);
+    if (sources) return *sources;
+    Error error = sources.error();
+    for (auto& fault : error.problems)
+        problems.add("/credential_sources" + fault.pointer, std::move(fault.code), std::move(fault.message),
+                     std::move(fault.remedy));
+    return nullptr;
+}
+
 Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool needs_store) {
     auto read = read_options(given, first_engine_options);
     if (!read) return read.error();
@@ -77,7 +92,8 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool ne
     options.engine.runtime = path("/runtime", o.runtime, o.runtime_size).string();
     if (o.workers > 64) problems.add("/workers", "out_of_range", "expected 0 (the default) or 1 to 64", "use fewer threads");
     if (o.workers > 0) options.engine.workers = o.workers;
-    constexpr std::uint32_t known = SBK_ENGINE_NO_JOBS | SBK_ENGINE_ASKS_REFERENCES | SBK_ENGINE_ASKS_CREDENTIALS;
+    constexpr std::uint32_t known =
+        SBK_ENGINE_NO_JOBS | SBK_ENGINE_ASKS_REFERENCES | SBK_ENGINE_ASKS_CREDENTIALS | SBK_ENGINE_GIVES_CREDENTIALS_BACK;
     if ((o.flags & ~known) != 0)
         problems.add("/flags", "unknown_flag", "there is a flag that this version of the library does not know",
                      "use a newer library, or clear it");
@@ -92,8 +108,14 @@ Result<OpenOptions> read_engine_options(const sbk_engine_options* given, bool ne
                          "set host_queue, or neither log_level nor providers nor a flag that asks");
     } else {
         const std::chrono::milliseconds time(o.answer_timeout_ms == 0 ? 30'000 : o.answer_timeout_ms);
-        options.host = std::make_shared<Host>(object(o.host_queue).queue, o.host_tag, time);
+        const bool told_of_releases = (o.flags & SBK_ENGINE_GIVES_CREDENTIALS_BACK) != 0;
+        options.host = std::make_shared<Host>(object(o.host_queue).queue, o.host_tag, time, told_of_releases);
     }
+    if ((o.flags & SBK_ENGINE_GIVES_CREDENTIALS_BACK) != 0 && (o.flags & SBK_ENGINE_ASKS_CREDENTIALS) == 0)
+        problems.add("/flags", "bad_value", "credentials are given back only to who is asked for them",
+                     "set SBK_ENGINE_ASKS_CREDENTIALS, too");
+    if (const auto sources = optional_text(o.credential_sources, o.credential_sources_size))
+        options.engine.credentials = read_sources(*sources, o.flags, problems);
     if (!problems.empty()) return document_error("bad_options", "the engine's options", problems.take());
     if ((o.flags & SBK_ENGINE_ASKS_REFERENCES) != 0) options.engine.references = options.host;
     if ((o.flags & SBK_ENGINE_ASKS_CREDENTIALS) != 0) options.engine.credentials = options.host;

@@ -2,6 +2,7 @@
 #include "host.hpp"
 
 #include <sandboxkit/answers_json.hpp>
+#include <sandboxkit/digest.hpp>
 #include <sandboxkit/object_reader.hpp>
 #include <sandboxkit/profile_rules.hpp>
 #include <sandboxkit/strict_json.hpp>
@@ -101,7 +102,33 @@ Result<void> read_credential(const json::value& value, Credential& out) {
     auto secret = reader.string("secret", longest_text).value_or("");
     out.secret = secret;
     OPENSSL_cleanse(secret.data(), secret.size());
+    constexpr std::uint64_t last_second = 253'402'300'799; // of the year 9999
+    if (const auto* expires = reader.member("expires"); expires && !expires->is_null())
+        if (const auto seconds = reader.integer("expires", 0, last_second))
+            out.expires = std::chrono::system_clock::time_point(std::chrono::seconds(*seconds));
     return finish(reader, problems);
+}
+
+// Of a request that only tells.
+Result<void> read_nothing(const json::value& value) {
+    if (value.is_null()) return {};
+    ProblemList problems;
+    ObjectReader::report_type(problems, "", "null", value);
+    return wrong_answer(problems.take());
+}
+
+json::object credential_question(std::string_view what, std::uint64_t lease, const CredentialRequest& request) {
+    return {{"request", what},
+            {"lease", lease},
+            {"purpose", to_string(request.purpose)},
+            {"url", request.url},
+            {"connection", sandboxkit::detail::or_null(request.connection)},
+            {"profile", request.profile},
+            {"version", request.version},
+            {"repository", request.repository},
+            {"role", to_string(request.role)},
+            {"job", request.job},
+            {"session", request.session}};
 }
 
 // Overwrites what it gives back. A secret may stand anywhere in an answer, also in one that is refused, and in what a string
@@ -228,16 +255,35 @@ Result<std::optional<HostRecord>> Host::host(std::string_view name) {
 }
 
 Result<std::optional<Credential>> Host::credential(const CredentialRequest& request) {
-    return ask<Credential>({{"request", "credential"},
-                            {"purpose", to_string(request.purpose)},
-                            {"url", request.url},
-                            {"connection", sandboxkit::detail::or_null(request.connection)},
-                            {"profile", request.profile},
-                            {"version", request.version},
-                            {"repository", request.repository},
-                            {"role", to_string(request.role)},
-                            {"job", request.job}},
-                           read_credential);
+    std::uint64_t lease = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        lease = ++last_lease_;
+    }
+    auto given = ask<Credential>(credential_question("credential", lease, request), read_credential);
+    if (told_of_releases_ && given && *given) {
+        const std::lock_guard lock(mutex_);
+        leases_.emplace(digest_of((*given)->secret), lease);
+    }
+    return given;
+}
+
+Result<void> Host::release(const CredentialRequest& request, const Credential& credential, CredentialUse use) {
+    if (!told_of_releases_) return {};
+    std::uint64_t lease = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = leases_.find(digest_of(credential.secret));
+        if (found == leases_.end()) return {};
+        lease = found->second;
+        leases_.erase(found);
+    }
+    auto question = credential_question("credential_release", lease, request);
+    question["over"] = use.over;
+    question["refused"] = use.refused;
+    auto told = std::make_shared<HostRequest>(read_nothing);
+    if (auto posted = post(std::move(question), told); !posted) return posted;
+    return told->wait(time_);
 }
 
 class Host::LogAllowance final : public Allowance {

@@ -17,6 +17,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,13 +64,15 @@ private:
 // Asks on a queue. Its functions are called by the engine's threads.
 class Host final : public ReferenceSource, public CredentialSource, public std::enable_shared_from_this<Host> {
 public:
-    Host(std::shared_ptr<Queue> queue, std::uint64_t tag, std::chrono::milliseconds time)
-        : queue_(std::move(queue)), tag_(tag), time_(time) {}
+    // `told_of_releases`: whether the host application is told that a credential is given back.
+    Host(std::shared_ptr<Queue> queue, std::uint64_t tag, std::chrono::milliseconds time, bool told_of_releases = false)
+        : queue_(std::move(queue)), tag_(tag), time_(time), told_of_releases_(told_of_releases) {}
 
     Result<std::optional<Connection>> connection(std::string_view id) override;
     Result<std::optional<EnvironmentBinding>> environment(std::string_view id) override;
     Result<std::optional<HostRecord>> host(std::string_view name) override;
     Result<std::optional<Credential>> credential(const CredentialRequest& request) override;
+    Result<void> release(const CredentialRequest& request, const Credential& credential, CredentialUse use) override;
     void log(const LogLine& line);
     // Puts a question into the queue, to be waited for by the caller.
     Result<void> post(boost::json::object question, const std::shared_ptr<HostRequest>& request);
@@ -85,7 +88,10 @@ private:
     const std::shared_ptr<Queue> queue_;
     const std::uint64_t tag_;
     const std::chrono::milliseconds time_;
+    const bool told_of_releases_;
     std::mutex mutex_;
+    std::uint64_t last_lease_ = 0;
+    std::multimap<std::string, std::uint64_t> leases_; // not given back, by the digest of their secret
     bool closed_ = false;
     std::vector<std::weak_ptr<HostRequest>> open_;
     std::size_t lines_ = 0;     // in events that were not freed

@@ -52,6 +52,10 @@ int main(int argc, char** argv) {
                    "Where layers and sandboxes are (else SANDBOXKIT_STATE_DIRECTORY, else beside the store)")
         ->type_name("DIR")
         ->check(not_empty);
+    app.add_option("--credentials", settings.credentials,
+                   "Where credentials come from, in JSON (else SANDBOXKIT_CREDENTIALS, else there are none)")
+        ->type_name("FILE")
+        ->check(not_empty);
     app.add_flag("--json", settings.json, "Answer with one JSON document on standard output, errors included");
     app.add_option("--principal", settings.principal, "Who is recorded as asking (else the user's name)")->type_name("ID");
     app.add_flag_callback(

@@ -5,6 +5,8 @@
 #include "cli/standard_streams.hpp"
 #include "cli/text.hpp"
 
+#include <sandboxkit/credential_sources.hpp>
+
 #include <boost/json/serialize.hpp>
 
 #include <pwd.h>
@@ -21,6 +23,17 @@ namespace {
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
     return value ? value : "";
+}
+
+// Of the document in that file.
+Result<std::shared_ptr<CredentialSource>> credentials_of(const std::string& file) {
+    auto document = read_document(file);
+    if (!document) return document.error();
+    auto sources = read_credential_sources(document->text);
+    if (sources) return sources;
+    Error error = sources.error();
+    error.message = file + ": " + error.message;
+    return error;
 }
 
 const passwd* user() {
@@ -42,6 +55,12 @@ Result<EngineOptions> Settings::engine_options() const {
     EngineOptions options;
     options.store = store.empty() ? variable("SANDBOXKIT_STORE") : store.string();
     options.state_directory = state_directory.empty() ? variable("SANDBOXKIT_STATE_DIRECTORY") : state_directory.string();
+    const std::string file = credentials.empty() ? variable("SANDBOXKIT_CREDENTIALS") : credentials.string();
+    if (!file.empty()) {
+        auto sources = credentials_of(file);
+        if (!sources) return sources.error();
+        options.credentials = std::move(*sources);
+    }
     if (!options.store.empty()) return options;
     std::filesystem::path data = variable("XDG_DATA_HOME");
     if (!data.is_absolute()) { // as its specification has it: a relative one is ignored

@@ -23,6 +23,8 @@ struct Settings {
     // Empty: SANDBOXKIT_STORE, else sandboxkit/sandboxkit.db in the user's data directory (XDG_DATA_HOME).
     std::filesystem::path store;
     std::filesystem::path state_directory; // empty: SANDBOXKIT_STATE_DIRECTORY, else beside the store
+    // Of credential_sources.hpp. Empty: SANDBOXKIT_CREDENTIALS; else there are no credentials.
+    std::filesystem::path credentials;
     std::string principal;                 // empty: the user's name
     std::vector<std::string> after_dashes; // what follows the first -- on the command line
     bool json = false;

@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds for_ever = 24h;
 // Questions on a queue of their own; the tag is 77.
 struct Asking {
     explicit Asking(std::chrono::milliseconds patience = for_ever)
-        : host(std::make_shared<capi::Host>(questions->queue, 77, patience)) {}
+        : host(std::make_shared<capi::Host>(questions->queue, 77, patience, true)) {}
     Handle<sbk_event> question() { return expect(questions, SBK_EVENT_REQUEST, 77); }
 
     Handle<sbk_queue> questions = new_queue();
@@ -284,7 +284,17 @@ TEST_CASE("a credential is asked for") {
         CHECK(value.at("connection") == "con_1");
         CHECK(value.at("repository") == "app");
         CHECK(value.at("role") == "primary");
-        CHECK(respond(asked, R"({"username": "git", "secret": "s\u00e9cret \"quoted\""})") == SBK_OK);
+        CHECK(value.at("session") == "");
+        CHECK(respond(asked, R"({"username": "git", "secret": "s\u00e9cret \"quoted\"", "expires": 1893456000})") == SBK_OK);
+        const auto lease = value.at("lease");
+        asked = a.question();
+        const auto released = boost::json::parse(json_of(asked));
+        CHECK(released.at("request") == "credential_release");
+        CHECK(released.at("lease") == lease);
+        CHECK(released.at("job") == "job_1");
+        CHECK(released.at("over") == false);
+        CHECK(released.at("refused") == true);
+        CHECK(respond(asked, "null") == SBK_OK);
         asked = a.question();
         CHECK(boost::json::parse(json_of(asked)).at("connection").is_null());
         CHECK(text_at(asked, "/purpose") == "pull");
@@ -301,6 +311,9 @@ TEST_CASE("a credential is asked for") {
     CHECK(given->username == "git");
     CHECK(given->secret == "s\xc3\xa9"
                            "cret \"quoted\"");
+    CHECK(given->expires == std::chrono::system_clock::time_point(std::chrono::seconds(1'893'456'000)));
+    CHECK(a.host->release(request, *given, {.over = false, .refused = true}).has_value());
+    CHECK(a.host->release(request, *given, {.over = true, .refused = false}).has_value()); // it was told: nobody is asked
     request.connection.reset();
     request.purpose = CredentialPurpose::pull;
     request.url = "https://registry.example:5000";

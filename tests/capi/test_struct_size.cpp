@@ -78,13 +78,13 @@ TEST_CASE("a struct of every age is taken, none is read beyond its end, and what
     auto* const client = on.client.get();
     const std::vector<Historic> structs = {
         {"sbk_engine_options of sbk_engine_open",
-         {104, 120},
+         {104, 120, 136},
          sizeof engine,
          bytes_of_struct(engine),
          [=](const void* options) { return sbk_engine_open(nullptr, queue, 1, static_cast<const sbk_engine_options*>(options)); },
          "bad_options"},
         {"sbk_engine_options of sbk_doctor",
-         {104, 120},
+         {104, 120, 136},
          sizeof engine,
          bytes_of_struct(engine),
          [=](const void* options) { return sbk_doctor(nullptr, queue, 1, static_cast<const sbk_engine_options*>(options)); },
@@ -144,4 +144,28 @@ TEST_CASE("strings are not read beyond their lengths") {
     REQUIRE(sbk_profile_get(nullptr, on.client.get(), 1, static_cast<const char*>(memory.put(id)), id.size()) == SBK_OK);
     CHECK(failure(on.queue, 1) == "no_profile");
     CHECK(sbk_has_feature(static_cast<const char*>(memory.put("log")), 3) == 1);
+}
+
+TEST_CASE("sources of credentials are read with the other options, and go without a host that is asked") {
+    const CEngine on;
+    sbk_engine_options options{};
+    options.struct_size = sizeof options;
+    const auto first_problem = [&](const std::string& sources) {
+        options.credential_sources = sources.data();
+        options.credential_sources_size = sources.size();
+        REQUIRE(sbk_doctor(nullptr, on.queue.get(), 1, &options) == SBK_OK);
+        const auto event = expect(on.queue, SBK_EVENT_COMPLETION, 1);
+        if (sbk_event_status(event.get()) == SBK_OK) return std::string();
+        CHECK(text_at(event, "/code") == "bad_options");
+        return text_at(event, "/problems/0/pointer") + " " + text_at(event, "/problems/0/code");
+    };
+    const std::string good = R"({"sources": [{"kind": "token", "url": "https://a.example", "secret": {"environment": "T"}}]})";
+    CHECK(first_problem(good).empty());
+    CHECK(first_problem("{}") == "/credential_sources/sources missing_field");
+    CHECK(first_problem(R"({"sources": [{}]})") == "/credential_sources/sources/0/kind missing_field");
+    options.host_queue = on.queue.get();
+    options.flags = SBK_ENGINE_ASKS_CREDENTIALS;
+    CHECK(first_problem(good) == "/credential_sources not_applicable");
+    options.flags = SBK_ENGINE_GIVES_CREDENTIALS_BACK;
+    CHECK(first_problem(good) == "/flags bad_value");
 }

@@ -298,3 +298,21 @@ TEST_CASE("what does not exist is 66") {
     }
     CHECK(sandbox({"session", "exec", "ses_x", "--env", "nonsense", "--", "true"}).code == 65);
 }
+
+TEST_CASE("a document of credential sources is checked before anything else is done") {
+    const Sandbox sandbox;
+    const auto good = sandbox.file(
+        "good.json", R"({"sources": [{"kind": "token", "url": "https://git.example", "secret": {"environment": "T"}}]})");
+    CHECK(sandbox({"--credentials", good, "host", "list"}).code == 0);
+    const auto bad = sandbox.file("bad.json", R"({"sources": [{"kind": "token", "url": "x", "secret": "canary-secret"}]})");
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"host", "list"}, {"profile", "list"}, {"doctor"}}) {
+        auto words = command;
+        words.insert(words.begin(), {"--credentials", bad});
+        const auto told = sandbox(words);
+        CHECK(told.code == 65); // invalid
+        CHECK(told.err.find("/sources/0/url") != std::string::npos);
+        CHECK(told.err.find("/sources/0/secret") != std::string::npos);
+        CHECK(told.err.find("canary") == std::string::npos);
+    }
+    CHECK(sandbox({"--credentials", "/nonexistent/file", "host", "list"}).code != 0);
+}

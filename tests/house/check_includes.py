@@ -19,7 +19,7 @@ FLOORS = [
     ["src/net", "src/tree", "src/sandbox"],
     ["src/guest", "src/envd"],
     ["src/providers/*"],
-    ["src/store", "src/git", "src/image", "src/secrets"],
+    ["src/store", "src/git", "src/image", "src/secrets", "src/credentials"],
     ["src/engine", "src/conformance"],
     ["src/cli", "capi", "bindings"],
 ]
@@ -30,6 +30,8 @@ NARROW = {
     "src/guest": {"include/sandboxkit/error.hpp", "src/net/connect_envelope.hpp", "src/tree/*"},
     # A rule about values: an ingredient, that needs nothing but facts.
     "src/secrets": {f"include/sandboxkit/{name}.hpp" for name in ("error", "export", "secrets", "strict_json")},
+    # Sources of credentials: they know what is asked for, and HTTP.
+    "src/credentials": {"include/sandboxkit/*", "src/net/*"},
     # Faces: no rule of the domain lives in them, so that they need nothing but the public headers.
     "src/cli": {"include/sandboxkit/*"},
     "capi": {"include/sandboxkit/*"},

@@ -154,3 +154,34 @@ TEST_CASE("a change that expects an engine is refused when another one has the s
     CHECK(code(late) == "session_state");
     CHECK(f.store->session(session.id).value().engine == "eng_2");
 }
+
+TEST_CASE_FIXTURE(SessionFixture, "a credential is used by the principal of the session or job, whoever else is at work") {
+    store->create_session(request).value();
+    CredentialRecord record;
+    record.profile = profile;
+    record.version = 1;
+    record.session = request.id;
+    record.detail = R"({"purpose": "push", "given": true, "session": "forged"})";
+    record.now = at(5000);
+    REQUIRE(store->record_credential(record));
+    const Activity of_session = store->activity(profile, {}, 1)->front();
+    CHECK(of_session.principal == "bob");
+    CHECK(of_session.action == "credential.use");
+    CHECK(of_session.at == at(5000));
+    CHECK(of_session.detail == R"({"session":")" + request.id + R"(","version":1,"purpose":"push","given":true})");
+
+    record.session.clear();
+    record.job = *store->version(profile, 1)->last_job;
+    record.detail = "{}";
+    REQUIRE(store->record_credential(record));
+    CHECK(store->activity(profile, {}, 1)->front().detail == R"({"job":")" + record.job + R"(","version":1})");
+
+    record.job = "job_none";
+    CHECK(store->record_credential(record).error().code == "no_job");
+    record.session = "ses_none";
+    CHECK(store->record_credential(record).error().code == "no_session");
+    record.session = request.id;
+    record.detail = "no object";
+    CHECK(store->record_credential(record).error().code == "bad_detail");
+    CHECK(store->activity(profile, {}, 1)->front().detail.find("\"job\"") != std::string::npos);
+}

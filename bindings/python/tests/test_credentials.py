@@ -93,7 +93,7 @@ class Credentials(unittest.TestCase):
 
     def credentials(self, request):
         self.requests.append(request)
-        return sandboxkit.Credential("ada", SECRET)
+        return sandboxkit.Credential("ada", SECRET, 1893456000)
 
     def check_request(self, version):
         (request,) = self.requests
@@ -101,6 +101,7 @@ class Credentials(unittest.TestCase):
         self.assertEqual((request.profile, request.version), (version.info.profile, 1))
         self.assertEqual((request.repository, request.role), ("app", "primary"))
         self.assertRegex(request.job, "^job_")
+        self.assertEqual(request.session, "")
 
     def test_a_function(self):
         with sandboxkit.Engine(self.directory / "sandboxes.db", credentials=self.credentials) as engine:
@@ -111,6 +112,28 @@ class Credentials(unittest.TestCase):
             with profile.start_session() as session:
                 self.assertEqual(session.read_file("/workspace/app/README"), b"private\n")
             profile.delete()
+
+    def test_it_is_given_back(self):
+        releases = []
+        options = {"credentials": self.credentials, "credential_releases": releases.append}
+        with sandboxkit.Engine(self.directory / "sandboxes.db", **options) as engine:
+            profile = engine.create_profile(self.document)
+            profile.publish().snapshot.wait()
+            self.assertEqual(releases, [sandboxkit.CredentialRelease(self.requests[0], over=True, refused=False)])
+            use = next(each for each in profile.activity() if each.action == "credential.use")
+            self.assertEqual(use.detail["expires"], "2030-01-01T00:00:00.000Z")
+            profile.delete()
+
+    def test_a_document(self):
+        (self.directory / "token").write_text(SECRET)
+        sources = {"sources": [{"kind": "token", "url": self.url, "username": "ada", "secret": {"file": str(self.directory / "token")}}]}
+        with sandboxkit.Engine(self.directory / "sandboxes.db", credential_sources=sources) as engine:
+            profile = engine.create_profile(self.document)
+            profile.publish().snapshot.wait()
+            profile.delete()
+        with self.assertRaises(sandboxkit.InvalidError) as caught:
+            sandboxkit.Engine(self.directory / "other.db", credential_sources={"sources": [1]}).open()
+        self.assertEqual(caught.exception.problems[0].pointer, "/credential_sources/sources/0")
 
     def test_a_coroutine_function(self):
         async def credentials(request):

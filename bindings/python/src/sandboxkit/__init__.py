@@ -15,7 +15,7 @@ from sandboxkit._later import provider_types as _provider_types, types as _types
 from sandboxkit._sandboxkit import lib as _lib
 from sandboxkit._sync.client import Client
 from sandboxkit._sync.engine import Engine
-from sandboxkit._sync.hosting import Credentials, References
+from sandboxkit._sync.hosting import CredentialReleases, Credentials, References
 from sandboxkit._sync.job import Job
 from sandboxkit._sync.process import Process
 from sandboxkit._sync.profile import Profile, Proposal
@@ -30,14 +30,15 @@ if _TYPE_CHECKING:
         VolumeInfo, VolumeMount,
     )
     from sandboxkit._types import (
-        Activity, Change, Check, Connection, Credential, CredentialRequest, Decision, End, Environment, ExecResult, FileChange,
-        FileInfo, Host, HostInfo, HostSnapshot, HostStatus, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output,
+        Activity, Change, Check, Connection, Credential, CredentialRelease, CredentialRequest, Decision, End, Environment,
+        ExecResult, FileChange, FileInfo, Host, HostInfo, HostSnapshot, HostStatus, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output,
         Overview, ProcessInfo, ProfileInfo, Progress, ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
     )
 
 __all__ = [
     "Activity", "Capabilities", "CaptureResult", "CaseResult", "Change", "Check", "Client", "CommandError",
-    "ConflictError", "Connection", "CreateRequest", "Credential", "CredentialRequest", "Credentials", "DataLossError",
+    "ConflictError", "Connection", "CreateRequest", "Credential", "CredentialRelease", "CredentialReleases",
+    "CredentialRequest", "Credentials", "DataLossError",
     "Decision", "End", "Endpoint", "Engine", "Environment", "Error", "ExecResult", "FileChange", "FileInfo",
     "ForkedError", "Host", "HostInfo", "HostSnapshot", "HostStatus", "Image", "ImageInfo", "ImageRequest", "ImageTree",
     "Ingredient", "InstructionsInfo", "InternalError", "InvalidError", "Job", "JobInfo", "Kept", "Limits", "MisuseError",

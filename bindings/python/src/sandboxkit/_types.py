@@ -11,7 +11,7 @@ from sandboxkit._abi import publish
 from sandboxkit._errors import Error, Problem, error_from, problem_from
 
 __all__ = [
-    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRequest", "Decision", "End", "Environment",
+    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRelease", "CredentialRequest", "Decision", "End", "Environment",
     "ExecResult", "FileChange", "FileInfo", "Host", "HostInfo", "HostSnapshot", "HostStatus", "Image", "Ingredient",
     "InstructionsInfo", "JobInfo", "Kept", "Output", "Overview", "ProcessInfo", "ProfileInfo", "Progress", "ProposalInfo",
     "SessionInfo", "Tree", "Validation", "VersionInfo",
@@ -531,14 +531,29 @@ class CredentialRequest:
     version: int
     repository: str  #: to clone: its identifier in the profile
     role: str  #: "primary", "context" or "reference"
-    job: str  #: that clones or pulls
+    job: str  #: that clones or pulls; empty: a session asks
+    session: str = ""  #: whose git fetches or pushes
+    lease: int = 0  #: the number of this request; what it gave is given back by it
 
     @classmethod
     def _read(cls, json: _Json) -> CredentialRequest:
         return cls(
             json["purpose"], json["url"], json["connection"], json["profile"], json["version"], json["repository"], json["role"],
-            json["job"],
+            json["job"], json["session"], json["lease"],
         )
+
+
+@dataclass(frozen=True)
+class CredentialRelease:
+    """What a credential was wanted for, and what came of it."""
+
+    request: CredentialRequest
+    over: bool  #: nothing will use it any more: it may be revoked
+    refused: bool  #: its server did not take it
+
+    @classmethod
+    def _read(cls, json: _Json) -> CredentialRelease:
+        return cls(CredentialRequest._read(json), json["over"], json["refused"])
 
 
 @dataclass(frozen=True)
@@ -547,12 +562,13 @@ class Credential:
 
     username: str  #: empty: that of servers which look at the secret alone
     secret: str
+    expires: Optional[int] = None  #: when it stops being taken, in seconds since 1970, in UTC
 
     def __repr__(self) -> str:
         return f"Credential(username={self.username!r}, secret=...)"
 
     def _write(self) -> Dict[str, Any]:
-        return {"username": self.username, "secret": self.secret}
+        return {"username": self.username, "secret": self.secret, "expires": self.expires}
 
 
 @dataclass(frozen=True)

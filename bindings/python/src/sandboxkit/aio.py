@@ -6,7 +6,7 @@ Cancelling a task cancels the operation that it waits for.
 from sandboxkit._abi import publish as _publish
 from sandboxkit._async.client import Client
 from sandboxkit._async.engine import Engine
-from sandboxkit._async.hosting import Credentials, References
+from sandboxkit._async.hosting import CredentialReleases, Credentials, References
 from sandboxkit._async.job import Job
 from sandboxkit._async.process import Process
 from sandboxkit._async.profile import Profile, Proposal
@@ -16,7 +16,7 @@ from sandboxkit._async.version import Snapshot, Version
 from sandboxkit._async.watch import Watch
 
 __all__ = [
-    "Client", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "Provider", "References", "Session",
+    "Client", "CredentialReleases", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "Provider", "References", "Session",
     "Snapshot", "Version", "Watch",
 ]
 

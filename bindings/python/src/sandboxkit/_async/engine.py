@@ -8,12 +8,12 @@ import os
 import threading
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Iterable, List, Mapping, Optional
 
 from sandboxkit._abi import Path, Struct, new
 from sandboxkit._async.answers import Answers, tell
 from sandboxkit._async.client import Client, choice
-from sandboxkit._async.hosting import AnyProvider, Credentials, HostQueue, References
+from sandboxkit._async.hosting import AnyProvider, CredentialReleases, Credentials, HostQueue, References
 from sandboxkit._async.waiting import Queue
 from sandboxkit._later import types
 from sandboxkit._sandboxkit import ffi, lib
@@ -51,6 +51,8 @@ class Engine(Client):
         workers: int = 0,
         run_jobs: bool = True,
         credentials: Optional[Credentials] = None,
+        credential_releases: Optional[CredentialReleases] = None,
+        credential_sources: Optional[Mapping[str, Any]] = None,
         references: Optional[References] = None,
         providers: Iterable[AnyProvider] = (),
         log_level: str = "nothing",
@@ -62,10 +64,12 @@ class Engine(Client):
         `state_directory`: of layers, sandboxes and mirrors; without it, beside the store. `guest`: the guest program; without
         it, the one that came with the library. `runtime`: "crun", "runc", "runsc", "kata-runtime" or a path; without it crun,
         else runc. `workers`: threads, 1 to 64; 0: 4. `run_jobs=False`: snapshot jobs are left to other engines.
-        `credentials` gives what to clone and pull with, `references` what profiles refer to, `providers` run the sandboxes of
-        profiles that name them; they are asked from `open` on, and may take their time. `log_level`: "nothing", "error",
-        "warning", "info" or "debug"; lines go to the logger "sandboxkit" of `logging`. `answer_timeout_ms`: how long
-        `credentials` and `references` may take; 0: 30,000. `principal`: as whom the engine itself acts.
+        `credentials` gives what to clone and pull with, and `credential_releases` is told when that is given back;
+        `credential_sources`, in their place, says where it comes from (docs/credentials.md). `references` gives what profiles
+        refer to, `providers` run the sandboxes of profiles that name them; all are asked from `open` on, and may take their
+        time. `log_level`: "nothing", "error", "warning", "info" or "debug"; lines go to the logger "sandboxkit" of `logging`.
+        `answer_timeout_ms`: how long `credentials` and `references` may take; 0: 30,000. `principal`: as whom the engine itself
+        acts.
         """
         super().__init__(None, principal, (), (), True, "api")
         options = Struct("sbk_engine_options")
@@ -83,13 +87,18 @@ class Engine(Client):
             native.flags |= lib.SBK_ENGINE_ASKS_REFERENCES
         if credentials is not None:
             native.flags |= lib.SBK_ENGINE_ASKS_CREDENTIALS
+        if credential_releases is not None:
+            native.flags |= lib.SBK_ENGINE_GIVES_CREDENTIALS_BACK
+        if credential_sources is not None:
+            options.set_string("credential_sources", json.dumps(credential_sources).encode())
         self._options = options
-        self._answers = Answers(credentials, references, providers)
+        self._answers = Answers(credentials, credential_releases, references, providers)
         if self._answers.provider_names:
             options.set_string("providers", json.dumps(self._answers.provider_names).encode())
         self._has_host = (
             references is not None
             or credentials is not None
+            or credential_releases is not None
             or bool(self._answers.provider_names)
             or native.log_level != lib.SBK_LOG_NOTHING
         )

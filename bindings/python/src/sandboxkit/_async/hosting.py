@@ -13,10 +13,13 @@ from sandboxkit._sandboxkit import ffi, lib
 if TYPE_CHECKING:
     from sandboxkit._async.provider import Provider
     from sandboxkit._sync.provider import Provider as WaitingProvider
-    from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
+    from sandboxkit._types import Connection, Credential, CredentialRelease, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. A function, which must not block, or a coroutine function.
 Credentials = Callable[["CredentialRequest"], Union[Optional["Credential"], Awaitable[Optional["Credential"]]]]
+
+#: Is told that a credential is given back. As above.
+CredentialReleases = Callable[["CredentialRelease"], Union[None, Awaitable[None]]]
 
 #: A provider whose functions are coroutine functions, or one whose functions block.
 AnyProvider = Union["Provider", "WaitingProvider"]

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional
 
 from sandboxkit._abi import Event, text_of
-from sandboxkit._sync.hosting import AnyProvider, Credentials, References, check_callable, provided, resolved
+from sandboxkit._sync.hosting import AnyProvider, CredentialReleases, Credentials, References, check_callable, provided, resolved
 from sandboxkit._sync.provider import OPERATIONS
 from sandboxkit._errors import Error
 from sandboxkit._later import types
@@ -44,14 +44,21 @@ class Answers:
     """The functions of the host application."""
 
     def __init__(
-        self, credentials: Optional[Credentials], references: Optional[References], providers: Iterable[AnyProvider]
+        self,
+        credentials: Optional[Credentials],
+        credential_releases: Optional[CredentialReleases],
+        references: Optional[References],
+        providers: Iterable[AnyProvider],
     ) -> None:
         if credentials is not None:
             check_callable(credentials, "credentials")
+        if credential_releases is not None:
+            check_callable(credential_releases, "credential_releases")
         if references is not None:
             for name in ("connection", "environment", "host"):
                 check_callable(getattr(references, name, None), f"references.{name}")
         self._credentials = credentials
+        self._credential_releases = credential_releases
         self._references = references
         self._providers: Dict[str, AnyProvider] = {}
         for provider in providers:
@@ -90,6 +97,8 @@ class Answers:
         what = request["request"]
         if what == "credential" and self._credentials is not None:
             return resolved(self._credentials(types.CredentialRequest._read(request)))
+        if what == "credential_release" and self._credential_releases is not None:
+            return resolved(self._credential_releases(types.CredentialRelease._read(request)))
         if what in ("connection", "environment", "host") and self._references is not None:
             return resolved(getattr(self._references, what)(request["id"]))
         raise NotImplementedError(f"nobody answers a request for {what}")

@@ -13,10 +13,13 @@ from sandboxkit._sandboxkit import ffi, lib
 
 if TYPE_CHECKING:
     from sandboxkit._sync.provider import Provider
-    from sandboxkit._types import Connection, Credential, CredentialRequest, Environment, Host
+    from sandboxkit._types import Connection, Credential, CredentialRelease, CredentialRequest, Environment, Host
 
 #: Gives the credential for a request, or None. Called in a thread of the engine's own, and may block.
 Credentials = Callable[["CredentialRequest"], Optional["Credential"]]
+
+#: Is told that a credential is given back. As above.
+CredentialReleases = Callable[["CredentialRelease"], None]
 
 #: A provider whose functions block.
 AnyProvider = Union["Provider"]
