@@ -34,8 +34,7 @@ for group in "$@"; do
             openssh-client ca-certificates python3) ;;
     tests) wanted+=(clang "$clang_runtime" openssh-server haproxy mmdebstrap busybox-static zstd xz-utils sqlite3 procps
         nodejs npm python3-jsonschema python3-jwt python3-cryptography golang-go rustc libnode-dev python3-cffi python3-dev
-        python3-pip python3-venv
-        python3-scikit-build-core mypy abigail-tools
+        python3-pip python3-venv python3-scikit-build-core mypy abigail-tools
         "${docker[@]}" docker-registry) ;;
     debian) wanted+=(mmdebstrap) ;;
     docker) wanted+=("${docker[@]}") ;;

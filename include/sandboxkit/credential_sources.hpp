@@ -46,7 +46,8 @@ struct CredentialCommand {
 [[nodiscard]] SANDBOXKIT_API std::shared_ptr<CredentialSource> credential_command(CredentialCommand command);
 
 // Installation tokens of a GitHub App, each for one repository, to read its contents or, to push, to write them. One is used
-// again until five minutes before it ends, and revoked when the last that used it is over. Nothing for pulls of images.
+// again until five minutes before it ends, and revoked when the last that used it is over. Nothing for pulls of images, nor for
+// repositories of another host than the API's: "HOST" and "api.HOST" are one.
 // Errors: invalid "github_key", "github_repository" (a URL of another form), "github_moved"; not_found "github_not_installed";
 // permission "github_unauthenticated", "github_forbidden", "github_permissions", "github_reference_push"; quota
 // "github_rate_limit"; unavailable "github_unavailable"; internal "github_answer"; and those of the connection, "github_...".

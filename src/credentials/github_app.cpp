@@ -27,10 +27,9 @@ struct Repository {
 };
 
 // Nothing for a URL that is none of a repository of GitHub.
-std::optional<Repository> repository_of(const std::string& url) {
-    auto parsed = credentials::parse_http_url(url);
-    if (!parsed || parsed->path.size() != 2) return {};
-    Repository repository{parsed->path[0], parsed->path[1]};
+std::optional<Repository> repository_of(const credentials::HttpUrl& url) {
+    if (url.path.size() != 2) return {};
+    Repository repository{url.path[0], url.path[1]};
     if (repository.name.size() > 4 && repository.name.ends_with(".git")) repository.name.resize(repository.name.size() - 4);
     return repository;
 }
@@ -38,7 +37,7 @@ std::optional<Repository> repository_of(const std::string& url) {
 class GithubAppSource final : public CredentialSource {
 public:
     GithubAppSource(GithubApp app, credentials::HttpUrl api)
-        : app_(std::move(app)), clock_(app_.clock ? app_.clock : std::make_shared<Clock>()),
+        : app_(std::move(app)), clock_(app_.clock ? app_.clock : std::make_shared<Clock>()), api_host_(api.host),
           api_(std::move(api), app_.ca_file, app_.limit) {}
     GithubAppSource(const GithubAppSource&) = delete;
     GithubAppSource& operator=(const GithubAppSource&) = delete;
@@ -48,6 +47,8 @@ public:
 
     Result<std::optional<Credential>> credential(const CredentialRequest& request) override {
         if (request.purpose == CredentialPurpose::pull) return std::nullopt;
+        const auto url = credentials::parse_http_url(request.url);
+        if (url && !serves(url->host)) return std::nullopt;
         const bool push = request.purpose == CredentialPurpose::push;
         if (push && request.role == RepositoryRole::reference)
             return Error{ErrorClass::permission,
@@ -56,7 +57,7 @@ public:
                          "give the repository another role in the profile",
                          "",
                          {}};
-        const auto repository = repository_of(request.url);
+        const auto repository = url ? repository_of(*url) : std::nullopt;
         if (!repository)
             return Error{ErrorClass::invalid,
                          "github_repository",
@@ -94,6 +95,11 @@ private:
         int users = 1;    // that have not given it back
         bool good = true; // else nobody gets it any more
     };
+
+    // A token of this GitHub is for its own repositories: another host would get it for asking.
+    [[nodiscard]] bool serves(std::string_view host) const {
+        return host == api_host_ || "api." + std::string(host) == api_host_;
+    }
 
     static void forget(Token& token) { ::OPENSSL_cleanse(token.value.token.data(), token.value.token.size()); }
 
@@ -173,6 +179,7 @@ private:
 
     GithubApp app_;
     std::shared_ptr<Clock> clock_;
+    std::string api_host_;
     GithubApi api_;
     std::mutex mutex_; // of what follows; not held while GitHub is asked
     std::list<Token> tokens_;

@@ -111,6 +111,18 @@ int main(int argc, char** argv) {
     return doctest::Context(argc, argv).run();
 }
 
+TEST_CASE_FIXTURE(Fixture, "nobody else's host gets a token") {
+    auto elsewhere = request("/acme/app.git");
+    for (const char* host :
+         {"https://github.example", "https://api.127.0.0.1", "http://127.0.0.1.example:1", "https://localhost"}) {
+        elsewhere.url = host + std::string("/acme/app.git");
+        const auto given = source->credential(elsewhere);
+        REQUIRE(given.has_value());
+        CHECK_FALSE(given->has_value());
+    }
+    CHECK(requests().empty());
+}
+
 TEST_CASE("a token is for one repository, and to read it unless it is for a push") {
     Fixture f;
     const Credential read = f.get(f.request("/acme/app.git"));
