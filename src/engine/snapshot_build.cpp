@@ -138,6 +138,7 @@ Task<void> SnapshotBuild::clone_repositories() {
         git::CloneRequest request;
         request.url = repository.url;
         request.branch = repository.branch;
+        request.revision = repository.revision;
         request.depth = repository.depth;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
