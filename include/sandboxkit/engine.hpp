@@ -75,6 +75,9 @@ struct EngineOptions {
     // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
     // store, clones and trees of files (four at a time).
     std::size_t workers = 4;
+    // What the mirrors of repositories in the state directory may take, in bytes of their files: after a snapshot's clones those
+    // used least recently are removed until it is so, but none that is in use. 0: none is kept; UINT64_MAX: all are.
+    std::uint64_t mirror_bytes = 20ULL << 30;
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
     std::shared_ptr<IdSource> ids{}; // null: the system's

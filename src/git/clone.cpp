@@ -120,10 +120,12 @@ Result<CloneResult> attempt(Access& access, bool afresh) {
                                                 : "+refs/tags/" + target.tag + ":refs/tags/" + target.tag;
         if (auto set = set_config(repository, "remote.origin.fetch", refspec, access.watch); !set) return set.error();
     }
-    if (auto done = check_out(repository, target, access.watch); !done) return done.error();
+    const auto checked_out = check_out(repository, target, access.watch);
+    if (!checked_out) return checked_out.error();
     if (!target.branch.empty())
         if (auto done = name_origins_head(repository, target.branch, access.watch); !done) return done.error();
-    return CloneResult{hex(target.commit), target.branch, access.watch.received_bytes(), obtained->from_mirror};
+    return CloneResult{hex(target.commit), target.branch, access.watch.received_bytes(), obtained->from_mirror,
+                       checked_out->lfs_pointers};
 }
 
 } // namespace

@@ -53,6 +53,8 @@ struct CloneResult {
     std::string branch; // checked out; empty: HEAD is detached
     std::uint64_t received_bytes = 0;
     bool from_mirror = false;
+    // Files that name contents in Git LFS, which are not fetched: they are in the work tree as the few lines that git keeps.
+    std::uint64_t lfs_pointers = 0;
 };
 
 // Blocks. On an error nothing is left at `destination`; the mirror is left whole or removed.
