@@ -75,6 +75,13 @@ struct EngineOptions {
     // Threads for what the local provider does, 1..64: with one, a start waits while an image is unpacked. Eight more serve the
     // store, clones and trees of files (four at a time).
     std::size_t workers = 4;
+    // What the mirrors of repositories in the state directory may take, in bytes of their files: after a snapshot's clones those
+    // used least recently are removed until it is so, but none that is in use. 0: none is kept; UINT64_MAX: all are.
+    std::uint64_t mirror_bytes = 20ULL << 30;
+    // Certificate authorities, in PEM, that may vouch for a git server as well as those in /etc/ssl/certs. Empty: none. libgit2
+    // has one set of them for the process, so that they count for every engine in it until it ends; the file is read once. Opening is
+    // a conflict "authorities_in_use" while other engines clone, and after one that gave another file.
+    std::filesystem::path git_ca_file{};
     bool run_snapshot_jobs = true;   // whether this engine works on queued jobs; false: it only queues them
     std::shared_ptr<Clock> clock{};  // null: the system's
     std::shared_ptr<IdSource> ids{}; // null: the system's

@@ -23,6 +23,7 @@
 // credential.kept         warning  it could not be given back: purpose, host, profile, job or session, class, code
 // reconciliation.failed   error    a host cannot be asked what it has; once until the code is another: provider, host, class, code
 // reconciliation.resumed  info     it can be asked again: provider, host
+// mirrors.evicted         info     they took more than the limit: mirrors, bytes (warning: they could not be removed: class, code)
 // host.added              info     host, provider
 // host.removed            info     with what was given up there: host, sessions, snapshots
 // host.accepted           warning  taken as it is now, and what was there before given up: host, sessions, snapshots

@@ -40,6 +40,7 @@ struct Repository {
     std::string identifier; // unique in the profile
     std::string url;        // empty: the Git connection says
     std::optional<std::string> branch;
+    std::optional<std::string> revision; // instead of a branch
     std::optional<std::uint32_t> depth;
     std::string mount_path;
     RepositoryRole role = RepositoryRole::primary;

@@ -33,6 +33,8 @@ inline void Model<Repository>::complete(Repository& repository, ObjectReader& re
     }
     if (!reader.has("mount_path") && !repository.identifier.empty())
         repository.mount_path = "/workspace/" + repository.identifier;
+    if (reader.has("branch") && reader.has("revision"))
+        reader.problem("revision", "excluded_field", "this cannot stand beside \"branch\"", "leave one of them out");
     if (!reader.has("role")) repository.role = how_many == 1 ? RepositoryRole::primary : RepositoryRole::context;
     if (!reader.has("read_only")) repository.read_only = repository.role == RepositoryRole::reference;
 }

@@ -236,7 +236,12 @@ struct Model<Repository> {
               "Without it, the Git connection knows the repository by its identifier."},
         Field{"branch", &Repository::branch, Text{250, check_branch}, Presence::optional,
               in_snapshot(StepKind::clone_repository, "the checkout in the snapshot is of this branch"),
-              "The branch to start from. Without it, the remote's HEAD."},
+              "The branch to start from. Without it and `revision`, the remote's HEAD."},
+        Field{"revision", &Repository::revision, Text{250, check_revision}, Presence::optional,
+              in_snapshot(StepKind::clone_repository, "the checkout in the snapshot is of it"),
+              "The tag to start from, or the commit, by all its 40 hexadecimal digits, in place of `branch`. HEAD is then "
+              "detached. A commit is in the history of a branch or tag; with `depth` it is the end of one, unless the server "
+              "gives any."},
         Field{"depth", &Repository::depth, Whole{1, 1'000'000}, Presence::optional,
               in_snapshot(StepKind::clone_repository, "the checkout in the snapshot has this much history"),
               "How many commits of history. Without it, all."},

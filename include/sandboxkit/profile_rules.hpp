@@ -132,6 +132,15 @@ inline constexpr std::string_view reserved_environment_prefix = "SANDBOXKIT_";
     return {};
 }
 
+// A tag's short name, or the whole id of a commit.
+[[nodiscard]] inline std::optional<FormFault> check_revision(std::string_view name) {
+    if (!check_branch(name)) return {};
+    if (name.starts_with("refs/"))
+        return FormFault{"bad_form", "this is the full name of a reference", "give the tag's short name, without refs/tags/"};
+    return FormFault{"bad_form", "this is not a possible tag or commit",
+                     "give a tag's short name, or all 40 hexadecimal digits of a commit"};
+}
+
 namespace detail {
 
 [[nodiscard]] constexpr bool is_host_name(std::string_view host) noexcept {

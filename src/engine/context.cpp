@@ -4,6 +4,7 @@
 #include "engine/guest_path.hpp"
 #include "engine/observed_provider.hpp"
 #include "engine/state_directory.hpp"
+#include "git/authorities.hpp"
 #include "providers/docker/docker_provider.hpp"
 #include "providers/local/local_provider.hpp"
 
@@ -20,6 +21,8 @@ Result<std::shared_ptr<Context>> Context::open(EngineOptions options) {
         return Error{ErrorClass::invalid, "store_missing", "no store file was named", "set EngineOptions::store", "", {}};
     if (options.workers < 1 || options.workers > 64)
         return Error{ErrorClass::invalid, "workers_out_of_range", "EngineOptions::workers must be 1 to 64", "", "", {}};
+    if (!options.git_ca_file.empty())
+        if (auto trusted = git::trust_authorities(options.git_ca_file); !trusted) return trusted.error();
     std::error_code ec;
     options.store = fs::absolute(options.store, ec).lexically_normal();
     std::shared_ptr<Context> c(new Context(std::move(options)));

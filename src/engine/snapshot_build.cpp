@@ -3,6 +3,7 @@
 
 #include "engine/hosts.hpp"
 #include "git/clone.hpp"
+#include "git/mirror_eviction.hpp"
 
 #include <sandboxkit/digest.hpp>
 #include <sandboxkit/managed_variables.hpp>
@@ -150,6 +151,7 @@ Task<void> SnapshotBuild::clone_repositories() {
         git::CloneRequest request;
         request.url = repository.url;
         request.branch = repository.branch;
+        request.revision = repository.revision;
         request.depth = repository.depth;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
@@ -182,8 +184,20 @@ Task<void> SnapshotBuild::clone_repositories() {
         }
         manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit, cloned->branch});
         pending_log_ += "cloned " + repository.identifier + " at " + cloned->commit + "\n";
+        if (cloned->lfs_pointers > 0)
+            pending_log_ += std::to_string(cloned->lfs_pointers) + " files of " + repository.identifier +
+                            " are pointers to Git LFS, whose contents are not fetched\n";
         trees_.push_back({destination, repository.mount_path});
     }
+    auto evicted = co_await async::blocking(context_.clone_pool, [this](std::stop_token) {
+        return git::evict_mirrors(context_.state_directory / "mirrors", context_.options.mirror_bytes);
+    });
+    if (!evicted)
+        context_.log(LogLevel::warning, "mirrors.evicted", "mirrors that take too much could not be removed",
+                     {{"class", std::string(to_string(evicted.error().kind))}, {"code", evicted.error().code}});
+    else if (evicted->mirrors > 0)
+        context_.log(LogLevel::info, "mirrors.evicted", "mirrors took more than their limit",
+                     {{"mirrors", std::to_string(evicted->mirrors)}, {"bytes", std::to_string(evicted->bytes)}});
     auto flushed = co_await flush_log();
     co_return flushed;
 }

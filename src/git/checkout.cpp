@@ -88,8 +88,22 @@ bool is_settings_link(const git_tree_entry* entry) {
            (::strcasecmp(name, ".gitattributes") == 0 || ::strcasecmp(name, ".gitignore") == 0);
 }
 
+constexpr std::string_view lfs_first_line = "version https://git-lfs.github.com/spec/v1\n";
+constexpr std::size_t lfs_longest = 1024; // as its specification has it
+
+Result<bool> is_lfs_pointer(git_odb* odb, const git_oid& blob, std::size_t length, const Watch& watch) {
+    if (length <= lfs_first_line.size() || length > lfs_longest) return false;
+    git_odb_object* raw = nullptr;
+    if (const int status = git_odb_read(&raw, odb, &blob); status < 0)
+        return last_error(status, Where::source, watch, "reading a file to check out");
+    const OdbObjectPtr object(raw);
+    return std::string_view(static_cast<const char*>(git_odb_object_data(raw)), git_odb_object_size(raw))
+        .starts_with(lfs_first_line);
+}
+
 struct Size {
     std::uint64_t files = 0;
+    std::uint64_t lfs_pointers = 0;
 };
 
 Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& watch) {
@@ -113,6 +127,10 @@ Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& w
         if (bytes > watch.limits().checkout_bytes)
             return over("checkout_too_large",
                         "the work tree is larger than the limit of " + std::to_string(watch.limits().checkout_bytes) + " bytes");
+        if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK) return {};
+        const auto pointer = is_lfs_pointer(odb.get(), *git_tree_entry_id(entry), length, watch);
+        if (!pointer) return pointer.error();
+        if (*pointer) ++size.lfs_pointers;
         return {};
     });
     if (!walked) return walked.error();
@@ -140,7 +158,7 @@ Result<void> point_head(git_repository* repository, const Target& target, Watch&
 
 } // namespace
 
-Result<void> check_out(git_repository* repository, const Target& target, Watch& watch) {
+Result<CheckedOut> check_out(git_repository* repository, const Target& target, Watch& watch) {
     const MemoryCeiling memory(watch.limits().file_bytes);
     auto size = measure(repository, target.commit, watch);
     if (!size) return size.error();
@@ -204,7 +222,7 @@ Result<void> check_out(git_repository* repository, const Target& target, Watch& 
     const IndexPtr owned(index);
     if (const int status = git_index_write(index); status < 0)
         return last_error(status, Where::writing, watch, "writing the index");
-    return {};
+    return CheckedOut{size->lfs_pointers};
 }
 
 } // namespace sandboxkit::git

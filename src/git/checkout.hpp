@@ -6,9 +6,13 @@
 
 namespace sandboxkit::git {
 
+struct CheckedOut {
+    std::uint64_t lfs_pointers = 0; // files that are such
+};
+
 // Points HEAD at the target (a local branch that follows origin's, or the commit itself) and writes the work tree in
 // batches, between which the clone may end. Refused before a file is written: more than the limits, and names that no
 // honest tree has ("..", ".git", one name twice in a directory).
-[[nodiscard]] Result<void> check_out(git_repository* repository, const Target& target, Watch& watch);
+[[nodiscard]] Result<CheckedOut> check_out(git_repository* repository, const Target& target, Watch& watch);
 
 } // namespace sandboxkit::git

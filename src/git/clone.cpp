@@ -99,6 +99,7 @@ Result<Obtained> obtain(git_repository* repository, Access& access, bool afresh)
     auto listing = list_references(mirror->repository.get(), access.watch);
     if (!listing) return listing.error();
     if (auto written = write_references(repository, *listing, origins_branches, nullptr); !written) return written.error();
+    if (auto checked = check_history(repository, *listing, mirror->target, access.watch); !checked) return checked.error();
     return Obtained{mirror->target, mirror->existed};
 }
 
@@ -110,15 +111,21 @@ Result<CloneResult> attempt(Access& access, bool afresh) {
     git_repository* repository = made->get();
     auto obtained = obtain(repository, access, afresh);
     if (!obtained) return obtained.error();
-    const Target& target = obtained->target;
-    if (request.depth && !target.branch.empty()) { // a later fetch gets this branch only, as after git clone --depth
-        const auto refspec = "+refs/heads/" + target.branch + ":refs/remotes/origin/" + target.branch;
+    const auto resolved = resolve(repository, obtained->target, request, access.watch);
+    if (!resolved) return resolved.error();
+    const Target& target = *resolved;
+    if (request.depth &&
+        target.branch.size() + target.tag.size() > 0) { // a later fetch gets this one only, as after git clone --depth
+        const auto refspec = target.tag.empty() ? "+refs/heads/" + target.branch + ":refs/remotes/origin/" + target.branch
+                                                : "+refs/tags/" + target.tag + ":refs/tags/" + target.tag;
         if (auto set = set_config(repository, "remote.origin.fetch", refspec, access.watch); !set) return set.error();
     }
-    if (auto done = check_out(repository, target, access.watch); !done) return done.error();
+    const auto checked_out = check_out(repository, target, access.watch);
+    if (!checked_out) return checked_out.error();
     if (!target.branch.empty())
         if (auto done = name_origins_head(repository, target.branch, access.watch); !done) return done.error();
-    return CloneResult{hex(target.commit), target.branch, access.watch.received_bytes(), obtained->from_mirror};
+    return CloneResult{hex(target.commit), target.branch, access.watch.received_bytes(), obtained->from_mirror,
+                       checked_out->lfs_pointers};
 }
 
 } // namespace
@@ -129,6 +136,13 @@ Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
     if (!url) return url.error();
     if (request.depth && (*request.depth == 0 || *request.depth > 1'000'000))
         return Error{ErrorClass::invalid, "bad_depth", "a clone's depth is 1 to 1000000 commits", "", "", {}};
+    if (request.branch && request.revision)
+        return Error{ErrorClass::invalid,
+                     "bad_revision",
+                     "a clone starts from a branch or from a revision, not from both",
+                     "leave one of them out",
+                     "",
+                     {}};
     auto existed = destination_exists(request.destination);
     if (!existed) return existed.error();
 

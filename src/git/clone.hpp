@@ -29,6 +29,9 @@ struct CloneLimits {
 struct CloneRequest {
     std::string url; // http(s)://, ssh://, user@host:path, file:///
     std::optional<std::string> branch;
+    // Instead of a branch: a tag's short name, or a commit by its 40 hex digits. HEAD is then detached. A commit that is not in
+    // the history of a branch or tag is not found; with a depth it must be the end of one, or the server must give any.
+    std::optional<std::string> revision{};
     std::optional<std::uint32_t> depth;
     std::filesystem::path destination; // must not exist, or be an empty directory; its parent exists
     std::filesystem::path mirrors;     // the cache directory; empty: no cache
@@ -47,15 +50,17 @@ struct CloneProgress {
 
 struct CloneResult {
     std::string commit; // 40 hex digits, what HEAD is at
-    std::string branch; // checked out
+    std::string branch; // checked out; empty: HEAD is detached
     std::uint64_t received_bytes = 0;
     bool from_mirror = false;
+    // Files that name contents in Git LFS, which are not fetched: they are in the work tree as the few lines that git keeps.
+    std::uint64_t lfs_pointers = 0;
 };
 
 // Blocks. On an error nothing is left at `destination`; the mirror is left whole or removed.
 // The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
-// commands and submodules are not run. Errors: not_found (no such repository or branch), permission (credentials needed),
-// unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind), and that of `credential` as it is.
+// commands and submodules are not run. Errors: not_found (no such repository, branch or revision), permission (credentials
+// needed), unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind), and that of `credential` as it is.
 //
 // A credential goes to the URL's host alone, over https, or over http to this machine without a proxy: permission
 // "credential_in_the_clear" else, and it is not asked for. Once there is one, a redirect to another host is refused (permission

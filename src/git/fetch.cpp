@@ -7,6 +7,15 @@ namespace sandboxkit::git {
 
 namespace {
 
+// What to ask for when it is one only. A commit goes by the name of what it is the end of, since few servers give any other.
+std::string one_reference(const Listing& listing, const Target& target, const CloneRequest& request) {
+    if (!target.branch.empty()) return "refs/heads/" + target.branch;
+    if (!target.tag.empty()) return "refs/tags/" + target.tag;
+    if (!request.revision || (listing.head && git_oid_equal(&*listing.head, &target.commit))) return "HEAD";
+    const auto name = name_of(listing, target.commit);
+    return name.empty() ? hex(target.commit) : name;
+}
+
 Result<Target> fetch_origin(git_repository* repository, Access& access, bool mirror) {
     const auto failed = [&](int status, const char* what) { return last_error(status, Where::network, access.watch, what); };
     git_remote* raw = nullptr;
@@ -27,7 +36,7 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
         return failed(status, "connecting to the repository");
     auto listing = list_references(raw, access.watch);
     if (!listing) return listing.error();
-    auto target = choose(*listing, access.request.branch);
+    auto target = choose(*listing, access.request);
     if (!target) return target.error();
 
     git_fetch_options options;
@@ -38,24 +47,33 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
     options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE; // those wanted are among the refspecs
     // What they are called here does not matter: the references are written below.
     std::vector<std::string> refspecs;
-    const bool one_branch = access.request.depth && !mirror;
-    if (one_branch) {
+    const bool only_one = access.request.depth && !mirror;
+    if (only_one) {
         options.depth = static_cast<int>(*access.request.depth);
-        if (!target->branch.empty()) refspecs.push_back("+refs/heads/" + target->branch + ":refs/heads/" + target->branch);
+        refspecs = {"+" + one_reference(*listing, *target, access.request) + ":refs/heads/one"};
     } else {
         refspecs = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
+        if (target->branch.empty() && listing->head) refspecs.push_back("+HEAD:refs/heads/HEAD");
     }
-    if (target->branch.empty()) refspecs.push_back("+HEAD:refs/heads/HEAD");
     std::vector<char*> pointers;
     for (auto& refspec : refspecs) pointers.push_back(refspec.data());
     const git_strarray array{pointers.data(), pointers.size()};
     const MemoryCeiling memory(access.watch.limits().file_bytes);
-    if (const int status = git_remote_download(raw, &array, &options); status < 0)
-        return failed(status, "fetching the repository");
+    if (const int status = git_remote_download(raw, &array, &options); status < 0) {
+        auto error = failed(status, "fetching the repository");
+        if (error.detail.find("cannot fetch a specific object") != std::string::npos)
+            return Error{ErrorClass::unsupported,
+                         "commit_needs_history",
+                         "the server gives no commit with a depth that is not the end of a branch or tag",
+                         "leave out the depth, or name a tag",
+                         std::move(error.detail),
+                         {}};
+        return error;
+    }
     git_remote_disconnect(raw);
 
     const auto written =
-        write_references(repository, *listing, mirror ? own_branches : origins_branches, one_branch ? &*target : nullptr);
+        write_references(repository, *listing, mirror ? own_branches : origins_branches, only_one ? &*target : nullptr);
     if (!written) return written.error();
     return target;
 }

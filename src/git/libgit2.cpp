@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "git/libgit2.hpp"
 
+#include "git/authorities.hpp"
+
 #include <git2/sys/alloc.h>
 #include <git2/sys/errors.h>
 #include <git2/sys/repository.h>
@@ -39,16 +41,21 @@ void* limited_malloc(std::size_t size, const char* file, int line) {
     return limited_realloc(nullptr, size, file, line);
 }
 
-int start_library() {
-    git_allocator allocator{limited_malloc, limited_realloc, [](void* memory) { std::free(memory); }};
-    git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &allocator);
-    return git_libgit2_init();
+// Started once and never ended: ending it while another thread of the host application uses it would be worse.
+void start_library() {
+    static const int started = [] {
+        git_allocator allocator{limited_malloc, limited_realloc, [](void* memory) { std::free(memory); }};
+        git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &allocator);
+        return git_libgit2_init();
+    }();
+    (void)started;
 }
 
 std::mutex settings_mutex;
 std::multiset<int> stalls;
 std::multiset<std::size_t> object_limits;
 Settings before;
+std::filesystem::path authorities;
 
 void apply(const Settings& s) {
     git_libgit2_opts(GIT_OPT_SET_SERVER_CONNECT_TIMEOUT, s.connect_milliseconds);
@@ -64,9 +71,7 @@ Settings wanted() {
 } // namespace
 
 LibraryScope::LibraryScope(const CloneLimits& limits) {
-    // Started once and never ended: ending it while another thread of the host application uses it would be worse.
-    static const int started = start_library();
-    (void)started;
+    start_library();
     const auto stall = std::min<std::chrono::milliseconds>(limits.stall, limits.total);
     stall_milliseconds_ = static_cast<int>(std::clamp<std::int64_t>(stall.count(), 1, 86'400'000));
     objects_ = static_cast<std::size_t>(std::min<std::uint64_t>(limits.objects, UINT32_MAX));
@@ -87,6 +92,34 @@ LibraryScope::~LibraryScope() {
     stalls.erase(stalls.find(stall_milliseconds_));
     object_limits.erase(object_limits.find(objects_));
     apply(stalls.empty() ? before : wanted());
+}
+
+Result<void> trust_authorities(const std::filesystem::path& file) {
+    constexpr const char* machines_own = "/etc/ssl/certs"; // libgit2 over mbedTLS would forget them
+    start_library();
+    std::lock_guard lock(settings_mutex);
+    if (file == authorities) return {};
+    if (!stalls.empty() || !authorities.empty())
+        return Error{ErrorClass::conflict,
+                     "authorities_in_use",
+                     stalls.empty() ? "this process has other certificate authorities for git already"
+                                    : "the certificate authorities for git cannot be changed while clones run in this process",
+                     stalls.empty() ? "put all of them into one file" : "give them to the first engine of the process",
+                     file.string(),
+                     {}};
+    std::error_code error;
+    const char* directory = std::filesystem::is_directory(machines_own, error) ? machines_own : nullptr;
+    if (git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file.c_str(), directory) < 0) {
+        const git_error* last = git_error_last();
+        return Error{ErrorClass::invalid,
+                     "authorities_unreadable",
+                     "no certificate authorities can be read from " + file.string(),
+                     "name a readable file in PEM",
+                     last && last->message ? last->message : "",
+                     {}};
+    }
+    authorities = file;
+    return {};
 }
 
 MemoryCeiling::MemoryCeiling(std::uint64_t bytes) {

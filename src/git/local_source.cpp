@@ -55,33 +55,20 @@ struct Packing {
         return {};
     }
 
-    // The commits that the repository's tags lead to; tag objects on the way, and tags of something else, are taken as well.
-    Result<void> insert_tags(std::vector<git_oid>& tips) {
-        struct State {
-            Packing* self;
-            std::vector<git_oid>* tips;
-        } state{this, &tips};
-        const int status = git_tag_foreach(
-            source,
-            [](const char*, git_oid* id, void* payload) {
-                auto& s = *static_cast<State*>(payload);
-                git_oid at = *id;
-                for (;;) {
-                    git_object* raw = nullptr;
-                    if (const int e = git_object_lookup(&raw, s.self->source, &at, GIT_OBJECT_ANY); e < 0) return e;
-                    const ObjectPtr object(raw);
-                    if (git_object_type(raw) == GIT_OBJECT_COMMIT) {
-                        s.tips->push_back(at);
-                        return 0;
-                    }
-                    if (git_object_type(raw) != GIT_OBJECT_TAG) return git_packbuilder_insert_recur(s.self->pack, &at, nullptr);
-                    if (const int e = git_packbuilder_insert(s.self->pack, &at, nullptr); e < 0) return e;
-                    at = *git_tag_target_id(reinterpret_cast<git_tag*>(raw));
-                }
-            },
-            &state);
-        if (status < 0) return failed(status);
-        return {};
+    // The commit that a tag leads to; tag objects on the way, and tags of something else, are taken as well.
+    int insert_tag(git_oid at, std::vector<git_oid>& tips) {
+        for (;;) {
+            git_object* raw = nullptr;
+            if (const int status = git_object_lookup(&raw, source, &at, GIT_OBJECT_ANY); status < 0) return status;
+            const ObjectPtr object(raw);
+            if (git_object_type(raw) == GIT_OBJECT_COMMIT) {
+                tips.push_back(at);
+                return 0;
+            }
+            if (git_object_type(raw) != GIT_OBJECT_TAG) return git_packbuilder_insert_recur(pack, &at, nullptr);
+            if (const int status = git_packbuilder_insert(pack, &at, nullptr); status < 0) return status;
+            at = *git_tag_target_id(reinterpret_cast<git_tag*>(raw));
+        }
     }
 };
 
@@ -160,8 +147,9 @@ Result<Target> take_from_local(git_repository* destination, Access& access) {
     if (!source) return source.error();
     auto listing = list_references(source->get(), access.watch);
     if (!listing) return listing.error();
-    auto target = choose(*listing, access.request.branch);
+    auto target = choose(*listing, access.request);
     if (!target) return target;
+    if (auto checked = check_history(source->get(), *listing, *target, access.watch); !checked) return checked.error();
 
     git_packbuilder* raw = nullptr;
     if (const int status = git_packbuilder_new(&raw, source->get()); status < 0)
@@ -175,14 +163,18 @@ Result<Target> take_from_local(git_repository* destination, Access& access) {
         &access.watch);
 
     Packing packing{access, source->get(), raw};
-    std::vector<git_oid> tips{target->commit};
-    const bool one_branch = access.request.depth.has_value();
-    if (!one_branch) {
+    std::vector<git_oid> tips;
+    int status = target->tag.empty() ? 0 : packing.insert_tag(target->commit, tips);
+    if (target->tag.empty()) tips.push_back(target->commit);
+    const bool only_one = access.request.depth.has_value();
+    if (!only_one) {
         for (const auto& [name, id] : listing->branches) tips.push_back(id);
-        if (auto tagged = packing.insert_tags(tips); !tagged) return tagged.error();
+        for (auto tag = listing->tags.begin(); status == 0 && tag != listing->tags.end(); ++tag)
+            status = packing.insert_tag(tag->second, tips);
     }
+    if (status < 0) return packing.failed(status);
     Boundary boundary;
-    if (one_branch || git_repository_is_shallow(source->get()) == 1) {
+    if (only_one || git_repository_is_shallow(source->get()) == 1) {
         auto some = packing.insert_some(tips);
         if (!some) return some.error();
         boundary = std::move(*some);
@@ -193,7 +185,7 @@ Result<Target> take_from_local(git_repository* destination, Access& access) {
 
     if (auto written = write_pack(raw, destination, access.watch); !written) return written.error();
     if (auto bound = write_boundary(source->get(), destination, boundary); !bound) return bound.error();
-    const auto written = write_references(destination, *listing, origins_branches, one_branch ? &*target : nullptr);
+    const auto written = write_references(destination, *listing, origins_branches, only_one ? &*target : nullptr);
     if (!written) return written.error();
     return target;
 }

@@ -3,6 +3,7 @@
 
 #include "git/durable.hpp"
 #include "git/fetch.hpp"
+#include "git/pack_check.hpp"
 
 #include <openssl/sha.h>
 
@@ -117,15 +118,17 @@ Result<Mirror> update_mirror(Access& access, bool afresh) {
     Lock lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (lock.fd() < 0) return file_error(ErrorClass::internal, "locking a mirror failed", lock_path, errno);
     if (auto taken = take(lock.fd(), LOCK_EX, access.watch); !taken) return taken.error();
+    ::futimens(lock.fd(), nullptr);
 
     fs::remove_all(fresh, error); // of a process that died while it made it
     RepositoryPtr repository;
     bool existed = !afresh && fs::exists(path, error) && !fs::exists(mark, error) && !worn_out(path);
     if (existed) {
-        if (auto opened = open_mirror(path, access.watch))
-            repository = std::move(*opened);
-        else
-            existed = false;
+        // Before the network is asked, where the faults of this side would pass for the server's.
+        auto opened = open_mirror(path, access.watch);
+        existed = opened && check_packs(path / "objects/pack", access.watch);
+        if (!access.watch.go_on()) return *access.watch.why();
+        if (existed) repository = std::move(*opened);
     }
     if (!existed) {
         fs::remove_all(path, error);

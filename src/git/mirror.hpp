@@ -3,7 +3,8 @@
 //
 // Processes take turns by flock on `<sha256>.lock`: exclusive to update, shared to read. A new mirror is made under
 // another name and renamed when it is whole. An update in place leaves the mark `updating` until it is done; a mirror that
-// carries it from a dead process is made anew, like one that cannot be read.
+// carries it from a dead process is made anew, like one that cannot be read or is damaged. The lock file's time is when a clone
+// last began to use the mirror.
 #pragma once
 
 #include "git/references.hpp"

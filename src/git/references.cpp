@@ -3,6 +3,8 @@
 
 #include "git/durable.hpp"
 
+#include <vector>
+
 namespace sandboxkit::git {
 
 namespace {
@@ -83,16 +85,91 @@ Result<Listing> list_references(git_repository* repository, Watch& watch) {
     return out;
 }
 
-Result<Target> choose(const Listing& listing, const std::optional<std::string>& branch) {
-    const auto names = [&] {
-        std::string text;
-        int count = 0;
-        for (const auto& [name, id] : listing.branches) {
-            if (++count > 10) return text + ", ...";
-            text += (count > 1 ? ", " : "") + name;
-        }
-        return text;
+namespace {
+
+std::string names_of(const std::map<std::string, git_oid>& references) {
+    std::string text;
+    int count = 0;
+    for (const auto& [name, id] : references) {
+        if (++count > 10) return text + ", ...";
+        text += (count > 1 ? ", " : "") + name;
+    }
+    return text;
+}
+
+Error commit_not_found(const git_oid& commit) {
+    return Error{ErrorClass::not_found,
+                 "revision_not_found",
+                 "no branch or tag of the repository has the commit " + hex(commit) + " in its history",
+                 "check the commit, and that it was pushed",
+                 "",
+                 {}};
+}
+
+} // namespace
+
+bool is_commit_id(std::string_view revision) {
+    return revision.size() == GIT_OID_SHA1_HEXSIZE &&
+           revision.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+std::string name_of(const Listing& listing, const git_oid& id) {
+    const auto in = [&](const std::map<std::string, git_oid>& references, std::string_view prefix) -> std::string {
+        for (const auto& [name, its] : references)
+            if (git_oid_equal(&its, &id)) return std::string(prefix) + name;
+        return {};
     };
+    auto name = in(listing.branches, heads);
+    return name.empty() ? in(listing.tags, tags) : name;
+}
+
+Result<Target> resolve(git_repository* repository, Target target, const CloneRequest& request, const Watch& watch) {
+    if (!request.revision) return target;
+    git_object* raw = nullptr;
+    int status = git_object_lookup(&raw, repository, &target.commit, GIT_OBJECT_ANY);
+    if (status == GIT_ENOTFOUND && target.tag.empty()) return commit_not_found(target.commit);
+    if (status < 0) return last_error(status, Where::source, watch, "reading the revision");
+    const ObjectPtr named(raw);
+    git_object* peeled = nullptr;
+    status = git_object_peel(&peeled, raw, GIT_OBJECT_COMMIT);
+    const ObjectPtr commit(peeled);
+    if (status == GIT_EPEEL || status == GIT_EINVALIDSPEC)
+        return Error{ErrorClass::invalid,
+                     "not_a_commit",
+                     "the revision '" + *request.revision + "' is not a commit",
+                     "name a tag of a commit, or a commit",
+                     "",
+                     {}};
+    if (status < 0) return last_error(status, Where::source, watch, "reading the revision");
+    target.commit = *git_object_id(peeled);
+    return target;
+}
+
+Result<void> check_history(git_repository* repository, const Listing& listing, const Target& target, const Watch& watch) {
+    if (target.listed) return {};
+    git_commit* found = nullptr;
+    int status = git_commit_lookup(&found, repository, &target.commit);
+    const CommitPtr commit(found);
+    if (status == GIT_ENOTFOUND) return commit_not_found(target.commit);
+    if (status < 0) return last_error(status, Where::source, watch, "reading the revision");
+    std::vector<git_oid> ends;
+    for (const auto* references : {&listing.branches, &listing.tags})
+        for (const auto& [name, id] : *references) {
+            git_object *raw = nullptr, *peeled = nullptr;
+            if (git_object_lookup(&raw, repository, &id, GIT_OBJECT_ANY) < 0) continue;
+            const ObjectPtr named(raw);
+            if (git_object_peel(&peeled, raw, GIT_OBJECT_COMMIT) < 0) continue; // a tag of a file, say
+            const ObjectPtr end(peeled);
+            ends.push_back(*git_object_id(peeled));
+        }
+    status = git_graph_reachable_from_any(repository, &target.commit, ends.data(), ends.size());
+    if (status < 0) return last_error(status, Where::source, watch, "reading the history");
+    if (status != 1) return commit_not_found(target.commit);
+    return {};
+}
+
+Result<Target> choose(const Listing& listing, const CloneRequest& request) {
+    const auto names = [&] { return names_of(listing.branches); };
     const auto find = [&](const std::string& name) -> std::optional<Target> {
         const auto it = listing.branches.find(name);
         if (it == listing.branches.end()) return std::nullopt;
@@ -101,11 +178,28 @@ Result<Target> choose(const Listing& listing, const std::optional<std::string>& 
     if (listing.branches.empty() && !listing.head)
         return Error{
             ErrorClass::not_found, "repository_empty", "the repository has no commits", "push a commit to it first", "", {}};
-    if (branch) {
-        if (auto found = find(*branch)) return *found;
+    if (request.revision) {
+        if (is_commit_id(*request.revision)) {
+            Target target;
+            git_oid_fromstr(&target.commit, request.revision->c_str());
+            target.listed =
+                (listing.head && git_oid_equal(&*listing.head, &target.commit)) || !name_of(listing, target.commit).empty();
+            return target;
+        }
+        const auto it = listing.tags.find(*request.revision);
+        if (it != listing.tags.end()) return Target{"", it->second, it->first};
+        return Error{ErrorClass::not_found,
+                     "revision_not_found",
+                     "the repository has no tag '" + *request.revision + "'",
+                     "name a tag, or a commit by all its 40 hexadecimal digits; its tags: " + names_of(listing.tags),
+                     "",
+                     {}};
+    }
+    if (request.branch) {
+        if (auto found = find(*request.branch)) return *found;
         return Error{ErrorClass::not_found,
                      "branch_not_found",
-                     "the repository has no branch '" + *branch + "'",
+                     "the repository has no branch '" + *request.branch + "'",
                      "its branches: " + names(),
                      "",
                      {}};
@@ -132,6 +226,7 @@ Result<void> write_references(git_repository* repository, const Listing& listing
     std::map<std::string, git_oid> references; // sorted, as the file must be
     if (only) {
         if (!only->branch.empty()) references.emplace(prefix + only->branch, only->commit);
+        if (!only->tag.empty()) references.emplace(std::string(tags) + only->tag, only->commit);
     } else {
         for (const auto& [name, id] : listing.branches) references.emplace(prefix + name, id);
         for (const auto& [name, id] : listing.tags) references.emplace(std::string(tags) + name, id);

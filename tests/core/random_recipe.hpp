@@ -242,6 +242,8 @@ private:
     // The rules between the members of an object: of those that exclude each other one is kept.
     template <class T>
     void settle(T& out) {
+        if constexpr (std::is_same_v<T, Repository>)
+            if (out.branch) out.revision.reset();
         if constexpr (requires { Model<T>::exclusive; }) {
             static const T defaults{};
             std::vector<std::string_view> given;

@@ -142,6 +142,10 @@ TEST_CASE("faults of repositories") {
           Faults{"/repositories/0/identifier bad_form"});
     CHECK(faults_of(with_repository(R"("identifier": ".x")")) == Faults{"/repositories/0/identifier bad_value"});
     CHECK(faults_of(with_repository(R"("branch": "a b")")) == Faults{"/repositories/0/branch bad_form"});
+    CHECK(faults_of(with_repository(R"("revision": "refs/tags/v1")")) == Faults{"/repositories/0/revision bad_form"});
+    CHECK(faults_of(with_repository(R"("revision": "v1", "depth": 1)")).empty());
+    CHECK(faults_of(with_repository(R"("revision": "v1", "branch": "main")")) ==
+          Faults{"/repositories/0/revision excluded_field"});
     CHECK(faults_of(with_repository(R"("depth": 0)")) == Faults{"/repositories/0/depth out_of_range"});
     CHECK(faults_of(with_repository(R"("depth": 1000001)")) == Faults{"/repositories/0/depth out_of_range"});
     CHECK(faults_of(with_repository(R"("mount_path": "/usr/src")")) == Faults{"/repositories/0/mount_path bad_form"});

@@ -82,6 +82,13 @@ TEST_CASE("branches") {
     CHECK(check_branch(std::string(251, 'a')));
 }
 
+TEST_CASE("revisions") {
+    for (const char* name : {"v1.2", "release/3", "0123456789abcdef0123456789abcdef01234567"}) CHECK_FALSE(check_revision(name));
+    for (const char* name : {"", "-x", "a b", "HEAD~1", "v1^{}"})
+        CHECK(check_revision(name)->message.find("commit") != std::string::npos);
+    CHECK(check_revision("refs/tags/v1")->remedy.find("refs/tags/") != std::string::npos);
+}
+
 TEST_CASE("repository URLs") {
     for (const char* url : {
              "https://git.example/team/app.git",

@@ -209,7 +209,14 @@ std::string add_commit(const fs::path& bare, const std::string& branch, const st
     return commit;
 }
 
-HttpServer::HttpServer(const fs::path& root) : child_({"python3", SANDBOXKIT_TEST_HTTP_SERVER, root.string()}) {
+HttpServer::HttpServer(const fs::path& root)
+    : HttpServer(std::vector<std::string>{"python3", SANDBOXKIT_TEST_HTTP_SERVER, root.string()}) {}
+
+HttpServer::HttpServer(const fs::path& root, const fs::path& certificate, const fs::path& key)
+    : HttpServer(
+          std::vector<std::string>{"python3", SANDBOXKIT_TEST_HTTP_SERVER, root.string(), certificate.string(), key.string()}) {}
+
+HttpServer::HttpServer(const std::vector<std::string>& argv) : child_(argv) {
     port_ = child_.read_line();
     if (port_.empty()) throw std::runtime_error("the HTTP server did not start");
 }

@@ -68,9 +68,13 @@ std::string add_commit(const fs::path& bare, const std::string& branch, const st
 class HttpServer {
 public:
     explicit HttpServer(const fs::path& root);
+    // Over TLS.
+    HttpServer(const fs::path& root, const fs::path& certificate, const fs::path& key);
+    [[nodiscard]] const std::string& port() const { return port_; }
     [[nodiscard]] std::string url(const std::string& path) const { return "http://127.0.0.1:" + port_ + path; }
 
 private:
+    explicit HttpServer(const std::vector<std::string>& argv);
     Child child_;
     std::string port_;
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real git server over HTTP: git http-backend behind Python's own HTTP server, on a port of its choosing.
 
-usage: http_server.py ROOT      prints the port, serves until its standard input ends
+usage: http_server.py ROOT [CERTIFICATE KEY]      prints the port, serves until its standard input ends; with TLS if they are given
 
 The first part of a path may ask for trouble:
   /auth/...   401 to whoever comes        /page/...   a web page, not a repository
@@ -19,6 +19,7 @@ with "proxied" as the host.
 import base64
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -132,6 +133,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+if len(sys.argv) > 2:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[2], sys.argv[3])
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 server.daemon_threads = True
 server.handle_error = lambda *args: None  # clients that leave in the middle are what this is for
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -27,7 +27,7 @@ int clone_here(char** arguments) {
 
 int main(int argc, char** argv) {
     if (argc == 5 && std::strcmp(argv[1], "--clone") == 0) return clone_here(argv + 2);
-    for (const auto* program : {"git", "python3", "ssh", "sshd", "ssh-keygen"}) {
+    for (const auto* program : {"git", "openssl", "python3", "ssh", "sshd", "ssh-keygen"}) {
         if (test::have(program)) continue;
         std::printf("SKIPPED: %s is not installed\n", program);
         return 77;

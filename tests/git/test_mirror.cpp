@@ -105,6 +105,34 @@ TEST_CASE("a damaged mirror is made again") {
         fs::remove(pack);
         write_file(pack, bytes);
     }
+    SUBCASE("one bit of a pack") { // of a file that is not checked out, perhaps
+        auto bytes = read_file(pack);
+        bytes[bytes.size() / 3] ^= 4;
+        fs::remove(pack);
+        write_file(pack, bytes);
+    }
+    SUBCASE("no index") {
+        fs::remove(fs::path(pack).replace_extension(".idx"));
+    }
+    SUBCASE("half an index") {
+        const auto index = fs::path(pack).replace_extension(".idx");
+        fs::permissions(index, fs::perms::owner_write, fs::perm_options::add);
+        fs::resize_file(index, fs::file_size(index) / 2);
+    }
+    SUBCASE("the index of another pack") {
+        const auto other = server.directory / "other.git";
+        make_repository(other);
+        add_commit(other, "main", "more", "more\n");
+        git::test::git(other, {"repack", "-adq"});
+        const auto index = fs::path(pack).replace_extension(".idx");
+        fs::remove(index);
+        for (const auto& entry : fs::directory_iterator(other / "objects/pack"))
+            if (entry.path().extension() == ".idx") fs::copy_file(entry.path(), index);
+    }
+    SUBCASE("neither pack nor index") {
+        fs::remove(pack);
+        fs::remove(fs::path(pack).replace_extension(".idx"));
+    }
     SUBCASE("no HEAD") {
         fs::remove(mirror / "HEAD");
     }
@@ -122,6 +150,21 @@ TEST_CASE("a damaged mirror is made again") {
     CHECK(cloned(server.request("third")).from_mirror);
     CHECK(server.count(".git") == 1);
     CHECK(server.count(".new") == 0);
+}
+
+TEST_CASE("references of a mirror that are damaged become the server's again") {
+    Server server;
+    cloned(server.request("first"));
+    const auto references = read_file(server.mirror() / "packed-refs");
+    SUBCASE("none are references") {
+        write_file(server.mirror() / "packed-refs", std::string(100'000, '\xff'));
+    }
+    SUBCASE("to nothing") {
+        write_file(server.mirror() / "packed-refs", std::string(40, 'a') + " refs/heads/main\n");
+    }
+    cloned(server.request("second"));
+    check_healthy(server.directory / "second");
+    CHECK(read_file(server.mirror() / "packed-refs") == references);
 }
 
 TEST_CASE("two processes clone one URL at once") {
