@@ -20,8 +20,8 @@
 // sandbox.orphan_kept     error    it could not be removed, and is tried again: provider, host, sandbox, class, code
 // image.orphan_removed    warning  provider, host, image
 // image.orphan_kept       error    provider, host, image, class, code
-// reconciliation.failed   error    a host could not be asked what it has, and is asked again: provider, host, class, code; once
-//                                  until the code is another
+// credential.kept         warning  it could not be given back: purpose, host, profile, job or session, class, code
+// reconciliation.failed   error    a host cannot be asked what it has; once until the code is another: provider, host, class, code
 // reconciliation.resumed  info     it can be asked again: provider, host
 // host.added              info     host, provider
 // host.removed            info     with what was given up there: host, sessions, snapshots

@@ -51,6 +51,7 @@ Task<Built> SnapshotBuild::run() {
     if (earlier && !earlier->empty()) pending_log_ = "\n[begun again]\n"; // after an attempt that was interrupted
     auto built = co_await build();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
+    (void)co_await end_pull();
     // Before anything is recorded: the sandbox may have filled the disk that the record needs.
     (void)co_await clean_up();
     auto flushed = co_await flush_log();
@@ -82,18 +83,21 @@ Task<Built> SnapshotBuild::build() {
     request.trees = trees_;
     request.labels = labels_;
     request.progress = [this](const ImageProgress& p) { tell({{}, p.message, p.done, p.total, ""}); };
-    if (CredentialSource* const source = context_.options.credentials.get())
-        request.credential = [this, source](const std::string& registry) {
+    if (context_.options.credentials)
+        request.credential = [this](const std::string& registry) {
             CredentialRequest wanted;
             wanted.purpose = CredentialPurpose::pull;
             wanted.url = "https://" + registry;
             wanted.profile = job_.info.profile;
             wanted.version = job_.info.version;
             wanted.job = job_.info.id;
-            return source->credential(wanted);
+            pull_ = std::make_unique<CredentialLease>(context_, std::move(wanted));
+            return pull_->ask();
         };
     auto image = co_await provider_->prepare_image(std::move(request));
+    pull_refused_ = !image && image.error().kind == ErrorClass::permission;
     if (!image) co_return image.error();
+    (void)co_await end_pull();
 
     if (!recipe_.setup_script.empty()) {
         base_image_ = image->id;
@@ -132,6 +136,14 @@ Task<Built> SnapshotBuild::build() {
     co_return Built{{provider_->name(), image->id}, manifest_};
 }
 
+Task<void> SnapshotBuild::end_pull() {
+    auto ended = co_await async::blocking(context_.clone_pool, [this](std::stop_token) -> Result<void> {
+        if (pull_) pull_->give_back({.over = true, .refused = pull_refused_});
+        return {};
+    });
+    co_return ended;
+}
+
 Task<void> SnapshotBuild::clone_repositories() {
     for (const auto& repository : recipe_.repositories) {
         const auto destination = staging_ / repository.identifier;
@@ -141,11 +153,6 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.depth = repository.depth;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
-        if (CredentialSource* const source = context_.options.credentials.get())
-            request.credential = [this, source, &request, &repository] {
-                return source->credential({CredentialPurpose::clone, request.url, recipe_.connections.git, job_.info.profile,
-                                           job_.info.version, repository.identifier, repository.role, job_.info.id});
-            };
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
         auto cloned = co_await async::blocking(
             context_.clone_pool, [this, &request, &repository](std::stop_token stop) -> Result<git::CloneResult> {
@@ -153,7 +160,11 @@ Task<void> SnapshotBuild::clone_repositories() {
                 fs::create_directories(staging_, ec);
                 fs::create_directories(request.mirrors, ec);
                 fs::remove_all(request.destination, ec); // of an attempt that was given back
-                return git::clone(request, stop, [&](const git::CloneProgress& p) {
+                CredentialLease lease(context_,
+                                      {CredentialPurpose::clone, request.url, recipe_.connections.git, job_.info.profile,
+                                       job_.info.version, repository.identifier, repository.role, job_.info.id});
+                if (context_.options.credentials) request.credential = [&lease] { return lease.ask(); };
+                auto done = git::clone(request, stop, [&](const git::CloneProgress& p) {
                     tell({{},
                           "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
                               std::to_string(p.total_objects) + " objects",
@@ -161,6 +172,8 @@ Task<void> SnapshotBuild::clone_repositories() {
                           0,
                           ""});
                 });
+                lease.give_back({.over = true, .refused = !done && done.error().code == "credentials_refused"});
+                return done;
             });
         if (!cloned) {
             Error error = cloned.error();

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/credential_lease.hpp"
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 namespace sandboxkit::engine {
@@ -33,6 +35,8 @@ private:
     Task<void> clean_up();
     Task<void> enter(BuildPhase phase);
     Task<void> clone_repositories();
+    // Gives back the credential that the pull of the base image used, if any. Not while the build is being cancelled.
+    Task<void> end_pull();
     Task<void> run_setup_script();
     Task<void> follow_script(envd::Client& client, std::vector<std::string> argv, std::string cwd);
     Task<void> flush_log();
@@ -51,6 +55,8 @@ private:
     BuildPhase phase_ = BuildPhase::queued;
     std::vector<ImageTree> trees_;
     Manifest manifest_;
+    std::unique_ptr<CredentialLease> pull_;
+    bool pull_refused_ = false;
     std::string base_image_; // the intermediate image: base and checkouts
     std::string sandbox_;
     std::string pending_log_;

@@ -42,4 +42,20 @@ Result<std::vector<Activity>> SqlStore::activity(std::string_view profile, std::
     });
 }
 
+Result<void> SqlStore::record_credential(const CredentialRecord& record) {
+    return write("record_credential", [&](Connection& db) -> Result<void> {
+        const bool of_job = record.session.empty();
+        const std::string& id = of_job ? record.job : record.session;
+        Actor actor;
+        if (!db.query(of_job ? "SELECT requested_by FROM jobs WHERE id = ?" : "SELECT principal FROM sessions WHERE id = ?")
+                 .with(id)
+                 .into(actor.principal)
+                 .step())
+            return of_job ? not_found("job", "no_job", id) : not_found("session", "no_session", id);
+        boost::json::object own{{of_job ? "job" : "session", id}, {"version", record.version}};
+        record_activity(db, record.now, actor, record.profile, "credential.use", with_detail(std::move(own), record.detail));
+        return {};
+    });
+}
+
 } // namespace sandboxkit::store

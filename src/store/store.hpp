@@ -236,6 +236,15 @@ struct StateDirectory {
     std::filesystem::path path; // where it was when it was recorded; for people
 };
 
+// That a credential was asked for, and what came of it: never the credential.
+struct CredentialRecord {
+    std::string profile{};
+    std::uint32_t version = 0;
+    std::string job{}, session{}; // one of them: whose principal is who used it
+    std::string detail = "{}";
+    Timestamp now{};
+};
+
 struct Activity {
     std::int64_t sequence = 0;
     Timestamp at{};
@@ -367,6 +376,9 @@ public:
     // whose sequence is smaller, to go on from the last one read. Also of a deleted profile.
     virtual Result<std::vector<Activity>> activity(std::string_view profile, std::optional<std::int64_t> before,
                                                    std::uint32_t limit) = 0;
+
+    // "credential.use" in the activity log. not_found "no_job" or "no_session".
+    virtual Result<void> record_credential(const CredentialRecord&) = 0;
 
     // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
     virtual Result<std::string> store_id() = 0;

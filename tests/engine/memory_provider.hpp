@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,8 @@ public:
     }
     Capabilities can;
     std::function<std::filesystem::path(const std::filesystem::path& guest)> route; // where to reach a guest; empty: there
+
+    std::string registry; // that wants a credential for each image; empty: none is wanted
 
     // A call is named as "destroy", or with what it is about, "destroy sandbox-ses_1". The next one waits at the gate before
     // it does anything; a list, with what it found.
@@ -111,6 +114,10 @@ public:
         {
             std::lock_guard lock(mutex_);
             prepared_.push_back(request);
+        }
+        if (!registry.empty()) {
+            auto asked = std::async(std::launch::async, [&] { return request.credential(registry); });
+            if (auto given = asked.get(); !given) co_return given.error();
         }
         auto entered = co_await enter("prepare_image", "");
         if (!entered) co_return entered.error();
