@@ -4,6 +4,7 @@
 #include <sandboxkit/profile_rules.hpp>
 
 #include <array>
+#include <charconv>
 
 namespace sandboxkit::git {
 
@@ -88,6 +89,32 @@ std::optional<std::string> push_refusal(const PushCommand& command) {
     if (!command.reference.starts_with(branches)) return "a session pushes branches and no other references";
     if (command.deletes()) return "a session does not delete branches";
     return {};
+}
+
+Result<std::map<std::string, std::string>> git_environment(const std::map<std::string, std::string>& environment,
+                                                           const std::vector<Repository>& repositories, std::uint16_t port) {
+    std::uint32_t count = 0;
+    if (const auto own = environment.find("GIT_CONFIG_COUNT"); own != environment.end()) {
+        const char* const end = own->second.data() + own->second.size();
+        const auto parsed = std::from_chars(own->second.data(), end, count);
+        if (parsed.ec != std::errc() || parsed.ptr != end || count > 10'000)
+            return Error{ErrorClass::invalid,
+                         "git_config_count",
+                         "the profile sets GIT_CONFIG_COUNT to something that is no number of settings",
+                         "correct it, or leave it out",
+                         "",
+                         {}};
+    }
+    std::map<std::string, std::string> variables;
+    for (const auto& repository : repositories) {
+        const std::string number = std::to_string(count++);
+        // With the slash at its end, so that a longer URL than the repository's is not taken for it.
+        variables["GIT_CONFIG_KEY_" + number] =
+            "url.http://127.0.0.1:" + std::to_string(port) + "/" + repository.identifier + "/.insteadOf";
+        variables["GIT_CONFIG_VALUE_" + number] = repository.url;
+    }
+    variables["GIT_CONFIG_COUNT"] = std::to_string(count);
+    return variables;
 }
 
 } // namespace sandboxkit::git

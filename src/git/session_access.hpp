@@ -17,9 +17,11 @@
 #include <sandboxkit/profile.hpp>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sandboxkit::git {
 
@@ -49,5 +51,11 @@ struct GitRequest {
 
 // Why this may not be done to the primary repository, in a few words that git shows beside the reference; nothing when it may.
 [[nodiscard]] std::optional<std::string> push_refusal(const PushCommand& command);
+
+// The variables (git-config: GIT_CONFIG_COUNT) that send git to `port` on the loopback in place of the repositories' own URLs,
+// after those that `environment` has of that kind. invalid "git_config_count" when what it has is no number.
+[[nodiscard]] Result<std::map<std::string, std::string>> git_environment(const std::map<std::string, std::string>& environment,
+                                                                         const std::vector<Repository>& repositories,
+                                                                         std::uint16_t port);
 
 } // namespace sandboxkit::git
