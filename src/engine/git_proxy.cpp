@@ -57,6 +57,16 @@ std::string path_of(std::string_view url) {
     return std::string(url);
 }
 
+// Where on the same server a repository is that was asked for by `url`; nothing for another server, which the credential is not
+// for.
+std::optional<std::string> moved_path(std::string_view url, std::string_view location, GitService service) {
+    const std::string_view origin = url.substr(0, url.find('/', std::min(url.find("://") + 3, url.size())));
+    if (location.starts_with(std::string(origin) + "/")) location.remove_prefix(origin.size());
+    const std::string end = "/info/refs?service=" + std::string(git::to_string(service));
+    if (!location.starts_with('/') || location.starts_with("//") || !location.ends_with(end)) return {};
+    return std::string(location.substr(0, location.size() - end.size()));
+}
+
 // "version=2", and what else git may put there one day.
 bool is_protocol(std::string_view text) {
     return !text.empty() && text.size() <= 64 &&
@@ -99,7 +109,7 @@ struct GitProxy::Place {
     }
     const Repository repository;
     const git::RemoteUrl url;
-    const std::string path;
+    std::string path; // at its server
     std::optional<net::HttpClient> http;
     std::set<GitService> private_to; // services for which the server asked for a credential
 };
@@ -320,6 +330,13 @@ Task<net::HttpStream> GitProxy::send_with_credential(net::HttpServed& client, co
         sent = std::move(*given);
     }
     auto stream = co_await send(client, asked, sent);
+    if (stream && stream->head().status / 100 == 3 && asked.request.advertisement) {
+        const auto location = net::find_header(stream->head().headers, "Location").value_or("");
+        if (auto path = moved_path(place.repository.url, location, asked.request.service)) {
+            place.path = std::move(*path);
+            stream = co_await send(client, asked, sent);
+        }
+    }
     if (stream && stream->head().status == 401 && sent.empty()) {
         place.private_to.insert(asked.request.service);
         if (!asked.whole)

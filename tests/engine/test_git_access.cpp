@@ -102,10 +102,10 @@ struct Fixture {
         ExecRequest request;
         const auto work = dir.path() / "work";
         fs::create_directories(work);
+        request.cwd = work.string();
         request.argv = {"/bin/sh", "-c",
-                        "cd '" + work.string() +
-                            "'; exec 2>&1; export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 LC_ALL=C"
-                            " GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; " +
+                        "exec 2>&1; export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 LC_ALL=C"
+                        " GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; " +
                             script};
         auto result = must(engine->exec(tester, session, std::move(request)).get());
         said += result.standard_output;
@@ -249,5 +249,85 @@ TEST_CASE("what keeps the engine from fetching is said to git") {
         f.http.reset();
         f.fails("git clone -q " + f.url("app") + " app", "remote:");
     }
+    f.check_holds_no_secret();
+}
+
+namespace {
+
+// A git in the sandbox that outlives the engine: it begins when it is told to, and what it said is there when it has ended.
+class Background {
+public:
+    Background(Fixture& f, const std::string& git) : work_(f.dir.path() / "work") {
+        f.succeeds("rm -f go done; mkfifo go done; (cat go; " + git +
+                   " > out 2>&1; echo ended > done) > /dev/null 2>&1 < /dev/null &");
+    }
+    void go() const { git_test::write_file(work_ / "go", "go"); }
+    [[nodiscard]] std::string finish() const {
+        CHECK(git_test::read_file(work_ / "done") == "ended\n"); // returns when it is closed
+        return git_test::read_file(work_ / "out");
+    }
+
+private:
+    fs::path work_;
+};
+
+} // namespace
+
+TEST_CASE("without an engine git is told so, and the next engine answers it again") {
+    Fixture f;
+    f.begin();
+    const Background git(f, "git ls-remote " + f.url("app"));
+    f.engine.reset();
+    git.go();
+    const std::string said = git.finish();
+    CHECK_MESSAGE(said.find("the engine of this session does not answer") != std::string::npos, said);
+    f.open();
+    CHECK(f.succeeds("git ls-remote " + f.url("app")).says("refs/heads/main"));
+    f.check_holds_no_secret();
+}
+
+TEST_CASE("an engine that closes cuts off what is under way, and git ends") {
+    Fixture f;
+    f.begin();
+    git_test::write_file(f.dir.path() / "git/halt", ""); // half of each pack, and then silence
+    const Background git(f, "git clone -q " + f.url("app") + " half");
+    // The server has the second request, of which it answers half.
+    const auto requests = f.dir.path() / "git/requests";
+    const auto before = git_test::read_file(requests).size();
+    git.go();
+    while (git_test::read_file(requests).substr(before).find("/git-upload-pack Basic") == std::string::npos)
+        std::this_thread::yield();
+    f.engine.reset();
+    const std::string said = git.finish();
+    CHECK(!said.empty());
+    CHECK_FALSE(fs::exists(f.dir.path() / "work/half"));
+}
+
+TEST_CASE("a session that is resumed has its git again, and one that is stopped or removed has none") {
+    Fixture f;
+    f.begin();
+    f.succeeds("git ls-remote " + f.url("app"));
+    must(f.engine->stop_session(tester, f.session).get());
+    must(f.engine->resume_session(tester, f.session).get());
+    CHECK(f.succeeds("git ls-remote " + f.url("docs")).says("refs/heads/main"));
+    must(f.engine->remove_session(tester, f.session).get());
+    f.check_holds_no_secret();
+}
+
+TEST_CASE("the profile's own settings of git stay") {
+    Fixture f;
+    f.begin(
+        {{"environment", {{"GIT_CONFIG_COUNT", "1"}, {"GIT_CONFIG_KEY_0", "alias.hello"}, {"GIT_CONFIG_VALUE_0", "version"}}}});
+    CHECK(f.succeeds("git hello").says("git version"));
+    f.succeeds("git ls-remote " + f.url("app"));
+}
+
+TEST_CASE("a repository that has moved at its server is found there") {
+    Fixture f;
+    f.begin({{"repositories", {{{"identifier", "app"}, {"url", f.http->url("/moved/app.git")}}}}});
+    f.succeeds("git clone -q " + f.http->url("/moved/app.git") +
+               " app && cd app && echo 1 > 1 && git add . && git commit -q -m 1 "
+               "&& git push -q origin main");
+    CHECK(f.head("app", "main") == f.succeeds("cd app && git rev-parse main | tr -d '\\n'").said);
     f.check_holds_no_secret();
 }
