@@ -20,6 +20,8 @@
 // sandbox.orphan_kept     error    it could not be removed, and is tried again: provider, host, sandbox, class, code
 // image.orphan_removed    warning  provider, host, image
 // image.orphan_kept       error    provider, host, image, class, code
+// git.unavailable         warning  the git of a session cannot be answered: session, class, code
+// git.not_recorded        error    the activity log did not take what it did: session, class, code
 // credential.kept         warning  it could not be given back: purpose, host, profile, job or session, class, code
 // reconciliation.failed   error    a host cannot be asked what it has; once until the code is another: provider, host, class, code
 // reconciliation.resumed  info     it can be asked again: provider, host

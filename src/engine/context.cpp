@@ -110,11 +110,13 @@ void Context::close() {
     // would be waited for, for minutes.
     boost::asio::post(io, [this] {
         clients.clear();
+        git_access.clear();
         io.stop();
     });
     work_.reset();
     thread_.join();
     pool.join();
+    git_pool.join();
     store_pool.join();
     clone_pool.join();
     tree_pool.join();

@@ -63,6 +63,8 @@ inline LogFields with_error(LogFields fields, const Error& error) {
     return fields;
 }
 
+class GitAccess;
+
 using SessionCounts = std::map<std::string, int, std::less<>>;
 
 // Shared by the engine and the processes that it handed out, which may outlive it: closed, it holds no file, connection or
@@ -129,10 +131,13 @@ public:
     SessionCounts busy;
     SessionCounts starting, stopping;
 
+    // The git of the running sessions that this engine looks after, by session id; io thread.
+    std::map<std::string, std::shared_ptr<GitAccess>, std::less<>> git_access;
+
     boost::asio::io_context io{1};
     // Threads for blocking work: what providers do here; the store, which a lease or a call into a session must not wait
-    // for; and clones and trees of files, which take as long as the other side likes.
-    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds}, tree_pool{4};
+    // for; clones and trees of files, which take as long as the other side likes; and the credentials for the git of sessions.
+    async::Pool pool, store_pool{2}, clone_pool{concurrent_builds}, tree_pool{4}, git_pool{2};
     boost::asio::steady_timer builders_wake{io}, housekeeping_wake{io},
         elsewhere_wake{io}; // only on the io thread; closing wakes all
     std::atomic<bool> closing = false;

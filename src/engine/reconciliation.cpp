@@ -2,6 +2,7 @@
 #include "engine/reconciliation.hpp"
 
 #include "async/within.hpp"
+#include "engine/git_access.hpp"
 #include "engine/hosts.hpp"
 #include "engine/sessions.hpp"
 
@@ -86,7 +87,10 @@ Task<void> reconcile_session(Context& context, store::Session session, std::opti
         break;
     }
     case SessionState::running:
-        if (compute != SandboxState::running) {
+        if (compute == SandboxState::running) {
+            (void)co_await adopt_git_access(context, std::move(session)); // one that does not answer is asked again
+        } else {
+            stop_git_access(context, session.id);
             Error why{ErrorClass::unavailable,
                       "compute_ended",
                       "the session's compute ended while nobody watched",

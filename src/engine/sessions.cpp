@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/sessions.hpp"
 
+#include "engine/git_access.hpp"
 #include "engine/hosts.hpp"
 #include "engine/permissions.hpp"
 #include "engine/publishing.hpp"
@@ -160,6 +161,7 @@ Task<void> destroy_sandboxes(Provider& provider, const std::string& session) {
 struct Launched {
     std::string sandbox_id;
     std::shared_ptr<envd::Client> client;
+    std::shared_ptr<GitAccess> git; // null: the profile has no repository for it
     std::vector<std::string> notes;
 };
 
@@ -214,6 +216,20 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
         !snapshot || snapshot->manifest.empty() ? Result<Manifest>(Manifest{}) : store::manifest_from_json(snapshot->manifest);
     if (!manifest) co_return manifest.error();
     init.environment = managed_variables(*recipe, *manifest, session.id);
+    if (const auto repositories = GitProxy::repositories_of(*recipe); !repositories.empty()) {
+        timeline.step("guest.git");
+        launched.git = std::make_shared<GitAccess>(context, session, *recipe, launched.client);
+        auto port = co_await GitAccess::open(launched.git);
+        if (!port) co_return port.error();
+        if (*port) {
+            auto settings = git::git_environment(recipe->environment, repositories, **port);
+            if (!settings) co_return settings.error();
+            init.environment.merge(*settings);
+        } else {
+            launched.notes.emplace_back("git in the session cannot fetch and push through the engine: its sandbox brings no "
+                                        "connections");
+        }
+    }
     init.environment.insert(recipe->environment.begin(), recipe->environment.end());
     const auto primary = std::find_if(recipe->repositories.begin(), recipe->repositories.end(),
                                       [](const Repository& r) { return r.role == RepositoryRole::primary; });
@@ -308,6 +324,10 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
         std::lock_guard guard(context.sessions_mutex);
         context.clients.insert_or_assign(session.id, launched->client);
     }
+    if (launched->git) {
+        context.git_access.insert_or_assign(session.id, launched->git);
+        launched->git->start();
+    }
     log_start(context, *running, resuming, steps);
     co_return to_info(*running);
 }
@@ -380,6 +400,7 @@ Task<SessionInfo> stop_session(Context& context, std::optional<Principal> who, s
     if (!provider) co_return provider.error();
     const SessionCount at_it(context, &Context::stopping, session);
     forget_client(context, session);
+    stop_git_access(context, session);
     auto stopped = co_await (*provider)->stop(row->sandbox_id);
     if (!stopped) co_return stopped.error();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -460,6 +481,7 @@ Task<SessionInfo> remove_session(Context& context, Principal who, std::string se
     if (!row) co_return row.error();
     if (row->state != SessionState::removing) co_return to_info(*row);
     forget_client(context, session);
+    stop_git_access(context, session);
     auto info = co_await complete_removal(context, std::move(*row));
     co_return info;
 }

@@ -11,6 +11,7 @@
 #include "envd/watch_events.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -125,6 +126,31 @@ Task<FileInfo> run_write_file(CorePtr core, std::string path, std::string bytes)
     co_return entry;
 }
 
+Task<Tunnel> run_tunnel(CorePtr core) {
+    auto request = tunnel_request();
+    if (request) request = core->complete(std::move(*request));
+    if (!request) co_return request.error();
+    auto stream = co_await core->http.attach(std::move(*request), core->limits.answer);
+    if (!stream) co_return stream.error();
+    if (stream->head().status == 404)
+        co_return Error{ErrorClass::unsupported,
+                        "tunnels_not_supported",
+                        "this sandbox does not bring connections of its processes to the engine",
+                        "use a provider whose sandboxes have the guest of this version",
+                        "",
+                        {}};
+    if (stream->head().status != 200) {
+        auto refusal = co_await read_refusal(*stream, "tunnel", Route::plain, core->limits.refusal);
+        co_return refusal;
+    }
+    const auto text = net::find_header(stream->head().headers, "Sandboxkit-Port").value_or("");
+    std::uint16_t port = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || port == 0)
+        co_return protocol_error("the sandbox does not say at which port it listens");
+    co_return Tunnel{port, std::move(*stream)};
+}
+
 class WireClient final : public Client {
 public:
     explicit WireClient(CorePtr core) : core_(std::move(core)) {}
@@ -190,6 +216,7 @@ public:
     Task<TreeSummary> upload_tree(std::string path, std::function<Task<std::string>()> source) override {
         return async::without_exceptions(envd::upload_tree(core_, std::move(path), std::move(source)));
     }
+    Task<Tunnel> tunnel() override { return async::without_exceptions(run_tunnel(core_)); }
 
 private:
     Task<FileInfo> entry_call(Result<net::HttpRequest> request, std::string name) {

@@ -7,6 +7,8 @@
 // Threads: one client may be used from any coroutine on its executor. Cancellation: total, at every suspension.
 #pragma once
 
+#include "net/http_client.hpp"
+
 #include <sandboxkit/files.hpp>
 #include <sandboxkit/provider.hpp>
 #include <sandboxkit/session.hpp>
@@ -69,6 +71,12 @@ public:
     virtual Task<FileEvent> next() = 0;
 };
 
+// A connection that waits for a client of the port that the server listens on, on the sandbox's loopback, and is then its own.
+struct Tunnel {
+    std::uint16_t port = 0; // the same each time while the sandbox runs
+    net::HttpStream stream; // takes bytes both ways (net/http_client.hpp: attach); its first ones are the client's
+};
+
 class Client {
 public:
     static std::shared_ptr<Client> make(boost::asio::any_io_executor executor, Endpoint endpoint,
@@ -107,6 +115,10 @@ public:
     // The archive is the peer's: nothing in it is to be trusted.
     virtual Task<void> download_tree(std::string path, std::function<Task<void>(std::string)> sink) = 0;
     virtual Task<TreeSummary> upload_tree(std::string path, std::function<Task<std::string>()> source) = 0;
+
+    // Returns when the server listens; unsupported "tunnels_not_supported" where it has no such extension. Who takes the other
+    // end is a process of the sandbox: nothing that it sends is to be trusted.
+    virtual Task<Tunnel> tunnel() = 0;
 };
 
 } // namespace sandboxkit::envd

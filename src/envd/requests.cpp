@@ -299,6 +299,13 @@ Result<net::HttpRequest> write_file_request(std::string_view path, std::string b
     return request;
 }
 
+Result<net::HttpRequest> tunnel_request() {
+    net::HttpRequest request;
+    request.method = "POST";
+    request.target = "/sandboxkit/tunnel";
+    return request;
+}
+
 Result<net::HttpRequest> download_tree_request(std::string_view path) {
     const auto ok = check_path(path);
     if (!ok) return ok.error();

@@ -34,6 +34,8 @@ Result<net::HttpRequest> read_file_request(std::string_view path);
 Result<net::HttpRequest> watch_request(std::string_view path, bool recursive);
 Result<net::HttpRequest> write_file_request(std::string_view path, std::string bytes);
 
+Result<net::HttpRequest> tunnel_request();
+
 Result<net::HttpRequest> download_tree_request(std::string_view path);
 Result<net::HttpRequest> upload_tree_request(std::string_view path); // without its body
 

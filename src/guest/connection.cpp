@@ -105,6 +105,14 @@ void Connection::close() {
     if (const auto closed = std::move(closed_)) closed(*this);
 }
 
+FileDescriptor Connection::release() {
+    if (state_ != State::handling) return {};
+    boost::system::error_code ec;
+    FileDescriptor socket(socket_.release(ec));
+    close();
+    return socket;
+}
+
 void Connection::arm_read() {
     if (read_pending_) return;
     read_pending_ = true;

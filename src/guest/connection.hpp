@@ -77,6 +77,9 @@ public:
     void respond(Response response);
     void respond_file(Response response, FileDescriptor file, std::uint64_t offset, std::uint64_t length);
     void respond_stream(std::string_view content_type, std::string fields, std::shared_ptr<StreamSource> source);
+    // Or this, in the sink's end(): the connection ends here and its socket, non-blocking, is for one who speaks something else
+    // on it. Invalid when the peer is gone. What the peer sent beyond its request is lost.
+    [[nodiscard]] FileDescriptor release();
 
     // The sink is ready again.
     void resume();

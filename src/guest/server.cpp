@@ -31,7 +31,7 @@ Server::Server(boost::asio::io_context& loop, FileDescriptor listener, FileDescr
     : loop_(loop), listener_fd_(std::move(listener)), signals_fd_(std::move(signals)), acceptor_(loop), signals_(loop),
       accept_again_(loop), stalled_(loop), trim_(loop),
       processes_(loop.get_executor(), std::move(options.spawn), descriptors_for_processes(options.descriptor_limit)),
-      service_(processes_, std::move(options.workdir), std::move(options.environment)) {}
+      service_(loop.get_executor(), processes_, std::move(options.workdir), std::move(options.environment)) {}
 
 Server::~Server() = default;
 

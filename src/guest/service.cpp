@@ -50,8 +50,8 @@ Answer<std::string> basic_auth_user(std::string_view authorization) {
     return decoded->substr(0, decoded->find(':'));
 }
 
-Service::Service(ProcessTable& processes, std::string default_workdir, Environment base)
-    : processes_(processes), base_(std::move(base)) {
+Service::Service(boost::asio::any_io_executor executor, ProcessTable& processes, std::string default_workdir, Environment base)
+    : processes_(processes), base_(std::move(base)), tunnels_(std::move(executor)) {
     settings_.default_workdir = std::move(default_workdir);
 }
 
@@ -87,6 +87,10 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
         return begin_compose(connection);
     }
     if (head.path == "/sandboxkit/tree") return begin_tree(connection, head);
+    if (head.path == "/sandboxkit/tunnel") {
+        if (head.method != "POST") return ignore(method_not_allowed("POST"));
+        return begin_tunnel(connection);
+    }
     if (initialize) {
         if (head.method != "POST") return ignore(method_not_allowed("POST"));
         return std::make_unique<CollectBody>(
@@ -111,6 +115,18 @@ std::unique_ptr<BodySink> Service::begin(const Shared& connection, const Request
     auto sink = begin_rpc(connection, head);
     if (sink) return sink;
     return ignore(not_found());
+}
+
+// The connection becomes one end of a tunnel when its request is complete.
+std::unique_ptr<BodySink> Service::begin_tunnel(const Shared& connection) {
+    return std::make_unique<CollectBody>(
+        [this, connection](const std::string&) {
+            const auto port = tunnels_.listen();
+            if (!port) return connection->respond(plain_error(503, port.error().message));
+            if (tunnels_.full()) return connection->respond(plain_error(503, "no more tunnels are carried at once"));
+            if (FileDescriptor socket = connection->release()) tunnels_.add(std::move(socket));
+        },
+        [connection] { connection->respond(plain_error(413, "the request is larger than 8 MiB")); });
 }
 
 void Service::init(const Shared& connection, const RequestHead& head, std::string_view body) {

@@ -7,6 +7,7 @@
 #include "guest/messages.hpp"
 #include "guest/metrics.hpp"
 #include "guest/process_table.hpp"
+#include "guest/tunnels.hpp"
 #include "guest/watcher.hpp"
 
 #include <chrono>
@@ -40,7 +41,7 @@ struct Settings {
 class Service : public RequestHandler {
 public:
     // The base: what processes have before anybody sets anything.
-    Service(ProcessTable& processes, std::string default_workdir, Environment base);
+    Service(boost::asio::any_io_executor executor, ProcessTable& processes, std::string default_workdir, Environment base);
     std::unique_ptr<BodySink> begin(const std::shared_ptr<Connection>& connection, const RequestHead& head) override;
 
 private:
@@ -51,6 +52,7 @@ private:
     std::unique_ptr<BodySink> begin_compose(const Shared& connection);
     void compose(const Shared& connection, std::string_view body);
     std::unique_ptr<BodySink> begin_tree(const Shared& connection, const RequestHead& head);
+    std::unique_ptr<BodySink> begin_tunnel(const Shared& connection);
     // Why a request for /files may not be answered; nothing when it may.
     [[nodiscard]] std::optional<std::string> files_refusal(const RequestHead& head, const Query& query) const;
 
@@ -85,6 +87,7 @@ private:
     const Environment base_;
     Settings settings_;
     Metrics metrics_;
+    Tunnels tunnels_;
 };
 
 } // namespace sandboxkit::guest

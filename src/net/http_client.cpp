@@ -95,6 +95,11 @@ asio::awaitable<Result<HttpResponse>> HttpClient::upload(HttpRequest request, Ht
     return async::without_exceptions(run_upload(state_, std::move(request), std::move(source), limits));
 }
 
+asio::awaitable<Result<HttpStream>> HttpClient::transfer(HttpRequest request, HttpBodySource source,
+                                                         std::chrono::milliseconds limit) {
+    return async::without_exceptions(run_transfer(state_, std::move(request), std::move(source), limit));
+}
+
 namespace {
 
 // Closes a connection that leaves its scope in the middle of an exchange, by error, cancellation or exception.
@@ -177,6 +182,24 @@ std::string chunk_head(std::size_t size) {
     return std::string(text.data(), end) + "\r\n";
 }
 
+// The head and then what the source gives, in chunks. An error is the source's; what became of the peer is in the value.
+asio::awaitable<Result<HttpConnection::Written>> write_chunks(std::shared_ptr<HttpConnection> connection, std::string head,
+                                                              HttpBodySource source, std::chrono::milliseconds limit) {
+    connection->expire_after(limit);
+    auto written = co_await HttpConnection::write(connection, head, {});
+    for (bool last = false; written.complete && !last;) {
+        connection->expire_never(); // the source takes the time it needs
+        auto piece = co_await source();
+        if (!piece) co_return piece.error();
+        last = piece->empty();
+        const std::string size = chunk_head(piece->size());
+        *piece += "\r\n";
+        connection->expire_after(limit);
+        written = co_await HttpConnection::write(connection, size, *piece);
+    }
+    co_return written;
+}
+
 } // namespace
 
 asio::awaitable<Result<HttpResponse>> HttpClient::run_unary(std::shared_ptr<State> state, HttpRequest request,
@@ -213,19 +236,9 @@ asio::awaitable<Result<HttpResponse>> HttpClient::run_upload(std::shared_ptr<Sta
     const auto& connection = closing.connection;
     auto connected = co_await HttpConnection::connect(connection);
     if (!connected) co_return connected.error();
-    connection->expire_after(limits.total);
-    auto written = co_await HttpConnection::write(connection, *head, {});
-    for (bool last = false; written.complete && !last;) {
-        connection->expire_never(); // the source takes the time it needs
-        auto piece = co_await source();
-        if (!piece) co_return piece.error();
-        last = piece->empty();
-        const std::string size = chunk_head(piece->size());
-        *piece += "\r\n";
-        connection->expire_after(limits.total);
-        written = co_await HttpConnection::write(connection, size, *piece);
-    }
-    auto done = co_await read_answer(connection, state->target, std::move(written), limits);
+    auto written = co_await write_chunks(connection, std::move(*head), std::move(source), limits.total);
+    if (!written) co_return written.error();
+    auto done = co_await read_answer(connection, state->target, std::move(*written), limits);
     co_return std::move(done.result);
 }
 
@@ -322,6 +335,24 @@ asio::awaitable<Result<HttpStream>> HttpClient::run_stream(std::shared_ptr<State
     if (!written.complete && !written.broken) co_return written.result.error();
     auto impl = std::make_shared<HttpStream::Impl>(closing.release(), state->target);
     auto read = co_await HttpStream::Impl::read_head(impl, attach);
+    if (!read) co_return read.error();
+    co_return HttpStream(std::move(impl));
+}
+
+asio::awaitable<Result<HttpStream>> HttpClient::run_transfer(std::shared_ptr<State> state, HttpRequest request,
+                                                             HttpBodySource source, std::chrono::milliseconds limit) {
+    request.chunked = true;
+    auto head = encode_request_head(request, state->host);
+    if (!head) co_return head.error();
+    if (!state->tls) co_return state->tls.error();
+    Closing closing(std::make_shared<HttpConnection>(state->executor, state->target, *state->tls));
+    auto connected = co_await HttpConnection::connect(closing.connection);
+    if (!connected) co_return connected.error();
+    auto written = co_await write_chunks(closing.connection, std::move(*head), std::move(source), limit);
+    if (!written) co_return written.error();
+    if (!written->complete && !written->broken) co_return written->result.error();
+    auto impl = std::make_shared<HttpStream::Impl>(closing.release(), state->target);
+    auto read = co_await HttpStream::Impl::read_head(impl, false);
     if (!read) co_return read.error();
     co_return HttpStream(std::move(impl));
 }

@@ -100,6 +100,11 @@ public:
     // early. `limits.total` is for each piece to be taken, and for the answer after the last.
     boost::asio::awaitable<Result<HttpResponse>> upload(HttpRequest request, HttpBodySource source, HttpLimits limits = {});
 
+    // As upload(), but returns with the answer's head, as stream() does. `limit` is for each piece to be taken, and for the head
+    // after the last.
+    boost::asio::awaitable<Result<HttpStream>> transfer(HttpRequest request, HttpBodySource source,
+                                                        std::chrono::milliseconds limit = std::chrono::seconds(60));
+
 private:
     struct State;
     static boost::asio::awaitable<Result<HttpResponse>> run_unary(std::shared_ptr<State> state, HttpRequest request,
@@ -108,6 +113,8 @@ private:
                                                                  std::chrono::milliseconds limit, bool attach);
     static boost::asio::awaitable<Result<HttpResponse>> run_upload(std::shared_ptr<State> state, HttpRequest request,
                                                                    HttpBodySource source, HttpLimits limits);
+    static boost::asio::awaitable<Result<HttpStream>> run_transfer(std::shared_ptr<State> state, HttpRequest request,
+                                                                   HttpBodySource source, std::chrono::milliseconds limit);
     std::shared_ptr<State> state_;
 };
 

@@ -58,4 +58,20 @@ Result<void> SqlStore::record_credential(const CredentialRecord& record) {
     });
 }
 
+Result<void> SqlStore::record_git(const GitRecord& record) {
+    return write("record_git", [&](Connection& db) -> Result<void> {
+        Actor actor;
+        std::string profile;
+        std::uint32_t version = 0;
+        if (!db.query("SELECT principal, profile, version FROM sessions WHERE id = ?")
+                 .with(record.session)
+                 .into(actor.principal, profile, version)
+                 .step())
+            return not_found("session", "no_session", record.session);
+        boost::json::object own{{"session", record.session}, {"version", version}};
+        record_activity(db, record.now, actor, profile, record.action, with_detail(std::move(own), record.detail));
+        return {};
+    });
+}
+
 } // namespace sandboxkit::store

@@ -92,6 +92,7 @@ public:
     Result<std::vector<Activity>> activity(std::string_view profile, std::optional<std::int64_t> before,
                                            std::uint32_t limit) override;
     Result<void> record_credential(const CredentialRecord& record) override;
+    Result<void> record_git(const GitRecord& record) override;
     Result<std::string> store_id() override;
     Result<std::optional<StateDirectory>> state_directory() override;
     Result<StateDirectory> bind_state_directory(const StateDirectory& directory) override;

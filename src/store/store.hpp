@@ -245,6 +245,14 @@ struct CredentialRecord {
     Timestamp now{};
 };
 
+// What the git of a session did at the server of a repository.
+struct GitRecord {
+    std::string session{}; // whose principal it was
+    std::string action{};  // "git.fetch" or "git.push"
+    std::string detail = "{}";
+    Timestamp now{};
+};
+
 struct Activity {
     std::int64_t sequence = 0;
     Timestamp at{};
@@ -379,6 +387,8 @@ public:
 
     // "credential.use" in the activity log. not_found "no_job" or "no_session".
     virtual Result<void> record_credential(const CredentialRecord&) = 0;
+    // Its action in the activity log. not_found "no_session".
+    virtual Result<void> record_git(const GitRecord&) = 0;
 
     // The identity of this store, made when it was created ("eng_..." is per process, this is per file).
     virtual Result<std::string> store_id() = 0;

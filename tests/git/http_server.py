@@ -100,6 +100,8 @@ class Handler(BaseHTTPRequestHandler):
             REQUEST_METHOD=self.command,
             CONTENT_TYPE=self.headers.get("Content-Type", ""),
             CONTENT_LENGTH=str(len(request)),
+            HTTP_CONTENT_ENCODING=self.headers.get("Content-Encoding", ""),
+            GIT_PROTOCOL=self.headers.get("Git-Protocol", ""),
         )
         answer = subprocess.run(
             ["git", "http-backend"], input=request, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
