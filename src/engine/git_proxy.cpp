@@ -73,11 +73,15 @@ bool is_protocol(std::string_view text) {
            text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789=.:-") == std::string_view::npos;
 }
 
-net::HttpTarget target_of(const git::RemoteUrl& url) {
+net::HttpTarget target_of(const git::RemoteUrl& url, const std::filesystem::path& authorities) {
     net::HttpTarget target;
     target.host = url.host;
     target.port = url.port.value_or(url.tls ? 443 : 80);
-    if (url.tls) target.tls.emplace();
+    if (url.tls) {
+        target.tls.emplace();
+        target.tls->ca_file = authorities;
+        target.tls->system = true;
+    }
     target.name = "the server of the repository";
     target.code_prefix = "git";
     return target;
@@ -105,7 +109,7 @@ Error refused_by_server(unsigned status) {
 struct GitProxy::Place {
     Place(Context& context, Repository r, git::RemoteUrl u)
         : repository(std::move(r)), url(std::move(u)), path(path_of(repository.url)) {
-        if (url.kind == git::RemoteUrl::Kind::http) http.emplace(context.executor(), target_of(url));
+        if (url.kind == git::RemoteUrl::Kind::http) http.emplace(context.executor(), target_of(url, context.options.git_ca_file));
     }
     const Repository repository;
     const git::RemoteUrl url;

@@ -84,6 +84,8 @@ Result<void> trust(SSL_CTX* context, const TlsOptions& options) {
     }
     if (!options.ca_file.empty() && SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1)
         return bad_options("the file of certificate authorities '" + options.ca_file.string() + "' cannot be read");
+    if (options.system && SSL_CTX_set_default_verify_paths(context) != 1)
+        return bad_options("the system's certificate authorities cannot be read");
     if (options.ca.empty()) return {};
     const auto authorities = read_certificates(options.ca);
     if (authorities.empty()) return bad_options("the certificate authorities are no certificates in PEM");

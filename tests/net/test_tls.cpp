@@ -120,6 +120,11 @@ TEST_CASE("the system's authorities are trusted where none are named, and only t
     TlsOptions by_file;
     by_file.ca_file = other.file("authority.pem");
     expect(failure(target_of(terminator.port(), by_file)), ErrorClass::unavailable, "peer_certificate_untrusted");
+    by_file.system = true; // now both
+    CHECK(ask(target_of(terminator.port(), by_file)));
+    other.issue("server", here);
+    const TlsTerminator of_the_other(other.file("server.both"), peer.path());
+    CHECK(ask(target_of(of_the_other.port(), by_file)));
 }
 
 TEST_CASE("a certificate that does not prove who the peer is") {
