@@ -21,7 +21,7 @@
 // image.orphan_removed    warning  provider, host, image
 // image.orphan_kept       error    provider, host, image, class, code
 // credential.kept         warning  it could not be given back: purpose, host, profile, job or session, class, code
-// reconciliation.failed   error    a host cannot be asked what it has; once until the code is another: provider, host, class, code
+// reconciliation.failed   error    a host cannot be asked what it has; once until its code changes: provider, host, class, code
 // reconciliation.resumed  info     it can be asked again: provider, host
 // host.added              info     host, provider
 // host.removed            info     with what was given up there: host, sessions, snapshots
