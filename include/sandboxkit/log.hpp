@@ -23,7 +23,7 @@
 // git.unavailable         warning  the git of a session cannot be answered: session, class, code
 // git.not_recorded        error    the activity log did not take what it did: session, class, code
 // credential.kept         warning  it could not be given back: purpose, host, profile, job or session, class, code
-// reconciliation.failed   error    a host cannot be asked what it has; once until the code is another: provider, host, class, code
+// reconciliation.failed   error    a host cannot be asked what it has; once until its code changes: provider, host, class, code
 // reconciliation.resumed  info     it can be asked again: provider, host
 // mirrors.evicted         info     they took more than the limit: mirrors, bytes (warning: they could not be removed: class, code)
 // host.added              info     host, provider

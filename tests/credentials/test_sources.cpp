@@ -202,7 +202,8 @@ TEST_CASE("a document of sources") {
     auto read = read_credential_sources(R"({"sources": [
         {"kind": "token", "url": "https://r.example", "username": "me", "secret": {"environment": "SANDBOXKIT_TEST_TOKEN"}},
         {"kind": "gitlab", "url": "https://gitlab.example/team", "secret": {"environment": "SANDBOXKIT_TEST_TOKEN"}},
-        {"kind": "bitbucket", "url": "https://bitbucket.org/a", "token": "api", "secret": {"environment": "SANDBOXKIT_TEST_TOKEN"}},
+        {"kind": "bitbucket", "url": "https://bitbucket.org/a", "token": "api",
+         "secret": {"environment": "SANDBOXKIT_TEST_TOKEN"}},
         {"kind": "bitbucket", "url": "https://bitbucket.org/b", "token": "access",
          "secret": {"environment": "SANDBOXKIT_TEST_TOKEN"}},
         {"kind": "command", "url": "https://c.example", "connection": "con_1", "path": true, "timeout_seconds": 5,

@@ -126,7 +126,8 @@ class Credentials(unittest.TestCase):
 
     def test_a_document(self):
         (self.directory / "token").write_text(SECRET)
-        sources = {"sources": [{"kind": "token", "url": self.url, "username": "ada", "secret": {"file": str(self.directory / "token")}}]}
+        secret = {"file": str(self.directory / "token")}
+        sources = {"sources": [{"kind": "token", "url": self.url, "username": "ada", "secret": secret}]}
         with sandboxkit.Engine(self.directory / "sandboxes.db", credential_sources=sources) as engine:
             profile = engine.create_profile(self.document)
             profile.publish().snapshot.wait()

@@ -31,8 +31,9 @@ if _TYPE_CHECKING:
     )
     from sandboxkit._types import (
         Activity, Change, Check, Connection, Credential, CredentialRelease, CredentialRequest, Decision, End, Environment,
-        ExecResult, FileChange, FileInfo, Host, HostInfo, HostSnapshot, HostStatus, Image, Ingredient, InstructionsInfo, JobInfo, Kept, Output,
-        Overview, ProcessInfo, ProfileInfo, Progress, ProposalInfo, SessionInfo, Tree, Validation, VersionInfo,
+        ExecResult, FileChange, FileInfo, Host, HostInfo, HostSnapshot, HostStatus, Image, Ingredient, InstructionsInfo,
+        JobInfo, Kept, Output, Overview, ProcessInfo, ProfileInfo, Progress, ProposalInfo, SessionInfo, Tree, Validation,
+        VersionInfo,
     )
 
 __all__ = [

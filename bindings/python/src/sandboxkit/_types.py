@@ -11,10 +11,10 @@ from sandboxkit._abi import publish
 from sandboxkit._errors import Error, Problem, error_from, problem_from
 
 __all__ = [
-    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRelease", "CredentialRequest", "Decision", "End", "Environment",
-    "ExecResult", "FileChange", "FileInfo", "Host", "HostInfo", "HostSnapshot", "HostStatus", "Image", "Ingredient",
-    "InstructionsInfo", "JobInfo", "Kept", "Output", "Overview", "ProcessInfo", "ProfileInfo", "Progress", "ProposalInfo",
-    "SessionInfo", "Tree", "Validation", "VersionInfo",
+    "Activity", "Change", "Check", "Connection", "Credential", "CredentialRelease", "CredentialRequest", "Decision",
+    "End", "Environment", "ExecResult", "FileChange", "FileInfo", "Host", "HostInfo", "HostSnapshot", "HostStatus",
+    "Image", "Ingredient", "InstructionsInfo", "JobInfo", "Kept", "Output", "Overview", "ProcessInfo", "ProfileInfo",
+    "Progress", "ProposalInfo", "SessionInfo", "Tree", "Validation", "VersionInfo",
 ]
 
 _Json = Mapping[str, Any]

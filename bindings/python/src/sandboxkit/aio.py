@@ -16,8 +16,8 @@ from sandboxkit._async.version import Snapshot, Version
 from sandboxkit._async.watch import Watch
 
 __all__ = [
-    "Client", "CredentialReleases", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "Provider", "References", "Session",
-    "Snapshot", "Version", "Watch",
+    "Client", "CredentialReleases", "Credentials", "Engine", "Job", "Process", "Profile", "Proposal", "Provider",
+    "References", "Session", "Snapshot", "Version", "Watch",
 ]
 
 _publish(__name__, (globals()[name] for name in __all__))
