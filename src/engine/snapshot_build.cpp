@@ -141,11 +141,12 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.branch = repository.branch;
         request.revision = repository.revision;
         request.depth = repository.depth;
+        request.submodules = repository.submodules;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
         if (CredentialSource* const source = context_.options.credentials.get())
-            request.credential = [this, source, &request, &repository] {
-                return source->credential({CredentialPurpose::clone, request.url, recipe_.connections.git, job_.info.profile,
+            request.credential = [this, source, &repository](const std::string& url) {
+                return source->credential({CredentialPurpose::clone, url, recipe_.connections.git, job_.info.profile,
                                            job_.info.version, repository.identifier, repository.role, job_.info.id});
             };
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
@@ -171,6 +172,8 @@ Task<void> SnapshotBuild::clone_repositories() {
         }
         manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit, cloned->branch});
         pending_log_ += "cloned " + repository.identifier + " at " + cloned->commit + "\n";
+        if (cloned->submodules > 0)
+            pending_log_ += "with " + std::to_string(cloned->submodules) + " submodules of " + repository.identifier + "\n";
         if (cloned->lfs_pointers > 0)
             pending_log_ += std::to_string(cloned->lfs_pointers) + " files of " + repository.identifier +
                             " are pointers to Git LFS, whose contents are not fetched\n";
