@@ -90,8 +90,9 @@ struct CredentialUse {
 // Implemented by the host application. May be called from any of the engine's worker threads, several at once, and may block
 // there. Nothing: there is no credential, and the clone goes on without one. An error: it cannot be said now; the operation that
 // asked ends with it. The engine never calls it while it holds a lock, and waits for its answer also when the operation is
-// cancelled. It is asked at most once in a clone, and only when the server asks, so that nobody is bothered for a public
-// repository; and never for a server that is reached in the clear, but on this machine.
+// cancelled. It is asked at most once in a clone of a repository, and once for each of its submodules, whose URL the request
+// then has; only when the server asks, so that nobody is bothered for a public repository; and never for a server that is
+// reached in the clear, but on this machine.
 class CredentialSource {
 public:
     virtual ~CredentialSource() = default;

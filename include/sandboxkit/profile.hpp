@@ -42,6 +42,7 @@ struct Repository {
     std::optional<std::string> branch;
     std::optional<std::string> revision; // instead of a branch
     std::optional<std::uint32_t> depth;
+    bool submodules = false;
     std::string mount_path;
     RepositoryRole role = RepositoryRole::primary;
     bool read_only = false; // default in a document: true for a reference, false otherwise

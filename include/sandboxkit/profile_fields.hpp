@@ -245,6 +245,10 @@ struct Model<Repository> {
         Field{"depth", &Repository::depth, Whole{1, 1'000'000}, Presence::optional,
               in_snapshot(StepKind::clone_repository, "the checkout in the snapshot has this much history"),
               "How many commits of history. Without it, all."},
+        Field{"submodules", &Repository::submodules, Flag{}, Presence::optional,
+              in_snapshot(StepKind::clone_repository, "they are in the snapshot's checkout"),
+              "Whether its submodules are cloned too, and theirs: at most 100, at most 8 inside each other. One that is reached "
+              "with less protection than the repository itself is refused."},
         Field{"mount_path", &Repository::mount_path, Text{1024, check_mount_path}, Presence::written,
               in_snapshot(StepKind::clone_repository, "the checkout stands there in the snapshot"),
               "Where the checkout is. No two inside each other, none in the system's own directories. Default: "

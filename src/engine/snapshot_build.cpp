@@ -153,6 +153,7 @@ Task<void> SnapshotBuild::clone_repositories() {
         request.branch = repository.branch;
         request.revision = repository.revision;
         request.depth = repository.depth;
+        request.submodules = repository.submodules;
         request.destination = destination;
         request.mirrors = context_.state_directory / "mirrors";
         tell({{}, "cloning " + repository.identifier, 0, 0, ""});
@@ -162,10 +163,14 @@ Task<void> SnapshotBuild::clone_repositories() {
                 fs::create_directories(staging_, ec);
                 fs::create_directories(request.mirrors, ec);
                 fs::remove_all(request.destination, ec); // of an attempt that was given back
-                CredentialLease lease(context_,
-                                      {CredentialPurpose::clone, request.url, recipe_.connections.git, job_.info.profile,
-                                       job_.info.version, repository.identifier, repository.role, job_.info.id});
-                if (context_.options.credentials) request.credential = [&lease] { return lease.ask(); };
+                std::list<CredentialLease> leases;       // the last is that of the server which is talked to
+                if (context_.options.credentials)
+                    request.credential = [&](const std::string& url) {
+                        leases.emplace_back(context_, CredentialRequest{CredentialPurpose::clone, url, recipe_.connections.git,
+                                                                        job_.info.profile, job_.info.version,
+                                                                        repository.identifier, repository.role, job_.info.id});
+                        return leases.back().ask();
+                    };
                 auto done = git::clone(request, stop, [&](const git::CloneProgress& p) {
                     tell({{},
                           "cloning " + repository.identifier + ": " + std::to_string(p.received_objects) + "/" +
@@ -174,7 +179,8 @@ Task<void> SnapshotBuild::clone_repositories() {
                           0,
                           ""});
                 });
-                lease.give_back({.over = true, .refused = !done && done.error().code == "credentials_refused"});
+                if (!leases.empty())
+                    leases.back().give_back({.over = true, .refused = !done && done.error().code == "credentials_refused"});
                 return done;
             });
         if (!cloned) {
@@ -184,6 +190,8 @@ Task<void> SnapshotBuild::clone_repositories() {
         }
         manifest_.ingredients.push_back({"repository", repository.identifier, "git:" + cloned->commit, cloned->branch});
         pending_log_ += "cloned " + repository.identifier + " at " + cloned->commit + "\n";
+        if (cloned->submodules > 0)
+            pending_log_ += "with " + std::to_string(cloned->submodules) + " submodules of " + repository.identifier + "\n";
         if (cloned->lfs_pointers > 0)
             pending_log_ += std::to_string(cloned->lfs_pointers) + " files of " + repository.identifier +
                             " are pointers to Git LFS, whose contents are not fetched\n";

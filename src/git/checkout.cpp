@@ -17,7 +17,7 @@ Error over(std::string code, std::string message) {
 // Depth first, with a stack of its own: how deep a tree nests is the server's choice.
 // `visit(path, entry)` is called for what is not a directory.
 template <class Visit>
-Result<void> walk(git_repository* repository, const git_oid& commit_id, Watch& watch, Visit visit) {
+Result<void> walk(git_repository* repository, const git_oid& commit_id, Watch& watch, std::uint64_t& entries, Visit visit) {
     struct Level {
         TreePtr tree;
         std::size_t next = 0;
@@ -38,7 +38,6 @@ Result<void> walk(git_repository* repository, const git_oid& commit_id, Watch& w
             return last_error(status, Where::source, watch, "reading the tree to check out");
         enter(tree);
     }
-    std::uint64_t entries = 0;
     while (!levels.empty()) {
         Level& level = levels.back();
         path.resize(level.path_length);
@@ -103,7 +102,7 @@ Result<bool> is_lfs_pointer(git_odb* odb, const git_oid& blob, std::size_t lengt
 
 struct Size {
     std::uint64_t files = 0;
-    std::uint64_t lfs_pointers = 0;
+    CheckedOut found;
 };
 
 Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& watch) {
@@ -112,27 +111,31 @@ Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& w
         return last_error(status, Where::source, watch, "opening the objects");
     const OdbPtr odb(raw);
     Size size;
-    std::uint64_t bytes = 0;
-    auto walked = walk(repository, commit, watch, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
-        ++size.files;
-        if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB) return {}; // a submodule: an empty directory
-        std::size_t length = 0;
-        git_object_t type{};
-        if (const int status = git_odb_read_header(&length, &type, odb.get(), git_tree_entry_id(entry)); status < 0)
-            return last_error(status, Where::source, watch, "reading the size of " + path);
-        bytes += length;
-        if (length > watch.limits().file_bytes)
-            return over("file_too_large", "the file " + path + " is larger than the limit of " +
-                                              std::to_string(watch.limits().file_bytes) + " bytes");
-        if (bytes > watch.limits().checkout_bytes)
-            return over("checkout_too_large",
-                        "the work tree is larger than the limit of " + std::to_string(watch.limits().checkout_bytes) + " bytes");
-        if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK) return {};
-        const auto pointer = is_lfs_pointer(odb.get(), *git_tree_entry_id(entry), length, watch);
-        if (!pointer) return pointer.error();
-        if (*pointer) ++size.lfs_pointers;
-        return {};
-    });
+    auto& measured = watch.measured();
+    auto walked = walk(
+        repository, commit, watch, measured.files, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
+            ++size.files;
+            if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB) { // an empty directory, as far as this tree goes
+                size.found.submodules.push_back({path, *git_tree_entry_id(entry)});
+                return {};
+            }
+            std::size_t length = 0;
+            git_object_t type{};
+            if (const int status = git_odb_read_header(&length, &type, odb.get(), git_tree_entry_id(entry)); status < 0)
+                return last_error(status, Where::source, watch, "reading the size of " + path);
+            measured.bytes += length;
+            if (length > watch.limits().file_bytes)
+                return over("file_too_large", "the file " + path + " is larger than the limit of " +
+                                                  std::to_string(watch.limits().file_bytes) + " bytes");
+            if (measured.bytes > watch.limits().checkout_bytes)
+                return over("checkout_too_large", "the work tree is larger than the limit of " +
+                                                      std::to_string(watch.limits().checkout_bytes) + " bytes");
+            if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK) return {};
+            const auto pointer = is_lfs_pointer(odb.get(), *git_tree_entry_id(entry), length, watch);
+            if (!pointer) return pointer.error();
+            if (*pointer) ++size.found.lfs_pointers;
+            return {};
+        });
     if (!walked) return walked.error();
     return size;
 }
@@ -195,22 +198,23 @@ Result<CheckedOut> check_out(git_repository* repository, const Target& target, W
         return {};
     };
     if (!watch.files(0, size->files)) return *watch.why();
-    auto walked =
-        walk(repository, target.commit, watch, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
-            if (!is_settings_link(entry)) {
-                paths.push_back(path);
-                return paths.size() < batch_files ? Result<void>{} : flush();
-            }
-            links.push_back(path);
-            if (links.size() <= batch_files) return {};
-            return Error{ErrorClass::quota,
-                         "too_many_links",
-                         "the repository has more than " + std::to_string(batch_files) +
-                             " files .gitattributes or .gitignore that are symbolic links",
-                         "make them files",
-                         "",
-                         {}};
-        });
+    std::uint64_t entries = 0;
+    auto walked = walk(repository, target.commit, watch, entries,
+                       [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
+                           if (!is_settings_link(entry)) {
+                               paths.push_back(path);
+                               return paths.size() < batch_files ? Result<void>{} : flush();
+                           }
+                           links.push_back(path);
+                           if (links.size() <= batch_files) return {};
+                           return Error{ErrorClass::quota,
+                                        "too_many_links",
+                                        "the repository has more than " + std::to_string(batch_files) +
+                                            " files .gitattributes or .gitignore that are symbolic links",
+                                        "make them files",
+                                        "",
+                                        {}};
+                       });
     if (!walked) return walked.error();
     if (auto rest = flush(); !rest) return rest.error();
     paths = std::move(links);
@@ -222,7 +226,7 @@ Result<CheckedOut> check_out(git_repository* repository, const Target& target, W
     const IndexPtr owned(index);
     if (const int status = git_index_write(index); status < 0)
         return last_error(status, Where::writing, watch, "writing the index");
-    return CheckedOut{size->lfs_pointers};
+    return std::move(size->found);
 }
 
 } // namespace sandboxkit::git

@@ -4,9 +4,18 @@
 
 #include "git/references.hpp"
 
+#include <string>
+#include <vector>
+
 namespace sandboxkit::git {
 
+struct Gitlink { // where a commit has another repository's
+    std::string path;
+    git_oid commit{};
+};
+
 struct CheckedOut {
+    std::vector<Gitlink> submodules{};
     std::uint64_t lfs_pointers = 0; // files that are such
 };
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "git/clone.hpp"
 
-#include "git/checkout.hpp"
-#include "git/credential.hpp"
-#include "git/fetch.hpp"
-#include "git/local_source.hpp"
-#include "git/mirror.hpp"
+#include "git/repository_clone.hpp"
+#include "git/submodules.hpp"
 
 #include <utility>
 
@@ -22,18 +19,7 @@ public:
     Destination(const Destination&) = delete;
     Destination& operator=(const Destination&) = delete;
     ~Destination() {
-        if (!kept_) clear();
-    }
-    void clear() const {
-        std::error_code error;
-        if (!existed_) {
-            fs::remove_all(path_, error);
-            return;
-        }
-        for (fs::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
-            std::error_code ignored;
-            fs::remove_all(it->path(), ignored);
-        }
+        if (!kept_) clear_directory(path_, existed_);
     }
     void keep() { kept_ = true; }
 
@@ -54,78 +40,6 @@ Result<bool> destination_exists(const fs::path& path) {
             ErrorClass::conflict, "destination_not_empty", "the directory to clone into exists and is not an empty directory",
             "remove it first",    path.string(),           {}};
     return true;
-}
-
-Result<void> set_config(git_repository* repository, const char* name, const std::string& value, const Watch& watch) {
-    git_config* raw = nullptr;
-    int status = git_repository_config(&raw, repository);
-    const ConfigPtr config(raw);
-    if (status == 0) status = git_config_set_string(raw, name, value.c_str());
-    if (status < 0) return last_error(status, Where::writing, watch, "writing the config");
-    return {};
-}
-
-// What git clone records of the remote's HEAD.
-Result<void> name_origins_head(git_repository* repository, const std::string& branch, const Watch& watch) {
-    git_reference* raw = nullptr;
-    const int status = git_reference_symbolic_create(&raw, repository, "refs/remotes/origin/HEAD",
-                                                     (origins_branches + branch).c_str(), 1, nullptr);
-    const ReferencePtr reference(raw);
-    if (status < 0) return last_error(status, Where::writing, watch, "writing the references");
-    return {};
-}
-
-struct Obtained {
-    Target target;
-    bool from_mirror = false;
-};
-
-Result<Obtained> obtain(git_repository* repository, Access& access, bool afresh) {
-    const auto& request = access.request;
-    if (access.url.kind == RemoteUrl::Kind::file) {
-        auto target = take_from_local(repository, access);
-        if (!target) return target.error();
-        return Obtained{*target, false};
-    }
-    if (request.mirrors.empty() || request.depth) { // a mirror holds everything: a shallow clone is cheaper without
-        auto target = fetch(repository, access);
-        if (!target) return target.error();
-        return Obtained{*target, false};
-    }
-    auto mirror = update_mirror(access, afresh);
-    if (!mirror) return mirror.error();
-    const fs::path objects = fs::path(git_repository_path(repository)) / "objects";
-    if (auto copied = copy_objects(mirror->path / "objects", objects, access.watch); !copied) return copied.error();
-    auto listing = list_references(mirror->repository.get(), access.watch);
-    if (!listing) return listing.error();
-    if (auto written = write_references(repository, *listing, origins_branches, nullptr); !written) return written.error();
-    if (auto checked = check_history(repository, *listing, mirror->target, access.watch); !checked) return checked.error();
-    return Obtained{mirror->target, mirror->existed};
-}
-
-Result<CloneResult> attempt(Access& access, bool afresh) {
-    const auto& request = access.request;
-    auto made =
-        make_repository(request.destination.string(), false, request.url, "+refs/heads/*:refs/remotes/origin/*", access.watch);
-    if (!made) return made.error();
-    git_repository* repository = made->get();
-    auto obtained = obtain(repository, access, afresh);
-    if (!obtained) return obtained.error();
-    const auto resolved = resolve(repository, obtained->target, request, access.watch);
-    if (!resolved) return resolved.error();
-    const Target& target = *resolved;
-    if (request.depth &&
-        target.branch.size() + target.tag.size() > 0) { // a later fetch gets this one only, as after git clone --depth
-        const auto refspec = target.tag.empty() ? "+refs/heads/" + target.branch + ":refs/remotes/origin/" + target.branch
-                                                : "+refs/tags/" + target.tag + ":refs/tags/" + target.tag;
-        if (auto set = set_config(repository, "remote.origin.fetch", refspec, access.watch); !set) return set.error();
-    }
-    const auto checked_out = check_out(repository, target, access.watch);
-    if (!checked_out) return checked_out.error();
-    if (!target.branch.empty())
-        if (auto done = name_origins_head(repository, target.branch, access.watch); !done) return done.error();
-    return CloneResult{hex(target.commit), target.branch, access.watch.received_bytes(), obtained->from_mirror,
-                       checked_out->lfs_pointers};
 }
 
 } // namespace
@@ -151,31 +65,17 @@ Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
     if (!watch.go_on()) return *watch.why();
     Access access{*url, request, watch};
     Destination destination(request.destination, *existed);
-
-    const auto attempt_all = [&] {
-        auto result = attempt(access, false);
-        const bool damaged =
-            !result && (result.error().kind == ErrorClass::data_loss || result.error().kind == ErrorClass::internal);
-        if (damaged && !request.mirrors.empty() && url->kind != RemoteUrl::Kind::file && !request.depth) {
-            // A damaged mirror must never stand between a user and a healthy server.
-            destination.clear();
-            result = attempt(access, true);
-        }
-        return result;
-    };
-    auto result = attempt_all();
-    // Only now, when nobody waits for a lock or at a connection: who is asked may take long.
-    if (access.asked && !result && result.error().code == "credentials_required" && request.credential) {
-        auto found = find_credential(access);
-        if (!found) return found.error();
-        if (access.credential) {
-            destination.clear();
-            result = attempt_all();
-            if (!result) result = without_credential(result.error(), access);
-        }
+    auto cloned = clone_repository(access, {request.destination, {}});
+    if (!cloned) return cloned.error();
+    if (request.submodules) {
+        auto submodules = clone_submodules(access, *cloned);
+        if (!submodules) return submodules.error();
+        cloned->result.submodules = submodules->count;
+        cloned->result.lfs_pointers += submodules->lfs_pointers;
+        cloned->result.received_bytes = watch.received_bytes();
     }
-    if (result) destination.keep();
-    return result;
+    destination.keep();
+    return cloned->result;
 }
 
 } // namespace sandboxkit::git

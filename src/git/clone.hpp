@@ -33,14 +33,16 @@ struct CloneRequest {
     // the history of a branch or tag is not found; with a depth it must be the end of one, or the server must give any.
     std::optional<std::string> revision{};
     std::optional<std::uint32_t> depth;
+    bool submodules = false;           // theirs too, all with their whole history: at most 100, 8 inside each other
     std::filesystem::path destination; // must not exist, or be an empty directory; its parent exists
     std::filesystem::path mirrors;     // the cache directory; empty: no cache
     CloneLimits limits;
     std::filesystem::path known_hosts;     // for SSH; empty: the user's own file. An unknown host key is refused.
     std::filesystem::path ssh_private_key; // for SSH; empty: the keys of the agent that SSH_AUTH_SOCK names, no others
-    // For HTTP: asked on the thread of the clone, at most once, when the server has asked for a user name and password, and while
-    // no lock is held and no connection open. Its time counts as the clone's. Empty: there is none.
-    std::function<Result<std::optional<Credential>>()> credential{};
+    // For HTTP: asked on the thread of the clone, at most once for each URL, when the server has asked for a user name and
+    // password, and while no lock is held and no connection open. Its time counts as the clone's. Empty: there is none. The URL
+    // is the clone's, or that of a submodule on the same server.
+    std::function<Result<std::optional<Credential>>(const std::string& url)> credential{};
 };
 
 struct CloneProgress {
@@ -55,11 +57,12 @@ struct CloneResult {
     bool from_mirror = false;
     // Files that name contents in Git LFS, which are not fetched: they are in the work tree as the few lines that git keeps.
     std::uint64_t lfs_pointers = 0;
+    std::size_t submodules = 0; // cloned
 };
 
 // Blocks. On an error nothing is left at `destination`; the mirror is left whole or removed.
 // The checkout's config holds the URL as given and no credential. Hooks of templates are not installed; filters, smudge
-// commands and submodules are not run. Errors: not_found (no such repository, branch or revision), permission (credentials
+// commands are not run. Errors: not_found (no such repository, branch or revision), permission (credentials
 // needed), unavailable, timeout, quota (a limit), cancelled, invalid (a URL of another kind), and that of `credential` as it is.
 //
 // A credential goes to the URL's host alone, over https, or over http to this machine without a proxy: permission

@@ -25,7 +25,7 @@ Result<void> find_credential(Access& access) {
                      "use https:// in the repository's URL",
                      "",
                      {}};
-    auto given = access.request.credential();
+    auto given = access.request.credential(access.request.url);
     if (!given) return given.error();
     if (!access.watch.go_on()) return *access.watch.why();
     access.watch.begin_waiting();

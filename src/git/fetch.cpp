@@ -81,12 +81,16 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
 } // namespace
 
 Result<RepositoryPtr> make_repository(const std::string& path, bool bare, const std::string& url, const std::string& refspec,
-                                      const Watch& watch) {
+                                      const Watch& watch, const std::filesystem::path& work_tree) {
     const auto failed = [&](int status) { return last_error(status, Where::writing, watch, "making the repository"); };
     git_repository_init_options options;
     git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
     options.flags = GIT_REPOSITORY_INIT_MKDIR;
     if (bare) options.flags |= GIT_REPOSITORY_INIT_BARE;
+    if (!work_tree.empty()) {
+        options.flags |= GIT_REPOSITORY_INIT_MKPATH | GIT_REPOSITORY_INIT_NO_DOTGIT_DIR | GIT_REPOSITORY_INIT_RELATIVE_GITLINK;
+        options.workdir_path = work_tree.c_str();
+    }
     options.initial_head = "main"; // replaced before anybody sees it
     git_repository* raw = nullptr;
     if (const int status = git_repository_init_ext(&raw, path.c_str(), &options); status < 0) return failed(status);

@@ -32,6 +32,12 @@ public:
     // What the peer's transport knows about a failure. It counts only when the clone does fail.
     void suspect(Error why) { suspicion_ = std::move(why); }
 
+    // Of all the work trees of this clone, each counted before it is written.
+    struct Measured {
+        std::uint64_t files = 0, bytes = 0;
+    };
+    [[nodiscard]] Measured& measured() { return measured_; }
+
     [[nodiscard]] const std::optional<Error>& why() const { return why_; }
     [[nodiscard]] const std::optional<Error>& suspicion() const { return suspicion_; }
     [[nodiscard]] const CloneLimits& limits() const { return limits_; }
@@ -52,6 +58,7 @@ private:
     std::chrono::steady_clock::time_point next_report_;
     std::chrono::steady_clock::time_point last_byte_;
     CloneProgress progress_;
+    Measured measured_;
     std::optional<std::uint64_t> listing_budget_;
     std::optional<Error> why_, suspicion_;
 };

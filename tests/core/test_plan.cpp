@@ -127,6 +127,7 @@ TEST_CASE("each field is relevant or neutral as the table says") {
         {"/repositories/0/branch", [](Recipe& r) { r.repositories[1].branch.reset(); }, true, true},
         {"/repositories/0/depth", [](Recipe& r) { r.repositories[1].depth = 2; }, true, true},
         {"/repositories/0/revision", [](Recipe& r) { r.repositories[1].revision = "v1"; }, true, true},
+        {"/repositories/0/submodules", [](Recipe& r) { r.repositories[1].submodules = true; }, true, true},
         {"/repositories/0/mount_path", [](Recipe& r) { r.repositories[1].mount_path = "/opt/app"; }, true, true},
         {"/repositories/0/role", [](Recipe& r) { r.repositories[1].role = RepositoryRole::context; }, true, false},
         {"/repositories/1/read_only", [](Recipe& r) { r.repositories[0].read_only = false; }, true, false},

@@ -73,10 +73,10 @@ TEST_CASE("every member is read") {
     r.provider = "docker";
     r.image = "directory:/srv/root";
     r.repositories = {
-        {"app", "https://git.example/team/app.git", "main", 1, "/workspace/app", RepositoryRole::primary, false},
-        {"thelib", "git@git.example:lib", {}, {}, "/opt/lib", RepositoryRole::reference, true},
-        {"docs", "file:///srv/docs", {}, {}, "/workspace/docs", RepositoryRole::reference, false},
-        {"more", "ssh://git.example/more", {}, {}, "/workspace/more", RepositoryRole::context, true},
+        {"app", "https://git.example/team/app.git", "main", {}, 1, false, "/workspace/app", RepositoryRole::primary, false},
+        {"thelib", "git@git.example:lib", {}, {}, {}, false, "/opt/lib", RepositoryRole::reference, true},
+        {"docs", "file:///srv/docs", {}, {}, {}, false, "/workspace/docs", RepositoryRole::reference, false},
+        {"more", "ssh://git.example/more", {}, {}, {}, false, "/workspace/more", RepositoryRole::context, true},
     };
     r.setup_script = "make\n";
     r.setup_timeout_seconds = 60;
@@ -146,6 +146,7 @@ TEST_CASE("faults of repositories") {
     CHECK(faults_of(with_repository(R"("revision": "v1", "depth": 1)")).empty());
     CHECK(faults_of(with_repository(R"("revision": "v1", "branch": "main")")) ==
           Faults{"/repositories/0/revision excluded_field"});
+    CHECK(faults_of(with_repository(R"("submodules": 1)")) == Faults{"/repositories/0/submodules wrong_type"});
     CHECK(faults_of(with_repository(R"("depth": 0)")) == Faults{"/repositories/0/depth out_of_range"});
     CHECK(faults_of(with_repository(R"("depth": 1000001)")) == Faults{"/repositories/0/depth out_of_range"});
     CHECK(faults_of(with_repository(R"("mount_path": "/usr/src")")) == Faults{"/repositories/0/mount_path bad_form"});

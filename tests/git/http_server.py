@@ -10,6 +10,8 @@ The first part of a path may ask for trouble:
   /moved/...     to /private/... of this host          /elsewhere/...   to /private/... of another name of it
   /inside/...    as /elsewhere/, but to who may see /private/...
   /half/...   half of the pack, then silence            /drop/...   half of the pack, then the end
+  /mute/...   no answer to the first request            /deaf/...   none to the second, what is wanted
+  /flip/...   one bit of the pack is another           /hide/...   403, and /lose/... 404, to who comes as ROOT/login says
   /peel/...   a branch with an impossible name is advertised, ending as what a tag is of does
 Any path is served as /half/ while the file ROOT/halt exists.
 Of every request, what came as its host, path and authorization is a line of the file ROOT/requests. It is a proxy for itself,
@@ -83,7 +85,12 @@ class Handler(BaseHTTPRequestHandler):
             path = path[8:]
         if trouble == "page":
             return self.reply(200, [("Content-Type", "text/html")], b"<html>hello</html>")
-        if trouble in ("half", "drop", "peel"):
+        if trouble in ("hide", "lose"):
+            return self.reply(403 if trouble == "hide" else 404, [], b"") if authorization else self.reply(401, challenge, b"")
+        if (trouble, self.command) in (("mute", "GET"), ("deaf", "POST")):
+            self.close_connection = True
+            return self.rfile.read(1)  # until the client leaves
+        if trouble in ("half", "drop", "peel", "deaf", "flip"):
             path = path[5:]
         if os.path.exists(os.path.join(root, "halt")):
             trouble = "half"
@@ -118,6 +125,9 @@ class Handler(BaseHTTPRequestHandler):
             oid = re.search(rb"[0-9a-f]{40}", body)[0]
             name = b"refs/heads/evil x\n" + oid + b" refs/heads/../../../pwn^{}"
             body = body[:-4] + b"%04x%s %s\n" % (4 + 40 + 1 + len(name) + 1, oid, name) + b"0000"
+        if trouble == "flip" and self.command == "POST":
+            middle = len(body) // 2
+            body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
         if trouble not in ("half", "drop") or self.command == "GET":
             return self.reply(status, headers, body)
         self.send_response(status)

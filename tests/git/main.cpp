@@ -9,7 +9,7 @@ using namespace sandboxkit::git;
 
 namespace {
 
-// A process of its own that clones, for the cases that need several: says when a pack has begun to come.
+// A process of its own that clones, for the cases that need several: says when a pack has begun to come, and what went wrong.
 int clone_here(char** arguments) {
     auto r = test::request(arguments[0], arguments[1]);
     r.mirrors = arguments[2];
@@ -20,6 +20,7 @@ int clone_here(char** arguments) {
         std::puts("receiving");
         std::fflush(stdout);
     });
+    if (!result) std::puts(result.error().code.c_str());
     return result ? 0 : 1;
 }
 

@@ -60,7 +60,7 @@ struct Server {
     // With a source that gives this.
     CloneRequest request(const std::string& path, Result<std::optional<Credential>> answer) {
         auto r = request(path);
-        r.credential = [this, answer = std::move(answer)] {
+        r.credential = [this, answer = std::move(answer)](const std::string&) {
             ++asked;
             return answer;
         };
@@ -248,7 +248,7 @@ TEST_CASE("who is asked may take long, and holds up nobody") {
     auto r = server.request("/private/repo.git", give(user, secret));
     r.mirrors = server.directory / "mirrors";
     r.limits.stall = std::chrono::seconds(1);
-    r.credential = [&]() -> Result<std::optional<Credential>> {
+    r.credential = [&](const std::string&) -> Result<std::optional<Credential>> {
         auto other = server.request("/private/repo.git", give(user, secret));
         other.mirrors = r.mirrors;
         other.destination = server.directory / "other";
@@ -261,7 +261,7 @@ TEST_CASE("who is asked may take long, and holds up nobody") {
     auto absent = server.request("/private/absent.git");
     absent.destination = server.directory / "absent";
     absent.limits.stall = std::chrono::seconds(1);
-    absent.credential = [] {
+    absent.credential = [](const std::string&) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1100));
         return give(user, secret);
     };
@@ -269,7 +269,7 @@ TEST_CASE("who is asked may take long, and holds up nobody") {
 
     std::stop_source stop;
     fs::remove_all(r.destination);
-    r.credential = [&] {
+    r.credential = [&](const std::string&) {
         stop.request_stop();
         return give(user, secret);
     };

@@ -87,7 +87,7 @@ TEST_CASE("there may be no mirrors at all") {
 TEST_CASE("a mirror in use stays") {
     Server server;
     write_file(server.directory / "halt", ""); // an update of a does not come to its end
-    std::string text; // of which half a pack is more than a packet
+    std::string text;                          // of which half a pack is more than a packet
     for (std::uint64_t i = 0, x = 1; i < 40'000; ++i)
         text += std::to_string(x = x * 6364136223846793005ULL + 1442695040888963407ULL) + "\n";
     add_commit(server.directory / "a.git", "main", "more", text);
