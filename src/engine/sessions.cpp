@@ -217,7 +217,6 @@ Task<Launched> launch(Context& context, const store::Session& session, TimelineR
     if (!manifest) co_return manifest.error();
     init.environment = managed_variables(*recipe, *manifest, session.id);
     if (const auto repositories = GitProxy::repositories_of(*recipe); !repositories.empty()) {
-        timeline.step("guest.git");
         launched.git = std::make_shared<GitAccess>(context, session, *recipe, launched.client);
         auto port = co_await GitAccess::open(launched.git);
         if (!port) co_return port.error();

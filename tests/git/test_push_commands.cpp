@@ -98,8 +98,8 @@ TEST_CASE("what is no list of commands, or could do more, is refused by name") {
 TEST_CASE("a name of a reference is one that git takes, and every other is refused") {
     git_libgit2_init();
     std::mt19937 random(7);
-    const std::array<std::string, 22> parts{"refs", "/", "heads", "a", ".", "..", ".lock", "@",  "{",  "@{", "~",
-                                            "^",    ":", "?",     "*", "[", "\\", " ",     "\t", "b.", "-",  "\x7f"};
+    const std::array<std::string, 21> parts{"refs", "/", "heads", "a", ".", "..", ".lock", "@",  "{",  "@{", "~",
+                                            "^",    ":", "?",     "*", "[", "\\", " ",     "\t", "b.", "-"};
     int valid_ones = 0;
     for (int i = 0; i < 200'000; ++i) {
         std::string name = i % 2 == 0 ? "refs/heads/" : "refs/";
@@ -112,6 +112,7 @@ TEST_CASE("a name of a reference is one that git takes, and every other is refus
     }
     CHECK(valid_ones > 1000);
     CHECK_FALSE(is_reference_name(std::string("refs/heads/a\0b", 14)));
+    CHECK_FALSE(is_reference_name("refs/heads/a\x7f")); // which libgit2 takes, and git does not
     git_libgit2_shutdown();
 }
 
