@@ -12,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <list>
 
 namespace sandboxkit::engine {
 
