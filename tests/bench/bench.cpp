@@ -11,6 +11,7 @@
 #include "bench/capi.hpp"
 #include "bench/docker.hpp"
 #include "bench/figures.hpp"
+#include "bench/git.hpp"
 #include "bench/in_sandbox.hpp"
 #include "bench/permission.hpp"
 #include "bench/profiles.hpp"
@@ -47,10 +48,12 @@ struct Size {
     int output_samples, few_processes, many_processes, process_samples, tree_samples;
     int secret_samples, decisions, decision_samples, profile_samples, capi_samples;
     DockerSize docker;
+    GitSize git;
 };
-static constexpr Size full{30, 300, 300, 10'000,  1ULL << 30, 9,   100, 1000,
-                           3,  5,   200, 100'000, 9,          300, 9,   {30, 100, 50, 5, 2000, 256 << 20}},
-    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2, 1, {2, 3, 3, 1, 10, 1 << 20}};
+static constexpr DockerSize full_docker{30, 100, 50, 5, 2000, 256 << 20}, brief_docker{2, 3, 3, 1, 10, 1 << 20};
+static constexpr GitSize full_git{20'000, 5000, 5}, brief_git{20, 10, 1};
+static constexpr Size full{30, 300, 300, 10'000, 1ULL << 30, 9, 100, 1000, 3, 5, 200, 100'000, 9, 300, 9, full_docker, full_git},
+    brief{2, 5, 3, 100, 1 << 20, 1, 2, 4, 1, 1, 2, 100, 1, 2, 1, brief_docker, brief_git};
 static constexpr int start_warm_up = 2, exec_warm_up = 20;
 
 static std::string read_text(const fs::path& path) {
@@ -286,14 +289,16 @@ int main(int argc, char** argv) {
         }
         if (arguments.size() > 2 || (!arguments.empty() && arguments[0].starts_with('-'))) {
             std::cerr << "usage: sandboxkit-bench [--brief] [--only MEASURE] [DIRECTORY [RUNTIME]]\n"
-                         "measures: profiles, secrets, permission, capi, start, exec, output, processes, capture, trees, idle, "
-                         "docker\n";
+                         "measures: profiles, secrets, git, permission, capi, start, exec, output, processes, capture, trees, "
+                         "idle, docker\n";
             return 2;
         }
         if (only.empty() || only == "secrets") bench_secrets(size.secret_samples);
         if (only.empty() || only == "profiles") bench_profiles(size.profile_samples);
         if (only == "secrets" || only == "profiles") return 0;
         const Scratch scratch(arguments.empty() ? "." : arguments[0]);
+        if (only.empty() || only == "git") bench_git(scratch.path(), size.git);
+        if (only == "git") return 0;
         EngineOptions options;
         options.store = scratch.path() / "store.db";
         options.state_directory = scratch.path() / "state";
