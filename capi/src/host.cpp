@@ -218,8 +218,12 @@ Result<std::optional<T>> Host::ask(json::object question, Read read) {
         return read(answer, **found);
     });
     if (auto posted = post(std::move(question), request); !posted) return posted.error();
-    if (auto answered = request->wait(time_); !answered) return answered.error();
-    return std::exchange(*found, std::nullopt); // the event may live on, and must not keep a secret
+    // The event may live on, and must not keep a secret, not of an answer that was refused either.
+    if (auto answered = request->wait(time_); !answered) {
+        found->reset();
+        return answered.error();
+    }
+    return std::exchange(*found, std::nullopt);
 }
 
 Result<void> Host::post(json::object question, const std::shared_ptr<HostRequest>& request) {

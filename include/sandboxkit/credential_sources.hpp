@@ -41,7 +41,9 @@ struct CredentialCommand {
     std::vector<std::string> argv{};        // its program is an absolute path; no shell sees it
     bool path = false;                      // whether it is told the repository, or only the host
     std::vector<std::string> environment{}; // variables that it gets beside PATH, HOME, USER, LOGNAME and LC_ALL=C
-    std::chrono::seconds limit{30};         // 1..600; then it is killed, with all of its process group
+    // 1..600, else the nearest of these; then it is killed, with all of its process group. A host application that ignores
+    // SIGCHLD leaves nobody to tell how the command ended: then each is taken for failed.
+    std::chrono::seconds limit{30};
 };
 [[nodiscard]] SANDBOXKIT_API std::shared_ptr<CredentialSource> credential_command(CredentialCommand command);
 

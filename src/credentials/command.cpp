@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace sandboxkit {
@@ -15,7 +16,9 @@ namespace {
 
 class CommandSource final : public CredentialSource {
 public:
-    explicit CommandSource(CredentialCommand command) : command_(std::move(command)) {}
+    explicit CommandSource(CredentialCommand command) : command_(std::move(command)) {
+        command_.limit = std::clamp<std::chrono::seconds>(command_.limit, std::chrono::seconds(1), std::chrono::seconds(600));
+    }
 
     Result<std::optional<Credential>> credential(const CredentialRequest& request) override {
         auto input = credentials::helper_input(request, command_.path, nullptr);

@@ -131,6 +131,7 @@ private:
         posix_spawn_file_actions_adddup2(&actions, theirs, 0);
         posix_spawn_file_actions_adddup2(&actions, theirs, 1);
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3); // whatever the host application has open
         posix_spawnattr_t attributes;
         posix_spawnattr_init(&attributes);
         sigset_t none, all;
@@ -157,7 +158,8 @@ private:
     // False: it was too much.
     bool read_all() {
         std::array<char, 4096> buffer{};
-        while (open_) {
+        bool fits = true;
+        while (open_ && fits) {
             const auto n = ::recv(channel_.get(), buffer.data(), buffer.size(), 0);
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && errno == EAGAIN) break;
@@ -166,11 +168,11 @@ private:
                 break;
             }
             if (output_.capacity() == 0) output_.reserve(longest_output); // growing would leave copies behind
-            if (output_.size() + static_cast<std::size_t>(n) > longest_output) return false;
-            output_.append(buffer.data(), static_cast<std::size_t>(n));
+            fits = output_.size() + static_cast<std::size_t>(n) <= longest_output;
+            if (fits) output_.append(buffer.data(), static_cast<std::size_t>(n));
         }
         ::OPENSSL_cleanse(buffer.data(), buffer.size());
-        return true;
+        return fits;
     }
 
     // Its exit code; -1 after a signal, and when somebody else has waited for it.

@@ -31,7 +31,10 @@ std::string_view take_line(std::string_view& text) {
 std::optional<std::string> helper_input(const CredentialRequest& request, bool path, const Credential* credential) {
     const auto url = parse_http_url(request.url);
     if (!url) return {};
-    std::string text = std::string("protocol=") + (url->tls ? "https" : "http") + "\nhost=" + authority_of(*url) + "\n";
+    std::string text;
+    // Growing would leave copies of the password behind.
+    text.reserve(2 * request.url.size() + 64 + (credential ? credential->username.size() + credential->secret.size() : 0));
+    text += std::string("protocol=") + (url->tls ? "https" : "http") + "\nhost=" + authority_of(*url) + "\n";
     if (path && !url->path.empty()) {
         std::string whole;
         for (const auto& component : url->path) whole += (whole.empty() ? "" : "/") + component;
@@ -39,9 +42,10 @@ std::optional<std::string> helper_input(const CredentialRequest& request, bool p
     }
     if (credential) {
         if (!credential->username.empty()) text += "username=" + credential->username + "\n";
-        text += "password=" + credential->secret + "\n";
+        ((text += "password=") += credential->secret) += "\n";
     }
-    return text + "\n";
+    text += "\n";
+    return text;
 }
 
 Result<std::optional<Credential>> read_helper_answer(std::string_view text) {

@@ -3,8 +3,10 @@
 
 #include "engine/records.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <utility>
 #include <vector>
@@ -54,16 +56,24 @@ void GitAccess::fill() {
     while (!ended_ && !context_.closing && waiting_ < waiting_tunnels && workers_.size() < tunnels_limit) {
         ++waiting_;
         const auto key = ++last_worker_;
-        auto worker = context_.run<void>(work(shared_from_this(), std::exchange(first_, std::nullopt), key));
-        workers_.emplace(key, std::move(worker));
+        try {
+            auto worker = context_.run<void>(work(shared_from_this(), std::exchange(first_, std::nullopt), key));
+            workers_.emplace(key, std::move(worker));
+        } catch (...) { // for lack of memory: the next that ends tries again
+            --waiting_;
+            return;
+        }
     }
 }
 
 // One tunnel, from its waiting to its end, and then another in its place.
 Task<void> GitAccess::work(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel, std::uint64_t key) {
-    auto used = co_await serve(self, std::move(tunnel));
-    if (!used || !*used) {
-        (void)co_await self->pause();
+    bool used = false;
+    auto serving = serve(self, std::move(tunnel), used);
+    (void)co_await async::without_exceptions(std::move(serving));
+    if (!used) {
+        auto pausing = self->pause();
+        (void)co_await async::without_exceptions(std::move(pausing));
         --self->waiting_;
     }
     // Not at once: this is not in the list before it has begun.
@@ -74,8 +84,8 @@ Task<void> GitAccess::work(std::shared_ptr<GitAccess> self, std::optional<envd::
     co_return Result<void>{};
 }
 
-// False: nobody used it.
-Task<bool> GitAccess::serve(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel) {
+// `used`: from its first request on it does not wait any more.
+Task<void> GitAccess::serve(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel, bool& used) {
     if (!tunnel) {
         auto opened = co_await self->client_->tunnel();
         if (!opened && opened.error().kind == ErrorClass::unsupported) {
@@ -86,7 +96,6 @@ Task<bool> GitAccess::serve(std::shared_ptr<GitAccess> self, std::optional<envd:
         tunnel = std::move(*opened);
     }
     net::HttpServed client(std::move(tunnel->stream));
-    bool used = false;
     for (;;) {
         auto head = co_await client.next(used ? between_requests : 0ms);
         if (!head || !*head) break;
@@ -98,7 +107,7 @@ Task<bool> GitAccess::serve(std::shared_ptr<GitAccess> self, std::optional<envd:
         if (!served) break;
     }
     client.close();
-    co_return used;
+    co_return Result<void>{};
 }
 
 // The sandbox does not answer now, or no longer: then there is nobody to wait for.
@@ -111,6 +120,8 @@ Task<void> GitAccess::pause() {
         if (known != context_.git_access.end() && known->second.get() == this) context_.git_access.erase(known);
         co_return Result<void>{};
     }
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return Result<void>{}; // it would not come a second time
     asio::steady_timer timer(context_.io);
     timer.expires_after(next_try);
     boost::system::error_code ec;
@@ -124,8 +135,14 @@ void GitAccess::log_unavailable(const Error& why) const {
                  with_error({{"session", session_}}, why));
 }
 
+// Or on its way to being stopped.
+static bool is_answered(Context& context, const std::string& session) {
+    const std::lock_guard guard(context.sessions_mutex);
+    return context.git_access.contains(session) || context.stopping.contains(session);
+}
+
 Task<void> adopt_git_access(Context& context, store::Session session) {
-    if (context.git_access.contains(session.id)) co_return Result<void>{};
+    if (is_answered(context, session.id)) co_return Result<void>{};
     if (session.engine != context.engine_id() && !context.lock->is_dead(session.engine)) co_return Result<void>{};
     auto version =
         co_await context.in_store([&](store::Store& store) { return store.version(session.profile, session.version); });
@@ -141,7 +158,7 @@ Task<void> adopt_git_access(Context& context, store::Session session) {
     // Stopped meanwhile, or adopted.
     auto row = co_await context.in_store([&](store::Store& store) { return store.session(session.id); });
     if (!row) co_return row.error();
-    if (row->state != SessionState::running || context.git_access.contains(session.id)) co_return Result<void>{};
+    if (row->state != SessionState::running || is_answered(context, session.id)) co_return Result<void>{};
     auto access = std::make_shared<GitAccess>(context, *row, *recipe, std::move(client));
     context.git_access.emplace(session.id, access);
     access->start();

@@ -32,7 +32,7 @@ public:
 
 private:
     static Task<void> work(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel, std::uint64_t key);
-    static Task<bool> serve(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel);
+    static Task<void> serve(std::shared_ptr<GitAccess> self, std::optional<envd::Tunnel> tunnel, bool& used);
     Task<void> pause();
     void fill();
     void log_unavailable(const Error& why) const;

@@ -5,8 +5,10 @@
 #include "git/http_credential.hpp"
 #include "git/push_commands.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -31,7 +33,9 @@ constexpr std::size_t whole_body = 1 << 20;
 constexpr std::chrono::milliseconds server_silence = 10min;
 constexpr auto turn_time = 1s; // a request
 constexpr int turns_at_once = 60;
-constexpr std::size_t recorded_references = 32;
+constexpr int refusal_turns = 10;            // what a request costs that is refused
+constexpr std::size_t most_references = 128; // of one push: each is in the activity log
+constexpr std::size_t told_references = 8;   // of one that is refused
 
 Error error(ErrorClass kind, std::string code, std::string message, std::string remedy = {}) {
     return {kind, std::move(code), std::move(message), std::move(remedy), "", {}};
@@ -57,6 +61,17 @@ std::string path_of(std::string_view url) {
     return std::string(url);
 }
 
+// A path that every server reads in one way.
+bool is_plain_path(std::string_view path) {
+    if (!path.starts_with('/') || path.find_first_of("?#\\") != std::string_view::npos) return false;
+    std::string text(path);
+    std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    text += '/';
+    for (const char* odd : {"//", "/./", "/../", "%2f", "%2e", "%5c", "%00"})
+        if (text.find(odd) != std::string::npos) return false;
+    return true;
+}
+
 // Where on the same server a repository is that was asked for by `url`; nothing for another server, which the credential is not
 // for.
 std::optional<std::string> moved_path(std::string_view url, std::string_view location, GitService service) {
@@ -64,7 +79,31 @@ std::optional<std::string> moved_path(std::string_view url, std::string_view loc
     if (location.starts_with(std::string(origin) + "/")) location.remove_prefix(origin.size());
     const std::string end = "/info/refs?service=" + std::string(git::to_string(service));
     if (!location.starts_with('/') || location.starts_with("//") || !location.ends_with(end)) return {};
-    return std::string(location.substr(0, location.size() - end.size()));
+    const std::string_view path = location.substr(0, location.size() - end.size());
+    return is_plain_path(path) ? std::optional(std::string(path)) : std::nullopt;
+}
+
+// A reference's name may have bytes that no JSON takes.
+std::string recorded_name(std::string_view name) {
+    static constexpr char digits[] = "0123456789ABCDEF";
+    std::string text;
+    for (const char c : name.substr(0, 255)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80 && c != '%')
+            text += c;
+        else
+            ((text += '%') += digits[byte >> 4]) += digits[byte & 15];
+    }
+    return text;
+}
+
+// What the sandbox is told of an error: what is said of it here and of the way to the server, and of nothing that the host
+// application has or where.
+Error for_the_sandbox(const Error& why) {
+    for (const char* said : {"credentials_refused", "credentials_required", "credential_in_the_clear"})
+        if (why.code == said) return why;
+    if (why.code.starts_with("git_")) return why;
+    return error(why.kind, why.code, "the engine of this session cannot ask the server of the repository now");
 }
 
 // "version=2", and what else git may put there one day.
@@ -108,12 +147,13 @@ Error refused_by_server(unsigned status) {
 
 struct GitProxy::Place {
     Place(Context& context, Repository r, git::RemoteUrl u)
-        : repository(std::move(r)), url(std::move(u)), path(path_of(repository.url)) {
+        : repository(std::move(r)), url(std::move(u)), paths{{GitService::upload_pack, path_of(repository.url)},
+                                                             {GitService::receive_pack, path_of(repository.url)}} {
         if (url.kind == git::RemoteUrl::Kind::http) http.emplace(context.executor(), target_of(url, context.options.git_ca_file));
     }
     const Repository repository;
     const git::RemoteUrl url;
-    std::string path; // at its server
+    std::map<GitService, std::string> paths; // at its server
     std::optional<net::HttpClient> http;
     std::set<GitService> private_to; // services for which the server asked for a credential
 };
@@ -196,10 +236,12 @@ Task<void> GitProxy::serve(std::shared_ptr<GitProxy> self, net::HttpServed& clie
         allowed = git::check_service(asked.place->repository, asked.request.service);
     const bool known = asked.place != nullptr;
     asked.encoding = net::find_header(head.headers, "Content-Encoding").value_or("");
-    if (allowed && !asked.encoding.empty() && (asked.encoding != "gzip" || asked.request.service == GitService::receive_pack))
+    const bool may_encode = asked.request.service == GitService::upload_pack && !asked.request.advertisement;
+    if (allowed && !asked.encoding.empty() && (asked.encoding != "gzip" || !may_encode))
         allowed = error(ErrorClass::invalid, "git_request_malformed", "git does not encode its requests so");
     if (!allowed) {
         if (known) self->record(*asked.place, asked.request.service, {}, "refused", allowed.error().code);
+        self->turn_ += (refusal_turns - 1) * turn_time;
         auto told = co_await refuse(client, allowed.error());
         co_return told;
     }
@@ -228,6 +270,8 @@ Task<void> GitProxy::wait_for_turn() {
     const auto now = std::chrono::steady_clock::now();
     turn_ = std::max(turn_, now - turns_at_once * turn_time) + turn_time;
     if (turn_ <= now) co_return Result<void>{};
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return cancelled_error(); // it would not come a second time
     asio::steady_timer timer(context_.io);
     timer.expires_at(turn_);
     boost::system::error_code ec;
@@ -248,6 +292,10 @@ Task<void> GitProxy::read_push(net::HttpServed& client, Asked& asked) {
         if (!fed) co_return fed.error();
         complete = *fed;
     }
+    if (reader.commands().size() > most_references)
+        co_return error(ErrorClass::quota, "git_push_too_large",
+                        "a session pushes at most " + std::to_string(most_references) + " references at once",
+                        "push fewer of them");
     asked.body = reader.received();
     asked.commands = reader.commands();
     std::vector<std::optional<std::string>> reasons;
@@ -259,7 +307,6 @@ Task<void> GitProxy::read_push(net::HttpServed& client, Asked& asked) {
 }
 
 Task<void> GitProxy::forward(net::HttpServed& client, Asked asked) {
-    const SessionCount busy(context_, &Context::busy, session_);
     const Place& place = *asked.place;
     const GitService service = asked.request.service;
     const bool push = service == GitService::receive_pack;
@@ -267,6 +314,7 @@ Task<void> GitProxy::forward(net::HttpServed& client, Asked asked) {
         auto read = co_await read_push(client, asked);
         if (!read) {
             record(place, service, asked.commands, "refused", read.error().code);
+            turn_ += (refusal_turns - 1) * turn_time;
             if (!asked.report) {
                 auto told = co_await refuse(client, read.error());
                 co_return told;
@@ -285,6 +333,12 @@ Task<void> GitProxy::forward(net::HttpServed& client, Asked asked) {
         auto piece = co_await client.read_body();
         if (!piece) co_return piece.error();
         asked.whole = piece->empty();
+        if (asked.request.advertisement && !asked.whole) { // a server might take it for the next request
+            const Error why =
+                error(ErrorClass::invalid, "git_request_malformed", "what a repository offers is asked for without a body");
+            auto told = co_await refuse(client, why);
+            co_return told;
+        }
         asked.body += *piece;
     }
 
@@ -300,9 +354,11 @@ Task<void> GitProxy::forward(net::HttpServed& client, Asked asked) {
     // A push is told of when it is done, a fetch when it begins: it asks several times.
     const bool told_of = push ? !asked.commands.empty() || !stream : asked.request.advertisement || !stream;
     if (!stream) {
-        if (told_of && stream.error().kind != ErrorClass::cancelled)
+        // Of a push that was cut off it is not known whether the server has done it.
+        if (told_of && (push || stream.error().kind != ErrorClass::cancelled))
             record(place, service, asked.commands, "failed", stream.error().code);
-        auto told = co_await refuse(client, stream.error());
+        const Error why = for_the_sandbox(stream.error());
+        auto told = co_await refuse(client, why);
         co_return told;
     }
     auto answered = co_await answer(client, asked, std::move(*stream));
@@ -337,7 +393,7 @@ Task<net::HttpStream> GitProxy::send_with_credential(net::HttpServed& client, co
     if (stream && stream->head().status / 100 == 3 && asked.request.advertisement) {
         const auto location = net::find_header(stream->head().headers, "Location").value_or("");
         if (auto path = moved_path(place.repository.url, location, asked.request.service)) {
-            place.path = std::move(*path);
+            place.paths[asked.request.service] = std::move(*path);
             stream = co_await send(client, asked, sent);
         }
     }
@@ -377,7 +433,11 @@ Task<std::string> GitProxy::authorization(const Asked& asked, Held& held) {
     request.role = place.repository.role;
     request.session = session_;
     held.lease = std::make_shared<CredentialLease>(context_, std::move(request));
-    auto ask = [lease = held.lease](std::stop_token) { return lease->ask(); };
+    // Of those that wait their turn at the host application, none is asked for when nobody wants it any more.
+    auto ask = [lease = held.lease](std::stop_token stop) -> Result<std::optional<Credential>> {
+        if (stop.stop_requested()) return cancelled_error();
+        return lease->ask();
+    };
     auto given = co_await async::blocking(context_.git_pool, std::move(ask));
     // What the host application says of its credentials is not for the sandbox.
     if (!given)
@@ -397,7 +457,8 @@ Task<std::string> GitProxy::authorization(const Asked& asked, Held& held) {
 Task<net::HttpStream> GitProxy::send(net::HttpServed& client, const Asked& asked, const std::string& authorization) {
     const std::string name(git::to_string(asked.request.service));
     net::HttpRequest request;
-    request.target = asked.place->path + (asked.request.advertisement ? "/info/refs?service=" : "/") + name;
+    request.target =
+        asked.place->paths.at(asked.request.service) + (asked.request.advertisement ? "/info/refs?service=" : "/") + name;
     // Servers tell git from browsers by this.
     request.headers = {{"User-Agent", "git/2.0 (sandboxkit)"}};
     if (asked.request.advertisement) {
@@ -430,12 +491,13 @@ void GitProxy::record(const Place& place, GitService service, const std::vector<
     json::object detail{{"repository", place.repository.identifier}, {"outcome", outcome}};
     if (!code.empty()) detail["code"] = code;
     json::array references;
+    const std::size_t most = outcome == "refused" ? told_references : most_references;
     for (const auto& command : commands) {
-        if (references.size() == recorded_references) break;
-        references.push_back({{"reference", command.reference.substr(0, 255)}, {"old", command.old_id}, {"new", command.new_id}});
+        if (references.size() == most) break;
+        references.push_back({{"reference", recorded_name(command.reference)}, {"old", command.old_id}, {"new", command.new_id}});
     }
     if (!references.empty()) detail["references"] = std::move(references);
-    if (commands.size() > recorded_references) detail["more_references"] = commands.size() - recorded_references;
+    if (commands.size() > most) detail["more_references"] = commands.size() - most;
     store::GitRecord kept;
     kept.session = session_;
     kept.action = service == GitService::upload_pack ? "git.fetch" : "git.push";

@@ -324,6 +324,7 @@ Task<SessionInfo> complete_start(Context& context, store::Session session, Timel
         context.clients.insert_or_assign(session.id, launched->client);
     }
     if (launched->git) {
+        stop_git_access(context, session.id); // of before it was stopped elsewhere
         context.git_access.insert_or_assign(session.id, launched->git);
         launched->git->start();
     }

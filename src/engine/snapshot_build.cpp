@@ -54,6 +54,7 @@ Task<Built> SnapshotBuild::run() {
     auto built = co_await build();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation()); // what follows must happen
     (void)co_await end_pull();
+    (void)co_await evict_mirrors();
     // Before anything is recorded: the sandbox may have filled the disk that the record needs.
     (void)co_await clean_up();
     auto flushed = co_await flush_log();
@@ -97,7 +98,9 @@ Task<Built> SnapshotBuild::build() {
             return pull_->ask();
         };
     auto image = co_await provider_->prepare_image(std::move(request));
-    pull_refused_ = !image && image.error().kind == ErrorClass::permission;
+    // The code of OCI's distribution specification for a credential that is not taken; one that may not do this is DENIED.
+    pull_refused_ =
+        !image && image.error().kind == ErrorClass::permission && image.error().detail.find("unauthorized") != std::string::npos;
     if (!image) co_return image.error();
     (void)co_await end_pull();
 
@@ -144,6 +147,21 @@ Task<void> SnapshotBuild::end_pull() {
         return {};
     });
     co_return ended;
+}
+
+// However the build went: what a clone brought into a mirror stays there.
+Task<void> SnapshotBuild::evict_mirrors() {
+    if (recipe_.repositories.empty()) co_return Result<void>{};
+    auto evicted = co_await async::blocking(context_.clone_pool, [this](std::stop_token) {
+        return git::evict_mirrors(context_.state_directory / "mirrors", context_.options.mirror_bytes);
+    });
+    if (!evicted)
+        context_.log(LogLevel::warning, "mirrors.evicted", "mirrors that take too much could not be removed",
+                     {{"class", std::string(to_string(evicted.error().kind))}, {"code", evicted.error().code}});
+    else if (evicted->mirrors > 0)
+        context_.log(LogLevel::info, "mirrors.evicted", "mirrors took more than their limit",
+                     {{"mirrors", std::to_string(evicted->mirrors)}, {"bytes", std::to_string(evicted->bytes)}});
+    co_return Result<void>{};
 }
 
 Task<void> SnapshotBuild::clone_repositories() {
@@ -198,15 +216,6 @@ Task<void> SnapshotBuild::clone_repositories() {
                             " are pointers to Git LFS, whose contents are not fetched\n";
         trees_.push_back({destination, repository.mount_path});
     }
-    auto evicted = co_await async::blocking(context_.clone_pool, [this](std::stop_token) {
-        return git::evict_mirrors(context_.state_directory / "mirrors", context_.options.mirror_bytes);
-    });
-    if (!evicted)
-        context_.log(LogLevel::warning, "mirrors.evicted", "mirrors that take too much could not be removed",
-                     {{"class", std::string(to_string(evicted.error().kind))}, {"code", evicted.error().code}});
-    else if (evicted->mirrors > 0)
-        context_.log(LogLevel::info, "mirrors.evicted", "mirrors took more than their limit",
-                     {{"mirrors", std::to_string(evicted->mirrors)}, {"bytes", std::to_string(evicted->bytes)}});
     auto flushed = co_await flush_log();
     co_return flushed;
 }

@@ -35,6 +35,7 @@ private:
     Task<void> clean_up();
     Task<void> enter(BuildPhase phase);
     Task<void> clone_repositories();
+    Task<void> evict_mirrors();
     // Gives back the credential that the pull of the base image used, if any. Not while the build is being cancelled.
     Task<void> end_pull();
     Task<void> run_setup_script();

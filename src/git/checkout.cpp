@@ -100,6 +100,10 @@ Result<bool> is_lfs_pointer(git_odb* odb, const git_oid& blob, std::size_t lengt
         .starts_with(lfs_first_line);
 }
 
+// libgit2 reads .gitmodules anew for each submodule that it makes an empty directory for, and cannot be stopped meanwhile.
+constexpr std::size_t most_links = 2000;
+constexpr std::size_t longest_gitmodules = 1 << 20;
+
 struct Size {
     std::uint64_t files = 0;
     CheckedOut found;
@@ -116,6 +120,9 @@ Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& w
         repository, commit, watch, measured.files, [&](const std::string& path, const git_tree_entry* entry) -> Result<void> {
             ++size.files;
             if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB) { // an empty directory, as far as this tree goes
+                if (size.found.submodules.size() == most_links)
+                    return over("too_many_submodules",
+                                "the work tree has more than " + std::to_string(most_links) + " submodules");
                 size.found.submodules.push_back({path, *git_tree_entry_id(entry)});
                 return {};
             }
@@ -127,6 +134,8 @@ Result<Size> measure(git_repository* repository, const git_oid& commit, Watch& w
             if (length > watch.limits().file_bytes)
                 return over("file_too_large", "the file " + path + " is larger than the limit of " +
                                                   std::to_string(watch.limits().file_bytes) + " bytes");
+            if (path == ".gitmodules" && length > longest_gitmodules)
+                return over("file_too_large", "the repository's .gitmodules is larger than 1 MiB");
             if (measured.bytes > watch.limits().checkout_bytes)
                 return over("checkout_too_large", "the work tree is larger than the limit of " +
                                                       std::to_string(watch.limits().checkout_bytes) + " bytes");

@@ -67,8 +67,10 @@ struct CloneResult {
 //
 // A credential goes to the URL's host alone, over https, or over http to this machine without a proxy: permission
 // "credential_in_the_clear" else, and it is not asked for. Once there is one, a redirect to another host is refused (permission
-// "redirect_refused"). "credentials_refused": the server did not take it. A mirror serves no clone but one that its server has
-// just listed its references to. What errors tell holds no secret, even where the server sent it back.
+// "redirect_refused"); one to another port of it is followed. "credentials_refused": the server did not take it;
+// "access_forbidden": it did, and does not allow this repository. A mirror serves no clone but one that its server has just listed
+// its references to; of one URL it is the same for everybody, so that a clone's objects may be more than its references reach.
+// What errors tell holds no secret, even where the server sent it back.
 Result<CloneResult> clone(const CloneRequest& request, std::stop_token stop,
                           const std::function<void(const CloneProgress&)>& progress);
 

@@ -45,10 +45,20 @@ Error credentials_refused() {
             {}};
 }
 
+// Who it is, is believed: the credential is a good one, for something else.
+static Error access_forbidden() {
+    return {ErrorClass::permission,
+            "access_forbidden",
+            "the server takes the credential that the host application gave, and does not allow it this repository",
+            "give it the right to read this repository, or check the URL",
+            "",
+            {}};
+}
+
 Error without_credential(Error error, const Access& access) {
     if (error.code == "credentials_required") {
         std::string detail = std::move(error.detail);
-        error = credentials_refused();
+        error = detail.find("status code: 403") == std::string::npos ? credentials_refused() : access_forbidden();
         error.detail = std::move(detail);
     }
     std::string sent = basic_credential(*access.credential);

@@ -28,10 +28,9 @@ Result<Target> fetch_origin(git_repository* repository, Access& access, bool mir
     connect.callbacks = callbacks_for(access);
     connect.proxy_opts.type = GIT_PROXY_AUTO; // of the environment: the repository's config names none
     access.offered = false;
-    if (access.credential) {
-        connect.follow_redirects = GIT_REMOTE_REDIRECT_NONE;           // but on the same host: another would get it when it asks
-        if (!access.url.tls) connect.proxy_opts.type = GIT_PROXY_NONE; // a proxy would read it
-    }
+    // None but on the same host: another would get the credential when it asks.
+    if (access.credential || access.led) connect.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
+    if (access.credential && !access.url.tls) connect.proxy_opts.type = GIT_PROXY_NONE; // a proxy would read it
     if (const int status = git_remote_connect_ext(raw, GIT_DIRECTION_FETCH, &connect); status < 0)
         return failed(status, "connecting to the repository");
     auto listing = list_references(raw, access.watch);

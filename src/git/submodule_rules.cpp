@@ -233,8 +233,8 @@ Result<std::string> submodule_url(const Submodule& submodule, std::string_view p
     if (to->kind == Kind::file && !from_file) return refused(submodule, "it is a file of this machine, and its parent is not");
     if (to->kind == Kind::http && !to->tls && !from_file && !(from->kind == Kind::http && !from->tls))
         return refused(submodule, "it is reached in the clear, and its parent is not");
-    if (to->kind != Kind::file && is_this_machine(to->host) && !from_file && !is_this_machine(from->host))
-        return refused(submodule, "it is on this machine, and its parent is not");
+    if (to->kind != Kind::file && may_be_near(to->host) && !from_file && !may_be_near(from->host))
+        return refused(submodule, "it is on this machine or its link, and its parent is not");
     if (to->kind == Kind::ssh && !from_file && to->host != from->host)
         return refused(submodule, "it is reached over SSH on another host than its parent's");
     return url;

@@ -26,7 +26,7 @@ struct Submodule {
 
 // The URL of a submodule whose parent is at `parent`: a relative one ("./", "../") is taken from there as git does. permission
 // "submodule_refused": it would be reached with less protection than its parent, or from nearer. That is file:// unless the
-// parent is one; http:// unless the parent is one, or a file; this machine unless the parent is on it; and SSH, which is always
+// parent is one; http:// unless the parent is one, or a file; this machine or its link unless the parent is there; and SSH, which is always
 // with a credential, but to the parent's own host.
 [[nodiscard]] Result<std::string> submodule_url(const Submodule& submodule, std::string_view parent);
 

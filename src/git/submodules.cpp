@@ -11,8 +11,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t longest_gitmodules = 1 << 20;
-
 Error too_many(std::string message) {
     return Error{
         ErrorClass::quota, "too_many_submodules", std::move(message), "clone without submodules, or fewer of them", "", {}};
@@ -34,10 +32,9 @@ Result<std::vector<Submodule>> read_gitmodules(const ClonedRepository& parent, c
     git_object* raw_blob = nullptr;
     if (const int status = git_tree_entry_to_object(&raw_blob, parent.repository.get(), entry); status < 0) return failed(status);
     const ObjectPtr blob(raw_blob);
-    const auto* file = reinterpret_cast<const git_blob*>(raw_blob);
-    const auto size = static_cast<std::uint64_t>(git_blob_rawsize(file));
-    if (size > longest_gitmodules) return too_many("the repository's .gitmodules is larger than 1 MiB");
-    return parse_gitmodules({static_cast<const char*>(git_blob_rawcontent(file)), static_cast<std::size_t>(size)});
+    const auto* file = reinterpret_cast<const git_blob*>(raw_blob); // measured before it was checked out
+    return parse_gitmodules(
+        {static_cast<const char*>(git_blob_rawcontent(file)), static_cast<std::size_t>(git_blob_rawsize(file))});
 }
 
 Error unknown(const std::string& path) {
@@ -73,7 +70,9 @@ Result<void> clone_all(Access& access, const ClonedRepository& parent, std::size
     if (parent.submodules.empty()) return {};
     if (depth > deepest_submodule)
         return too_many("submodules are inside each other more than " + std::to_string(deepest_submodule) + " times");
-    if (done.count + parent.submodules.size() > most_submodules)
+    // Before any of them is cloned: those inside of the first count while the others still wait.
+    done.count += parent.submodules.size();
+    if (done.count > most_submodules)
         return too_many("the repository has more than " + std::to_string(most_submodules) + " submodules, theirs included");
     auto listed = read_gitmodules(parent, access.watch);
     if (!listed) return listed.error();
@@ -103,7 +102,7 @@ Result<void> clone_all(Access& access, const ClonedRepository& parent, std::size
         request.revision = hex(link.commit);
         request.destination = parent.work_tree / link.path;
         if (!same_server(*parsed, access.url)) request.credential = nullptr;
-        Access inner{*parsed, request, access.watch};
+        Access inner{*parsed, request, access.watch, true};
         const Place place{request.destination, fs::path(git_repository_path(parent.repository.get())) / "modules" / found->name};
         auto cloned = clone_repository(inner, place);
         if (!cloned) {
@@ -112,7 +111,6 @@ Result<void> clone_all(Access& access, const ClonedRepository& parent, std::size
             return error;
         }
         if (auto registered = register_in(parent, *found, *url, access.watch); !registered) return registered;
-        ++done.count;
         done.lfs_pointers += cloned->result.lfs_pointers;
         if (auto all = clone_all(inner, *cloned, depth + 1, done); !all) return all;
     }

@@ -18,6 +18,7 @@ struct Access {
     const RemoteUrl& url;
     const CloneRequest& request;
     Watch& watch;
+    bool led = false; // its URL is what a repository says, not what somebody wrote: it is not redirected to another host
     std::optional<Credential> credential{}; // what the server gets when it asks
     bool asked = false;                     // it asked, and there was none
     bool offered = false;                   // it got ours on this connection

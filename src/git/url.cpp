@@ -3,8 +3,14 @@
 
 #include <sandboxkit/address_range.hpp>
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <memory>
 
 namespace sandboxkit::git {
 
@@ -152,6 +158,28 @@ bool is_this_machine(const std::string& host) {
     const auto address = parse_address_range(host);
     const auto loopback = parse_address_range(address && address->v6 ? "::1/128" : "127.0.0.0/8");
     return address && loopback->contains(*address);
+}
+
+bool may_be_near(std::string_view host) {
+    std::string name(host);
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    while (name.ends_with('.')) name.pop_back();
+    if (name == "localhost" || name.ends_with(".localhost")) return true;
+    addrinfo hints{};
+    hints.ai_flags = AI_NUMERICHOST; // no name is looked up
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, ::freeaddrinfo);
+    const auto near_v4 = [](std::uint32_t address) {
+        return address >> 24 == 0 || address >> 24 == 127 || address >> 16 == 0xa9fe; // 169.254.0.0/16
+    };
+    if (found->ai_family == AF_INET) return near_v4(ntohl(reinterpret_cast<const sockaddr_in*>(found->ai_addr)->sin_addr.s_addr));
+    const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(found->ai_addr)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&address) || IN6_IS_ADDR_V4COMPAT(&address))
+        return near_v4(static_cast<std::uint32_t>(address.s6_addr[12]) << 24 |
+                       static_cast<std::uint32_t>(address.s6_addr[13]) << 16 |
+                       static_cast<std::uint32_t>(address.s6_addr[14]) << 8 | address.s6_addr[15]);
+    return IN6_IS_ADDR_LOOPBACK(&address) || IN6_IS_ADDR_UNSPECIFIED(&address) || IN6_IS_ADDR_LINKLOCAL(&address);
 }
 
 } // namespace sandboxkit::git

@@ -28,4 +28,8 @@ struct RemoteUrl {
 // By its name alone: what the resolver says is not believed. "localhost", 127.0.0.0/8 and ::1.
 [[nodiscard]] bool is_this_machine(const std::string& host);
 
+// Whether a connection to it may end on this machine or on its link, as far as its name tells: also as a resolver reads
+// "LOCALHOST", "127.1", "0.0.0.0" and an IPv4 address in an IPv6 one, and the link-local addresses, where clouds tell secrets.
+[[nodiscard]] bool may_be_near(std::string_view host);
+
 } // namespace sandboxkit::git

@@ -18,11 +18,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Descriptors that processes may not take: connections, and files that are open for a moment.
+// Descriptors that processes may not take: connections, and files that are open for a moment; and both ends of tunnels, where
+// there are that many.
 constexpr int reserved_descriptors = 64;
+constexpr int tunnel_descriptors = static_cast<int>(2 * Tunnels::tunnels_limit + Tunnels::clients_limit);
 
 int descriptors_for_processes(int limit) {
-    return limit > 2 * reserved_descriptors ? limit - reserved_descriptors : limit / 2;
+    const int left = limit > 2 * reserved_descriptors ? limit - reserved_descriptors : limit / 2;
+    return left > 2 * tunnel_descriptors ? left - tunnel_descriptors : left;
 }
 
 } // namespace

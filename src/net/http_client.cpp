@@ -263,10 +263,12 @@ public:
         co_return Result<void>{};
     }
 
-    static asio::awaitable<Result<void>> write(std::shared_ptr<Impl> self, std::string bytes) {
+    static asio::awaitable<Result<void>> write(std::shared_ptr<Impl> self, std::string bytes, std::chrono::milliseconds limit) {
         if (!self->attached_)
             co_return Error{ErrorClass::invalid, "http_stream", "the connection takes no bytes after its request", "", "", {}};
+        if (limit.count() > 0) self->connection_->expire_after(limit);
         auto written = co_await HttpConnection::write(self->connection_, bytes, {});
+        if (limit.count() > 0) self->connection_->expire_never();
         co_return written.result;
     }
 
@@ -318,8 +320,8 @@ asio::awaitable<Result<std::string>> HttpStream::read_some(std::chrono::millisec
     return async::without_exceptions(Impl::read_some(impl_, silence));
 }
 
-asio::awaitable<Result<void>> HttpStream::write(std::string bytes) {
-    return async::without_exceptions(Impl::write(impl_, std::move(bytes)));
+asio::awaitable<Result<void>> HttpStream::write(std::string bytes, std::chrono::milliseconds limit) {
+    return async::without_exceptions(Impl::write(impl_, std::move(bytes), limit));
 }
 
 asio::awaitable<Result<HttpStream>> HttpClient::run_stream(std::shared_ptr<State> state, HttpRequest request,

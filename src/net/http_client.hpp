@@ -69,7 +69,8 @@ public:
     boost::asio::awaitable<Result<std::string>> read_some(std::chrono::milliseconds silence);
     // Of one that HttpClient::attach made: to the peer; beside a read, one write at a time. After a failed or cancelled one only
     // close() makes sense.
-    boost::asio::awaitable<Result<void>> write(std::string bytes);
+    // With a `limit` of more than 0 only while nothing is read: then a peer that does not take them is a timeout.
+    boost::asio::awaitable<Result<void>> write(std::string bytes, std::chrono::milliseconds limit = {});
     void close();
 
 private:

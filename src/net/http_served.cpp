@@ -70,7 +70,7 @@ asio::awaitable<Result<std::string>> HttpServed::read_body() {
     while (body_.empty() && !parser_->done()) {
         if (parser_->head().expects_continue && !continued_) {
             continued_ = true;
-            auto told = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+            auto told = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", body_silence);
             if (!told) co_return told.error();
         }
         auto bytes = co_await stream_.read_some(body_silence);
@@ -85,14 +85,14 @@ asio::awaitable<Result<std::string>> HttpServed::read_body() {
 asio::awaitable<Result<void>> HttpServed::respond(unsigned status, HttpHeaders headers, std::string body) {
     headers.emplace_back("Content-Length", std::to_string(body.size()));
     std::string bytes = head_of(status, headers, parser_->head().keep_alive) + "\r\n" + body;
-    auto written = co_await stream_.write(std::move(bytes));
+    auto written = co_await stream_.write(std::move(bytes), body_silence);
     co_return written;
 }
 
 asio::awaitable<Result<void>> HttpServed::begin(unsigned status, HttpHeaders headers) {
     headers.emplace_back("Transfer-Encoding", "chunked");
     std::string bytes = head_of(status, headers, parser_->head().keep_alive) + "\r\n";
-    auto written = co_await stream_.write(std::move(bytes));
+    auto written = co_await stream_.write(std::move(bytes), body_silence);
     co_return written;
 }
 
@@ -100,7 +100,7 @@ asio::awaitable<Result<void>> HttpServed::write(std::string piece) {
     std::array<char, 16> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), piece.size(), 16).ptr;
     std::string bytes = std::string(digits.data(), end) + "\r\n" + piece + "\r\n";
-    auto written = co_await stream_.write(std::move(bytes));
+    auto written = co_await stream_.write(std::move(bytes), body_silence);
     co_return written;
 }
 

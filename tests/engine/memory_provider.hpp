@@ -43,9 +43,9 @@ public:
         return gate;
     }
     // Every such call fails from now on, until `mend`.
-    void fail(const std::string& call, ErrorClass kind = ErrorClass::unavailable) {
+    void fail(const std::string& call, ErrorClass kind = ErrorClass::unavailable, const std::string& detail = {}) {
         std::lock_guard lock(mutex_);
-        failures_.insert_or_assign(call, Error{kind, "scripted", call + " fails", "", "", {}});
+        failures_.insert_or_assign(call, Error{kind, "scripted", call + " fails", "", detail, {}});
     }
     void mend(const std::string& call) {
         std::lock_guard lock(mutex_);

@@ -221,15 +221,19 @@ TEST_CASE("a credential that cannot be given back is in the engine's log, and ch
 TEST_CASE("the credential of a pull is given back when the image is there, or refused") {
     Fixture f;
     f.provider->registry = "registry.example:5000";
-    bool refused = false;
+    bool refused = false, failed = false;
     SUBCASE("pulled") {}
     SUBCASE("refused") {
-        refused = true;
-        f.provider->fail("prepare_image", ErrorClass::permission);
+        refused = failed = true;
+        f.provider->fail("prepare_image", ErrorClass::permission, "unauthorized: authentication required");
+    }
+    SUBCASE("a good one, for something else") {
+        failed = true;
+        f.provider->fail("prepare_image", ErrorClass::permission, "denied: requested access to the resource is denied");
     }
     const auto profile = must(f.engine->create_profile(tester, document({{"provider", "memory"}})));
     const auto job = publish_and_build(*f.engine, profile.id);
-    CHECK(job.state == (refused ? JobState::failed : JobState::succeeded));
+    CHECK(job.state == (failed ? JobState::failed : JobState::succeeded));
     const auto released = f.source->released();
     REQUIRE(released.size() == 1);
     CHECK(released[0].request.purpose == CredentialPurpose::pull);

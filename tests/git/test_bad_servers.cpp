@@ -70,7 +70,7 @@ TEST_CASE("a credential that is for another repository") {
     r.credential = [](const std::string&) -> Result<std::optional<Credential>> {
         return std::optional<Credential>(Credential("somebody", "secret"));
     };
-    refused(r, ErrorClass::permission, "credentials_refused");
+    refused(r, ErrorClass::permission, "access_forbidden");
     server.check_nothing_left();
     r.url = server.http.url("/lose/repo.git"); // as most hosts answer
     refused(r, ErrorClass::not_found, "repository_not_found");

@@ -91,7 +91,11 @@ TEST_CASE("a submodule is reached no less safely than its parent") {
                                     "https://user:secret@git.example/lib", "https://git.example/lib?x", "git://git.example/lib"})
             CHECK(url_of(hostile, parent) == "submodule_refused");
     }
-    for (const auto& parent : {https, http, ssh}) CHECK(url_of("https://localhost/lib", parent) == "submodule_refused");
+    for (const auto& parent : {https, http, ssh})
+        for (const char* near : {"localhost", "LOCALHOST", "x.localhost", "localhost.", "127.1", "2130706433", "0x7f.1",
+                                 "0.0.0.0", "0", "[::]", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "[fe80::1]"})
+            CHECK_MESSAGE(url_of("https://" + std::string(near) + "/lib", parent) == "submodule_refused", near);
+    CHECK(url_of("https://10.0.0.7/lib", https) == "https://10.0.0.7/lib");
     for (const auto& parent : {https, ssh}) CHECK(url_of("http://git.example/lib", parent) == "submodule_refused");
     CHECK(url_of("http://git.example/lib", http) == "http://git.example/lib");
     CHECK(url_of("http://127.0.0.1/lib", here) == "http://127.0.0.1/lib");
