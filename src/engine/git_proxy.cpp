@@ -33,7 +33,7 @@ constexpr std::size_t whole_body = 1 << 20;
 constexpr std::chrono::milliseconds server_silence = 10min;
 constexpr auto turn_time = 1s; // a request
 constexpr int turns_at_once = 60;
-constexpr int refusal_turns = 10;            // what a request costs that is refused
+constexpr int refusal_turns = 3;             // what a request costs that is refused
 constexpr std::size_t most_references = 128; // of one push: each is in the activity log
 constexpr std::size_t told_references = 8;   // of one that is refused
 
@@ -97,11 +97,9 @@ std::string recorded_name(std::string_view name) {
     return text;
 }
 
-// What the sandbox is told of an error: what is said of it here and of the way to the server, and of nothing that the host
-// application has or where.
+// What the sandbox is told of an error that is not of this file: of the way to the server all, and of what the host application
+// has, or where, nothing.
 Error for_the_sandbox(const Error& why) {
-    for (const char* said : {"credentials_refused", "credentials_required", "credential_in_the_clear"})
-        if (why.code == said) return why;
     if (why.code.starts_with("git_")) return why;
     return error(why.kind, why.code, "the engine of this session cannot ask the server of the repository now");
 }
@@ -357,8 +355,7 @@ Task<void> GitProxy::forward(net::HttpServed& client, Asked asked) {
         // Of a push that was cut off it is not known whether the server has done it.
         if (told_of && (push || stream.error().kind != ErrorClass::cancelled))
             record(place, service, asked.commands, "failed", stream.error().code);
-        const Error why = for_the_sandbox(stream.error());
-        auto told = co_await refuse(client, why);
+        auto told = co_await refuse(client, stream.error());
         co_return told;
     }
     auto answered = co_await answer(client, asked, std::move(*stream));
@@ -447,7 +444,7 @@ Task<std::string> GitProxy::authorization(const Asked& asked, Held& held) {
         co_return error(ErrorClass::permission, "credentials_required",
                         "the server of the repository asks for credentials, and the host application has none for it");
     auto usable = git::check_credential(**given);
-    if (!usable) co_return usable.error();
+    if (!usable) co_return for_the_sandbox(usable.error());
     std::string coded = git::basic_credential(**given);
     std::string header = "Basic " + coded;
     ::OPENSSL_cleanse(coded.data(), coded.size());
@@ -474,6 +471,7 @@ Task<net::HttpStream> GitProxy::send(net::HttpServed& client, const Asked& asked
     if (asked.whole) {
         request.body = asked.body;
         auto stream = co_await asked.place->http->stream(std::move(request), server_silence);
+        if (!stream) stream = for_the_sandbox(stream.error());
         co_return stream;
     }
     bool begun = false;
@@ -483,6 +481,7 @@ Task<net::HttpStream> GitProxy::send(net::HttpServed& client, const Asked& asked
         co_return piece;
     };
     auto stream = co_await asked.place->http->transfer(std::move(request), std::move(rest), server_silence);
+    if (!stream) stream = for_the_sandbox(stream.error());
     co_return stream;
 }
 
