@@ -186,7 +186,7 @@ struct GitProxy::Asked {
 
 GitProxy::GitProxy(Context& context, const store::Session& session, const Recipe& recipe)
     : context_(context), session_(session.id), profile_(session.profile), version_(session.version),
-      connection_(recipe.connections.git), turn_(std::chrono::steady_clock::now()) {
+      connection_(recipe.connections.git), turn_(std::chrono::steady_clock::now() - turns_at_once * turn_time) {
     for (auto& repository : repositories_of(recipe)) {
         auto url = git::parse_url(repository.url);
         auto place = std::make_unique<Place>(context, repository, std::move(*url));

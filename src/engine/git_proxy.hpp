@@ -59,7 +59,7 @@ private:
     const std::uint32_t version_;
     const std::optional<std::string> connection_;
     std::map<std::string, std::unique_ptr<Place>, std::less<>> places_;
-    std::chrono::steady_clock::time_point turn_; // when the allowance for requests was or will be full
+    std::chrono::steady_clock::time_point turn_; // of the last request: the further back, the more are saved up
 };
 
 } // namespace sandboxkit::engine
