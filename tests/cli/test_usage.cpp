@@ -301,9 +301,9 @@ TEST_CASE("what does not exist is 66") {
 
 TEST_CASE("a document of credential sources is checked before anything else is done") {
     const Sandbox sandbox;
-    const auto good = sandbox.file(
+    const auto sound = sandbox.file(
         "good.json", R"({"sources": [{"kind": "token", "url": "https://git.example", "secret": {"environment": "T"}}]})");
-    CHECK(sandbox({"--credentials", good, "host", "list"}).code == 0);
+    CHECK(sandbox({"--credentials", sound, "host", "list"}).code == 0);
     const auto bad = sandbox.file("bad.json", R"({"sources": [{"kind": "token", "url": "x", "secret": "canary-secret"}]})");
     for (const std::vector<std::string>& command : {std::vector<std::string>{"host", "list"}, {"profile", "list"}, {"doctor"}}) {
         auto words = command;
