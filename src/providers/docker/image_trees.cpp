@@ -66,6 +66,9 @@ asio::awaitable<Result<std::string>> next_piece(std::shared_ptr<Packing> packing
         co_await packing->socket.async_read_some(asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
     piece.resize(error ? 0 : n);
     if (!piece.empty()) co_return piece;
+    // Read no further, as when it is cancelled: then the packer has to hear that nobody takes what it sends, or it never ends.
+    boost::system::error_code ignored;
+    if (error && error != asio::error::eof) packing->socket.close(ignored);
     // The archive has ended: regularly only if the packer says so.
     auto done = co_await packed(packing);
     if (!done) co_return done.error();
