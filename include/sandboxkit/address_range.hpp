@@ -56,6 +56,14 @@ struct AddressRange {
 
 namespace detail {
 
+// By its name alone: what a resolver says is not believed. "localhost", 127.0.0.0/8 and ::1, without brackets.
+[[nodiscard]] inline bool is_this_machine(std::string_view host) {
+    if (host == "localhost") return true;
+    const auto address = parse_address_range(host);
+    const auto loopback = parse_address_range(address && address->v6 ? "::1/128" : "127.0.0.0/8");
+    return address && loopback->contains(*address);
+}
+
 // Of IPv4 the same as the local provider's filter has.
 inline constexpr std::array<std::pair<const char*, const char*>, 16> special_ranges_v4 = {{
     {"0.0.0.0/8", "addresses of this network"},

@@ -80,10 +80,7 @@ std::optional<HttpUrl> parse_http_url(std::string_view url) {
 }
 
 bool is_this_machine(const HttpUrl& url) {
-    if (url.host == "localhost") return true;
-    const auto address = parse_address_range(url.host);
-    const auto loopback = parse_address_range(address && address->v6 ? "::1/128" : "127.0.0.0/8");
-    return address && loopback->contains(*address);
+    return detail::is_this_machine(url.host);
 }
 
 std::string authority_of(const HttpUrl& url) {

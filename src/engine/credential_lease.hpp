@@ -29,8 +29,6 @@ public:
     // Blocks. Once for what was given; nothing otherwise. An error of the source is in the engine's log, "credential.kept".
     void give_back(CredentialUse use) noexcept;
 
-    [[nodiscard]] bool holds() const noexcept { return held_.has_value(); }
-
 private:
     Result<void> record(const std::optional<Credential>& given);
     Result<void> release(const Credential& credential, CredentialUse use);

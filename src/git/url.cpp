@@ -154,10 +154,7 @@ Result<RemoteUrl> parse_url(std::string_view url) {
 }
 
 bool is_this_machine(const std::string& host) {
-    if (host == "localhost") return true;
-    const auto address = parse_address_range(host);
-    const auto loopback = parse_address_range(address && address->v6 ? "::1/128" : "127.0.0.0/8");
-    return address && loopback->contains(*address);
+    return detail::is_this_machine(host);
 }
 
 bool may_be_near(std::string_view host) {

@@ -47,7 +47,6 @@ private:
     void on_header_impl(error_code&) override {
         in_trailer_ = true;
         parsed.keep_alive = keep_alive();
-        if (const auto length = content_length()) parsed.length = *length;
     }
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(boost::beast::string_view bytes, error_code&) override {

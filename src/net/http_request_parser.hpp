@@ -17,7 +17,6 @@ struct HttpRequestHead {
     std::string method;
     std::string target; // as sent
     HttpHeaders headers;
-    std::optional<std::uint64_t> length; // of the body, where the request says so
     bool keep_alive = true;
     bool expects_continue = false;
 };
